@@ -1,0 +1,181 @@
+//! Wheel file names (PEP 427, PEP 425, the "binary distribution format" specification), parsed strictly: everything a
+//! slave says is hostile until it has passed here.
+
+use std::fmt;
+
+use super::project::ProjectName;
+
+/// Longest file name accepted, in bytes: what Linux file systems hold, less room for a `.metadata` suffix.
+pub const MAX_FILENAME_BYTES: usize = 240;
+
+/// Why a text is not a wheel's file name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadWheelName {
+    /// The text, cut to a bounded length.
+    pub text: String,
+    /// The rule it breaks.
+    pub rule: &'static str,
+}
+
+impl fmt::Display for BadWheelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} is not a wheel's file name: {}", self.text, self.rule)
+    }
+}
+
+impl std::error::Error for BadWheelName {}
+
+/// A wheel's file name and its parts. Safe as a path component: no separator, no leading dot, ASCII only.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct WheelName {
+    text: String,
+    /// The distribution's name, canonical.
+    pub project: ProjectName,
+    /// The version as the name spells it (`_` for `-`).
+    pub version: String,
+    /// The build tag: its number and the rest, if there is one.
+    pub build: Option<String>,
+    /// Python tag, possibly compressed (`py2.py3`).
+    pub python: String,
+    /// ABI tag, possibly compressed.
+    pub abi: String,
+    /// Platform tag, possibly compressed.
+    pub platform: String,
+}
+
+impl WheelName {
+    /// Takes a file name apart, refusing everything that the specification does not allow.
+    pub fn parse(text: &str) -> Result<Self, BadWheelName> {
+        let bad = |rule| BadWheelName { text: text.chars().take(MAX_FILENAME_BYTES).collect(), rule };
+        if text.len() > MAX_FILENAME_BYTES {
+            return Err(bad("it is too long"));
+        }
+        let stem = text.strip_suffix(".whl").ok_or_else(|| bad("it does not end with .whl"))?;
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'+' | b'!');
+        if !stem.bytes().all(allowed) {
+            return Err(bad("it has characters that no part may have"));
+        }
+        let parts: Vec<&str> = stem.split('-').collect();
+        let (name, version, build, tags) = match parts.as_slice() {
+            [name, version, tags @ ..] if tags.len() == 3 => (name, version, None, tags),
+            [name, version, build, tags @ ..] if tags.len() == 3 => (name, version, Some(*build), tags),
+            _ => return Err(bad("it has not five or six parts")),
+        };
+        let project = ProjectName::parse(name).map_err(|_| bad("its first part is not a project name"))?;
+        if !version.bytes().next().is_some_and(|b| b.is_ascii_digit() || b == b'v') {
+            return Err(bad("its version does not begin with a digit"));
+        }
+        if build.is_some_and(|b| !b.bytes().next().is_some_and(|first| first.is_ascii_digit())) {
+            return Err(bad("its build tag does not begin with a digit"));
+        }
+        let tag_sound = |tag: &&str| {
+            tag.split('.').all(|one| {
+                !one.is_empty() && one.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+            })
+        };
+        if !tags.iter().all(tag_sound) {
+            return Err(bad("its tags are not lower-case letters, digits and '_'"));
+        }
+        Ok(Self {
+            text: text.to_owned(),
+            project,
+            version: (*version).to_owned(),
+            build: build.map(str::to_owned),
+            python: tags[0].to_owned(),
+            abi: tags[1].to_owned(),
+            platform: tags[2].to_owned(),
+        })
+    }
+
+    /// The whole file name.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Checks that a slave of this ABI and platform can have built it: every platform is its own or `any`, every ABI
+    /// its own, `abi3` or `none`. Tags are the file's claim; this is what makes them ours.
+    pub fn check_tags(&self, abi: &str, platform: &str) -> Result<(), String> {
+        if let Some(odd) = self.platform.split('.').find(|p| *p != "any" && *p != platform) {
+            return Err(format!("{self}: platform {odd} is not the slave's, {platform}"));
+        }
+        if let Some(odd) = self.abi.split('.').find(|a| !matches!(*a, "none" | "abi3") && *a != abi) {
+            return Err(format!("{self}: ABI {odd} is not the slave's, {abi}"));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for WheelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn five_and_six_parts_are_taken_apart() {
+        let wheel = WheelName::parse("MarkupSafe-2.1.5-cp311-cp311-linux_armv7l.whl").unwrap();
+        assert_eq!(wheel.project.as_str(), "markupsafe");
+        assert_eq!(
+            (wheel.version.as_str(), wheel.python.as_str(), wheel.abi.as_str(), wheel.platform.as_str()),
+            ("2.1.5", "cp311", "cp311", "linux_armv7l")
+        );
+        let wheel = WheelName::parse("a.b_c-1!2.0+local.1-1b-py2.py3-none-any.whl").unwrap();
+        assert_eq!((wheel.project.as_str(), wheel.build.as_deref()), ("a-b-c", Some("1b")));
+    }
+
+    #[test]
+    fn hostile_names_are_refused() {
+        for text in [
+            "../../x.whl",
+            "../x-1.0-py3-none-any.whl",
+            "x/y-1.0-py3-none-any.whl",
+            ".x-1.0-py3-none-any.whl",
+            "x-1.0-py3-none-any.whl\0",
+            "x-1.0-py3-none-../any.whl",
+            "x-1.0-py3-none-any.whl.exe",
+            "x-1.0-py3-none.whl",
+            "x--py3-none-any.whl",
+            "x-1.0-py3-none-.whl",
+            "x-1.0-py3-none-a..b.whl",
+            "x-1.0-b1-py3-none-any.whl",
+            "x-1.0-1-1-py3-none-any.whl",
+            "-1.0-py3-none-any.whl",
+            "x-1.0-py3-none-any .whl",
+            "é-1.0-py3-none-any.whl",
+            "<b>-1.0-py3-none-any.whl",
+            ".whl",
+            "",
+        ] {
+            assert!(WheelName::parse(text).is_err(), "{text:?}");
+        }
+        assert!(WheelName::parse(&format!("{}-1.0-py3-none-any.whl", "a".repeat(230))).is_err());
+    }
+
+    #[test]
+    fn tags_of_another_platform_or_abi_are_not_the_slaves() {
+        let check = |text| WheelName::parse(text).unwrap().check_tags("cp311", "linux_armv7l");
+        assert!(check("x-1-cp311-cp311-linux_armv7l.whl").is_ok());
+        assert!(check("x-1-py2.py3-none-any.whl").is_ok());
+        assert!(check("x-1-cp37-abi3-linux_armv7l.whl").is_ok());
+        assert!(check("x-1-cp311-cp311-linux_armv6l.whl").is_err());
+        assert!(check("x-1-cp311-cp311-linux_armv6l.linux_armv7l.whl").is_err());
+        assert!(check("x-1-cp311-cp312-linux_armv7l.whl").is_err());
+        assert!(check("x-1-cp311-cp311-manylinux_2_17_x86_64.whl").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_parsed_name_is_one_safe_path_component(text in "\\PC{0,60}|[a-z.0-9_!+-]{1,30}-[0-9.]{1,5}-[a-z0-9.]{1,6}-[a-z0-9.]{1,6}-[a-z0-9_.]{1,9}\\.whl") {
+            if let Ok(wheel) = WheelName::parse(&text) {
+                prop_assert_eq!(wheel.as_str(), text.as_str());
+                prop_assert!(!text.contains('/') && !text.starts_with('.') && text.is_ascii());
+                prop_assert_eq!(std::path::Path::new(&text).components().count(), 1);
+            }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! A farm that follows PyPI, builds wheels on many small machines and publishes a static package index.
+//!
+//! The map of the rooms is in `ARCHITECTURE.md`; the protocol between the programs is in `wire-spec/`.
+//! Arrows point down only: `bin -> admin/master/slave -> domain -> wire`.
+
+#[cfg(feature = "admin")]
+pub mod admin;
+pub mod config;
+pub mod domain;
+#[cfg(feature = "master")]
+pub mod master;
+#[cfg(feature = "slave")]
+pub mod slave;
+pub mod wire;
+
+/// The version of this software, sent in every HELLO: programs of one farm run the same one (manual 1.2).
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

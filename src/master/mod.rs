@@ -1,0 +1,3 @@
+//! The master.
+
+pub mod query;

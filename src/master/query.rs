@@ -1,0 +1,356 @@
+//! What may be asked of the database, and what it answers: plain data, so that the state machines can ask without
+//! knowing SQL and a simulator can answer without having any.
+//!
+//! Every query is one transaction and may be repeated: when a connection breaks before the answer came, the oracle
+//! asks again, and the second time changes nothing that the first had done.
+
+use crate::domain::{AbiTag, BuildId, JobToken, ProjectName, Sha256, Version};
+
+/// A request to the database. The SQL function behind each is in `sql/functions/`, under the same name.
+#[derive(Clone, Debug)]
+pub enum Query {
+    /// Every ABI the farm knows, by rank.
+    Abis,
+    /// Registers an ABI and opens every version that it has still to be built for. Adding the same again changes nothing.
+    AddAbi {
+        /// The ABI.
+        abi: AbiTag,
+        /// Its place in the order of attempts, smallest first; unique.
+        rank: i16,
+    },
+    /// Puts versions on the farm's list, all of them or none.
+    AddVersions(Vec<Wanted>),
+    /// Leases the best job of an ABI to a slave. Asked again with the same secret, gives the same job.
+    Claim {
+        /// The slave's ABI.
+        abi: AbiTag,
+        /// The slave's label, for people.
+        slave: String,
+        /// The random part of the job token.
+        secret: [u8; 16],
+        /// How long the lease runs without renewal.
+        lease_secs: u32,
+    },
+    /// Extends the leases of slaves that were heard from. Unknown and ended ones are passed over.
+    Renew {
+        /// At most 1,000.
+        builds: Vec<BuildId>,
+        /// From now.
+        lease_secs: u32,
+    },
+    /// A slave came back and names the job it holds.
+    Adopt {
+        /// The job.
+        token: JobToken,
+        /// The slave's label.
+        slave: String,
+        /// A new lease runs this long.
+        lease_secs: u32,
+    },
+    /// A slave gave its job back unfinished: it is queued again at once, and the attempt is not counted.
+    Release(JobToken),
+    /// Which of these file names are published, and with which bytes.
+    FilesKnown(Vec<String>),
+    /// The one commit point of a build: build row, files, lease closed, next ABI queued, counters, page due.
+    LogBuild(Box<BuildRecord>),
+    /// Ends the leases that ran out, queues what is due again, folds the counters. At most 500 leases a call.
+    Sweep,
+    /// The oldest pages that are due for writing.
+    RewritesDue {
+        /// At most 64.
+        limit: u16,
+    },
+    /// The page was written from the rows of this order; a newer order stays.
+    RewriteDone(RewriteOrder),
+    /// Names of projects with files, in order, after a given one: the root index, a piece at a time.
+    RootNames {
+        /// Names after this one; `None` for the beginning.
+        after: Option<String>,
+        /// At most 10,000.
+        limit: u16,
+    },
+    /// What became of a package or one version of it, for people, as JSON.
+    Why {
+        /// The package.
+        package: ProjectName,
+        /// One version; `None` for all on the farm's list.
+        version: Option<Version>,
+    },
+}
+
+/// The database's answer to the query of the same name.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// To [`Query::Abis`].
+    Abis(Vec<Abi>),
+    /// To [`Query::AddAbi`]: how many versions it opened; `None` when it was there already with this rank.
+    AbiAdded(Option<u64>),
+    /// To [`Query::AddVersions`], in the order asked.
+    Added(Vec<AddedVersion>),
+    /// To [`Query::Claim`]; `None` when nothing is queued for the ABI.
+    Claimed(Option<Job>),
+    /// To [`Query::Renew`].
+    Renewed,
+    /// To [`Query::Adopt`].
+    Adopted(Adoption),
+    /// To [`Query::Release`]: the ABI whose queue has the job again, if it does.
+    Released(Option<AbiTag>),
+    /// To [`Query::FilesKnown`]: those that are.
+    FilesKnown(Vec<(String, Sha256)>),
+    /// To [`Query::LogBuild`].
+    Logged(Logged),
+    /// To [`Query::Sweep`].
+    Swept(Swept),
+    /// To [`Query::RewritesDue`].
+    RewritesDue(Vec<Rewrite>),
+    /// To [`Query::RewriteDone`].
+    RewriteDone,
+    /// To [`Query::RootNames`]: canonical names; fewer than the limit at the end.
+    RootNames(Vec<String>),
+    /// To [`Query::Why`]: a JSON object, see `wire-spec/import.md`; `None` when the farm does not know it.
+    Why(Option<String>),
+    /// The database will not do this, and asking again will not help. For people.
+    Refused(String),
+}
+
+/// An ABI the farm builds for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Abi {
+    /// The tag.
+    pub tag: AbiTag,
+    /// Smaller is attempted first.
+    pub rank: i16,
+    /// Why nothing more is built for it, if so.
+    pub skip: Option<String>,
+}
+
+/// One version that somebody wants built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The package.
+    pub package: ProjectName,
+    /// Its name as its author spells it.
+    pub display: String,
+    /// The version.
+    pub version: Version,
+    /// When its first file was uploaded: seconds since 1970.
+    pub released: Option<i64>,
+    /// PEP 592: the reason, which may be empty.
+    pub yanked: Option<String>,
+}
+
+/// What adding one version came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddedVersion {
+    /// The package.
+    pub package: ProjectName,
+    /// The version.
+    pub version: Version,
+    /// New on the list, or how far it was already.
+    pub state: AddedState,
+    /// The ABI whose queue has it now.
+    pub queued_for: Option<AbiTag>,
+}
+
+/// How an added version stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddedState {
+    /// Was not on the list, and is now.
+    New,
+    /// Was waiting already; it is at the front now.
+    Queued,
+    /// A slave is building it.
+    Building,
+    /// Wheels of it are published.
+    Built,
+    /// Every attempt failed.
+    Failed,
+    /// The operator skips it.
+    Skipped,
+}
+
+/// A job that was leased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// Build number and secret.
+    pub token: JobToken,
+    /// The package.
+    pub package: ProjectName,
+    /// The version.
+    pub version: Version,
+    /// The ABI to build for.
+    pub abi: AbiTag,
+    /// 1 for the first attempt.
+    pub attempt: u16,
+}
+
+/// Whether a slave that came back goes on with its job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Adoption {
+    /// The lease is alive, or was taken up again: go on.
+    Live(Job),
+    /// The lease ended and another slave has the job: stop building; a finished build may still be offered.
+    Late(Job),
+    /// The result is recorded: nothing more is wanted.
+    Recorded,
+    /// No such job was ever handed out, or its version was removed.
+    Unknown,
+}
+
+/// How a build ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Outcome {
+    /// Wheels were built.
+    Built,
+    /// The build itself failed (pip ended with an error).
+    Failed,
+    /// It ran past its time.
+    Timeout,
+    /// No source distribution could be found.
+    NoSdist,
+    /// What was built is not a sound wheel of this version.
+    BadWheel,
+    /// The slaves that held it were lost, too often.
+    LostSlave,
+    /// The files could not be fetched from the slave.
+    LostTransfer,
+    /// Another slave's result came first.
+    Superseded,
+}
+
+impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Self; 8] = [
+        Self::Built,
+        Self::Failed,
+        Self::Timeout,
+        Self::NoSdist,
+        Self::BadWheel,
+        Self::LostSlave,
+        Self::LostTransfer,
+        Self::Superseded,
+    ];
+
+    /// The name in the database and in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Built => "built",
+            Self::Failed => "failed",
+            Self::Timeout => "timeout",
+            Self::NoSdist => "no-sdist",
+            Self::BadWheel => "bad-wheel",
+            Self::LostSlave => "lost-slave",
+            Self::LostTransfer => "lost-transfer",
+            Self::Superseded => "superseded",
+        }
+    }
+}
+
+/// Everything that is recorded of a finished build.
+#[derive(Clone, Debug)]
+pub struct BuildRecord {
+    /// The job.
+    pub token: JobToken,
+    /// The slave's label.
+    pub slave: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Wall-clock time of the build.
+    pub duration_ms: u64,
+    /// Bytes of its log, before compression; 0 when there is none.
+    pub log_bytes: u64,
+    /// What it made, all verified and in place. Empty unless `outcome` is [`Outcome::Built`].
+    pub files: Vec<FileRecord>,
+}
+
+/// A published file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileRecord {
+    /// The wheel's file name.
+    pub filename: String,
+    /// Bytes.
+    pub size: u64,
+    /// Of those bytes.
+    pub sha256: Sha256,
+    /// PEP 425 Python tag, possibly compressed (`py2.py3`).
+    pub python_tag: String,
+    /// PEP 425 ABI tag, possibly compressed.
+    pub abi_tag: String,
+    /// PEP 425 platform tag, possibly compressed.
+    pub platform_tag: String,
+    /// `Requires-Python` of its METADATA.
+    pub requires_python: Option<String>,
+    /// Of the `.metadata` file beside it (PEP 658).
+    pub metadata_sha256: Sha256,
+}
+
+/// What recording a build came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Logged {
+    /// Recorded now.
+    Recorded {
+        /// The ABI whose queue got the version next, if any.
+        opened: Option<AbiTag>,
+    },
+    /// Recorded before: the same result came twice.
+    Duplicate,
+    /// Another slave's result came first; the attempt is recorded without files.
+    Superseded,
+    /// No such job.
+    Unknown,
+}
+
+/// What a sweep found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Leases that ran out: build, slave, package and version.
+    pub expired: Vec<(BuildId, String, String)>,
+    /// ABIs whose queues got something.
+    pub opened: Vec<AbiTag>,
+    /// More is due than one call does.
+    pub more: bool,
+}
+
+/// An order to write a page. A page that is ordered again while it is being written is written again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RewriteOrder {
+    /// Which page.
+    pub page: PageKind,
+    /// The order's number; larger is newer.
+    pub order: i64,
+}
+
+/// Which page of the index.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum PageKind {
+    /// `simple/<project>/`.
+    Project(ProjectName),
+    /// `simple/`.
+    Root,
+}
+
+/// A page that is due, with its rows.
+#[derive(Clone, Debug)]
+pub struct Rewrite {
+    /// The order.
+    pub order: RewriteOrder,
+    /// The project's name as its author spells it; empty for the root.
+    pub display: String,
+    /// The project's files, newest version first; empty for the root, and for a project whose page must go.
+    pub files: Vec<PageFile>,
+}
+
+/// A file as its project's page shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageFile {
+    /// The wheel's file name.
+    pub filename: String,
+    /// Of its bytes.
+    pub sha256: Sha256,
+    /// `Requires-Python` of its METADATA.
+    pub requires_python: Option<String>,
+    /// Of its `.metadata` file.
+    pub metadata_sha256: Sha256,
+    /// PEP 592: the reason, which may be empty.
+    pub yanked: Option<String>,
+}
