@@ -1,6 +1,5 @@
 //! What the farm talks about: names, versions, wheels, tags, jobs, byte ranges. No I/O, no clock.
 
-pub mod ids;
 pub mod project;
 pub mod ranges;
 pub mod tags;
@@ -9,7 +8,7 @@ pub mod time;
 pub mod version;
 pub mod wheel;
 
-pub use ids::{BuildId, JobToken, Sha256};
+pub use crate::wire::ids::{BuildId, JobToken, Sha256};
 pub use project::ProjectName;
 pub use tags::AbiTag;
 pub use time::Millis;

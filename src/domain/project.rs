@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Longest name accepted, in bytes; the original's database had the same bound.
-pub const MAX_NAME_BYTES: usize = 200;
+pub const MAX_NAME_BYTES: usize = crate::wire::limits::NAME_BYTES;
 
 /// Why a text is not a project name.
 #[derive(Clone, Debug, PartialEq, Eq)]

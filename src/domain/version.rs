@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// Longest version accepted, in bytes.
-pub const MAX_VERSION_BYTES: usize = 200;
+pub const MAX_VERSION_BYTES: usize = crate::wire::limits::NAME_BYTES;
 
 /// Why a text is not a version.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::fmt;
 use super::project::ProjectName;
 
 /// Longest file name accepted, in bytes: what Linux file systems hold, less room for a `.metadata` suffix.
-pub const MAX_FILENAME_BYTES: usize = 240;
+pub const MAX_FILENAME_BYTES: usize = crate::wire::limits::FILENAME_BYTES;
 
 /// Why a text is not a wheel's file name.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,57 @@
+//! The import channel: the administrator's tools and Mr Chase (manual 6.3, 7.3; `wire-spec/import.md`).
+
+use super::limits::*;
+use super::{List, Text};
+
+record! {
+    /// A package that is wanted.
+    Requirement {
+        /// Its name, in any spelling.
+        package: Text<NAME_BYTES>,
+        /// PEP 440 specifiers; empty for the newest version.
+        specifiers: Text<NAME_BYTES>,
+    }
+}
+
+messages! {
+    /// From a tool to the master.
+    FromTool {
+        /// Puts packages on the farm's list, all or none.
+        0x01 "ADD" Add {
+            /// What is wanted.
+            items: List<Requirement, ADD_ITEMS>,
+        }
+        /// Asks what became of a package.
+        0x02 "WHY" Why {
+            /// Its name, in any spelling.
+            package: Text<NAME_BYTES>,
+            /// One version; empty for all.
+            version: Text<NAME_BYTES>,
+        }
+        /// Registers an ABI to build for.
+        0x03 "ABI_ADD" AbiAdd {
+            /// The tag.
+            abi: Text<TAG_BYTES>,
+            /// Its place in the order of attempts; none for the one its Python version gives.
+            rank: Option<i16>,
+        }
+        /// Asks for the ABIs that the farm builds for.
+        0x04 "ABI_LIST" AbiList {}
+    }
+}
+
+messages! {
+    /// From the master to a tool.
+    ToTool {
+        /// Done; the answer is JSON.
+        0x81 "DONE" Done {
+            /// See `wire-spec/import.md` for each request's form.
+            json: Text<JSON_BYTES>,
+        }
+        /// Not done, and nothing changed.
+        0x82 "ERROR" Error {
+            /// Reasons, for people, one a line.
+            reasons: List<Text<REASON_BYTES>, ADD_ITEMS>,
+        }
+    }
+}

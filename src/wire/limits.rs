@@ -1,0 +1,37 @@
+//! Every bound of the protocol, in one place. The text beside each in `wire-spec/` quotes these.
+
+/// Tag and payload of one frame on the slave channel, in bytes.
+pub const SLAVE_FRAME_BYTES: usize = 64 * 1024;
+/// Tag and payload of one frame on the file channel, in bytes: one chunk and its header.
+pub const FILE_FRAME_BYTES: usize = CHUNK_BYTES + 64;
+/// Tag and payload of one frame on the import channel, in bytes. Its peers are local administrators.
+pub const IMPORT_FRAME_BYTES: usize = 16 * 1024 * 1024;
+
+/// The most one FETCH may ask for and one CHUNK may carry, in bytes.
+pub const CHUNK_BYTES: usize = 256 * 1024;
+/// The most one LOG may carry, in bytes.
+pub const LOG_BYTES: usize = 32 * 1024;
+/// Files in one BUILT.
+pub const FILES_PER_BUILD: usize = 64;
+/// Requirements in one ADD.
+pub const ADD_ITEMS: usize = 10_000;
+
+/// A slave's label, in bytes.
+pub const LABEL_BYTES: usize = 64;
+/// A software version, a tag, in bytes.
+pub const TAG_BYTES: usize = 64;
+/// A package name or a version, in bytes.
+pub const NAME_BYTES: usize = 200;
+/// A wheel's file name, in bytes.
+pub const FILENAME_BYTES: usize = 240;
+/// A reason or another line for people, in bytes.
+pub const REASON_BYTES: usize = 1000;
+/// A URL, in bytes.
+pub const URL_BYTES: usize = 2000;
+/// A JSON answer on the import channel, in bytes.
+pub const JSON_BYTES: usize = IMPORT_FRAME_BYTES - 64;
+
+// The bounds fit into each other.
+const _: () = assert!(LOG_BYTES + 64 <= SLAVE_FRAME_BYTES);
+const _: () = assert!(FILES_PER_BUILD * (FILENAME_BYTES + 2 + 8 + 32) + 256 <= SLAVE_FRAME_BYTES);
+const _: () = assert!(ADD_ITEMS * (2 * NAME_BYTES + 4) <= IMPORT_FRAME_BYTES);

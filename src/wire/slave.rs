@@ -1,0 +1,172 @@
+//! The slave channel: a build slave and the slave driver (manual 3.3.1; `wire-spec/slave.md`).
+
+use super::limits::*;
+use super::{Blob, List, Text};
+use super::ids::{BuildId, JobToken, Sha256};
+
+code! {
+    /// How far a slave that comes back had got with its job.
+    Holding {
+        /// The build runs.
+        0 "building" Building,
+        /// The build is finished; BUILT follows when the master says go on.
+        1 "built" Built,
+    }
+}
+
+code! {
+    /// How a build ended, as the slave saw it.
+    BuildEnd {
+        /// pip made wheels.
+        0 "built" Built,
+        /// pip ended with an error.
+        1 "failed" Failed,
+        /// The time limit ended it.
+        2 "timeout" Timeout,
+        /// pip found no source distribution.
+        3 "no-sdist" NoSdist,
+        /// What was made is not a sound wheel.
+        4 "bad-wheel" BadWheel,
+    }
+}
+
+code! {
+    /// What the master says of the job that a HELLO named.
+    Resume {
+        /// It named none.
+        0 "none" None,
+        /// Go on with it: LOG from `log_from`, and BUILT when it is finished.
+        1 "go-on" GoOn,
+        /// It is not wanted any more: stop it, throw away what it made.
+        2 "drop" Drop,
+    }
+}
+
+record! {
+    /// The job that a slave holds when it connects.
+    Held {
+        /// The job.
+        token: JobToken,
+        /// How far it is.
+        state: Holding,
+    }
+}
+
+record! {
+    /// A file that a build made.
+    BuiltFile {
+        /// File name, without a path.
+        filename: Text<FILENAME_BYTES>,
+        /// Bytes.
+        size: u64,
+        /// Of those bytes.
+        sha256: Sha256,
+    }
+}
+
+messages! {
+    /// From a slave to the master.
+    FromSlave {
+        /// First message of a connection.
+        0x01 "HELLO" Hello {
+            /// Software version; must be the master's.
+            software: Text<TAG_BYTES>,
+            /// Name for people, unique by agreement only.
+            label: Text<LABEL_BYTES>,
+            /// The time a build may take, in seconds.
+            timeout_secs: u32,
+            /// Python version, such as `311`.
+            python_tag: Text<TAG_BYTES>,
+            /// ABI, such as `cp311`.
+            abi_tag: Text<TAG_BYTES>,
+            /// Platform, such as `linux_armv7l`.
+            platform_tag: Text<TAG_BYTES>,
+            /// A job from an earlier connection.
+            held: Option<Held>,
+        }
+        /// Asks for a job.
+        0x02 "IDLE" Idle {}
+        /// A sign of life.
+        0x03 "BUSY" Busy {}
+        /// A piece of the build's log.
+        0x04 "LOG" Log {
+            /// Where it stands in the log, in bytes.
+            offset: u64,
+            /// The piece.
+            data: Blob<LOG_BYTES>,
+        }
+        /// The build ended.
+        0x05 "BUILT" Built {
+            /// The job.
+            token: JobToken,
+            /// How it ended.
+            end: BuildEnd,
+            /// Wall-clock time, in milliseconds.
+            duration_ms: u64,
+            /// Length of the whole log; all of it was sent before.
+            log_bytes: u64,
+            /// What it made; empty unless `end` is `built`.
+            files: List<BuiltFile, FILES_PER_BUILD>,
+        }
+        /// The file asked for was sent on the file channel.
+        0x06 "SENT" Sent {
+            /// Which, counted from 0 in the order of BUILT.
+            index: u16,
+        }
+        /// The slave goes. A job it holds is given back.
+        0x07 "BYE" Bye {
+            /// Why, for people.
+            reason: Text<REASON_BYTES>,
+        }
+    }
+}
+
+messages! {
+    /// From the master to a slave.
+    ToSlave {
+        /// The slave is known.
+        0x81 "HELLO" Hello {
+            /// The number both sides name it by in their logs.
+            slave_id: u32,
+            /// Index to build from (PEP 503).
+            index_url: Text<URL_BYTES>,
+            /// What becomes of the job that HELLO named.
+            resume: Resume,
+            /// Bytes of that job's log that the master has.
+            log_from: u64,
+        }
+        /// No job now. Ask again after WAKE, or after this time.
+        0x82 "SLEEP" Sleep {
+            /// 1 to 3600.
+            seconds: u16,
+        }
+        /// Work has arrived: ask again.
+        0x83 "WAKE" Wake {}
+        /// A job.
+        0x84 "BUILD" Build {
+            /// The job.
+            token: JobToken,
+            /// Package, canonical name.
+            package: Text<NAME_BYTES>,
+            /// Version, canonical.
+            version: Text<NAME_BYTES>,
+        }
+        /// Send a file on the file channel.
+        0x85 "SEND" Send {
+            /// Which, counted from 0 in the order of BUILT.
+            index: u16,
+            /// What the file channel's HELLO must name.
+            transfer: [u8; 16],
+        }
+        /// The build is recorded, every file is in place: forget it.
+        0x86 "DONE" Done {
+            /// Which.
+            build: BuildId,
+        }
+        /// Stop whatever runs and go.
+        0x87 "BYE" Bye {
+            /// Why, for people.
+            reason: Text<REASON_BYTES>,
+        }
+    }
+}

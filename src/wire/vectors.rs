@@ -1,0 +1,218 @@
+//! The golden vectors of `wire-spec/vectors/`, read in both directions. With `PIW_WRITE_VECTORS=1` the frames of the
+//! files are written anew from their fields: for a change of the protocol that was meant.
+
+use std::path::{Path, PathBuf};
+
+use bytes::{Bytes, BytesMut};
+use serde_json::Value;
+
+use super::{Blob, Channel, List, Text, file, frame, import, slave};
+use super::ids::{BuildId, JobToken, Sha256};
+
+/// A message as its name and fields.
+pub(crate) trait Described: Sized {
+    const NAMES: &'static [&'static str];
+    fn fields(&self) -> (&'static str, Value);
+    fn build(name: &str, fields: &Value) -> Self;
+}
+
+/// A field as JSON.
+pub(crate) trait Json {
+    fn json(&self) -> Value;
+    fn value(json: &Value) -> Self;
+}
+
+macro_rules! number {
+    ($($ty:ty),*) => {$(
+        impl Json for $ty {
+            fn json(&self) -> Value {
+                (*self).into()
+            }
+            fn value(json: &Value) -> Self {
+                json.as_i64().map(|n| n as $ty).or(json.as_u64().map(|n| n as $ty)).expect("a number")
+            }
+        }
+    )*};
+}
+
+number!(u8, u16, u32, u64, i16);
+
+impl<const N: usize> Json for [u8; N] {
+    fn json(&self) -> Value {
+        hex(self).into()
+    }
+    fn value(json: &Value) -> Self {
+        unhex(json.as_str().expect("hex")).try_into().expect("the right length")
+    }
+}
+
+impl Json for Sha256 {
+    fn json(&self) -> Value {
+        self.0.json()
+    }
+    fn value(json: &Value) -> Self {
+        Self(Json::value(json))
+    }
+}
+
+impl Json for BuildId {
+    fn json(&self) -> Value {
+        self.0.into()
+    }
+    fn value(json: &Value) -> Self {
+        Self(json.as_i64().expect("a number"))
+    }
+}
+
+impl Json for JobToken {
+    fn json(&self) -> Value {
+        serde_json::json!({ "build": self.build.json(), "secret": self.secret.json() })
+    }
+    fn value(json: &Value) -> Self {
+        Self { build: Json::value(&json["build"]), secret: Json::value(&json["secret"]) }
+    }
+}
+
+impl<T: Json> Json for Option<T> {
+    fn json(&self) -> Value {
+        self.as_ref().map_or(Value::Null, Json::json)
+    }
+    fn value(json: &Value) -> Self {
+        (!json.is_null()).then(|| T::value(json))
+    }
+}
+
+impl<const MAX: usize> Json for Text<MAX> {
+    fn json(&self) -> Value {
+        (**self).into()
+    }
+    fn value(json: &Value) -> Self {
+        Self::new(json.as_str().expect("text")).expect("text within its bound")
+    }
+}
+
+impl<const MAX: usize> Json for Blob<MAX> {
+    fn json(&self) -> Value {
+        hex(self).into()
+    }
+    fn value(json: &Value) -> Self {
+        Self::new(Bytes::from(unhex(json.as_str().expect("hex")))).expect("bytes within their bound")
+    }
+}
+
+impl<T: Json, const MAX: usize> Json for List<T, MAX> {
+    fn json(&self) -> Value {
+        self.iter().map(Json::json).collect::<Vec<_>>().into()
+    }
+    fn value(json: &Value) -> Self {
+        Self::new(json.as_array().expect("a list").iter().map(T::value).collect()).expect("not too many")
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    assert_eq!(text.len() % 2, 0, "hex has an even number of digits");
+    (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).expect("hex")).collect()
+}
+
+fn files(dir: &str) -> Vec<PathBuf> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("wire-spec/vectors").join(dir);
+    let mut files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// Reads every vector of one direction; each message must have one at least.
+fn check<M: Described + std::fmt::Debug + PartialEq>(
+    dir: &str,
+    channel: Channel,
+    encode: impl Fn(&M, &mut BytesMut),
+    decode: impl Fn(frame::Frame) -> Result<M, super::WireError>,
+) {
+    let mut seen = Vec::new();
+    for path in files(dir) {
+        let mut vector: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let name = vector["message"].as_str().unwrap().to_owned();
+        let message = M::build(&name, &vector["fields"]);
+        let mut encoded = BytesMut::new();
+        encode(&message, &mut encoded);
+        if std::env::var_os("PIW_WRITE_VECTORS").is_some() {
+            vector["frame"] = hex(&encoded).into();
+            std::fs::write(&path, serde_json::to_string_pretty(&vector).unwrap() + "\n").unwrap();
+        }
+        assert_eq!(hex(&encoded), vector["frame"].as_str().unwrap(), "{}: fields to bytes", path.display());
+
+        let mut bytes = BytesMut::from(&unhex(vector["frame"].as_str().unwrap())[..]);
+        let taken = frame::take(&mut bytes, channel.frame_limit()).unwrap().expect("a whole frame");
+        assert!(bytes.is_empty(), "{}: one frame", path.display());
+        let decoded = decode(taken).unwrap();
+        assert_eq!(decoded.fields(), (name.as_str(), vector["fields"].clone()), "{}: bytes to fields", path.display());
+        seen.push(name);
+    }
+    for name in M::NAMES {
+        assert!(seen.iter().any(|s| s == name), "{dir}: no vector for {name}");
+    }
+}
+
+#[test]
+fn slave_channel_vectors_hold_in_both_directions() {
+    check("slave/to-master", Channel::Slave, slave::FromSlave::encode, slave::FromSlave::decode);
+    check("slave/to-slave", Channel::Slave, slave::ToSlave::encode, slave::ToSlave::decode);
+}
+
+#[test]
+fn file_channel_vectors_hold_in_both_directions() {
+    check("file/to-master", Channel::File, file::FromSlave::encode, file::FromSlave::decode);
+    check("file/to-slave", Channel::File, file::ToSlave::encode, file::ToSlave::decode);
+}
+
+#[test]
+fn import_channel_vectors_hold_in_both_directions() {
+    check("import/to-master", Channel::Import, import::FromTool::encode, import::FromTool::decode);
+    check("import/to-tool", Channel::Import, import::ToTool::encode, import::ToTool::decode);
+}
+
+/// Frames that every implementation must refuse, and how this one names the reason.
+#[test]
+fn bad_frames_are_refused_for_the_stated_reason() {
+    for path in files("bad") {
+        let vector: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let mut bytes = BytesMut::from(&unhex(vector["frame"].as_str().unwrap())[..]);
+        let refusal = match vector["direction"].as_str().unwrap() {
+            "slave/to-master" => frame::take(&mut bytes, Channel::Slave.frame_limit())
+                .and_then(|f| slave::FromSlave::decode(f.expect("a whole frame")).map(drop)),
+            "file/to-master" => frame::take(&mut bytes, Channel::File.frame_limit())
+                .and_then(|f| file::FromSlave::decode(f.expect("a whole frame")).map(drop)),
+            "import/to-master" => frame::take(&mut bytes, Channel::Import.frame_limit())
+                .and_then(|f| import::FromTool::decode(f.expect("a whole frame")).map(drop)),
+            other => panic!("no direction {other}"),
+        };
+        let refusal = refusal.expect_err("a refusal").to_string();
+        assert_eq!(refusal, vector["refusal"].as_str().unwrap(), "{}", path.display());
+    }
+}
+
+mod never_panics {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_decode_or_are_refused(tag in any::<u8>(), payload in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let frame = || frame::Frame { tag, payload: Bytes::from(payload.clone()) };
+            if let Ok(message) = slave::FromSlave::decode(frame()) {
+                let mut out = BytesMut::new();
+                message.encode(&mut out);
+                prop_assert_eq!(&out[5..out.len() - 4], &payload[..], "one message, one encoding");
+            }
+            let _ = slave::ToSlave::decode(frame());
+            let _ = file::FromSlave::decode(frame());
+            let _ = file::ToSlave::decode(frame());
+            let _ = import::FromTool::decode(frame());
+            let _ = import::ToTool::decode(frame());
+        }
+    }
+}
