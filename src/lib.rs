@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod config;
 pub mod domain;
+pub mod logging;
 #[cfg(feature = "master")]
 pub mod master;
 #[cfg(feature = "slave")]

@@ -79,7 +79,9 @@ mod tests {
 
     #[test]
     fn only_cpython_abis_are_built_for() {
-        for text in ["none", "abi3", "py3", "cp", "cp3", "cp03", "cp311/", "CP311", "cp31111", "cp311abcde", "cp3é"] {
+        for text in
+            ["none", "abi3", "py3", "cp", "cp3", "cp03", "cp311/", "CP311", "cp31111", "cp311abcde", "cp3é"]
+        {
             assert!(AbiTag::parse(text).is_err(), "{text:?}");
         }
         assert_eq!(AbiTag::parse("cp37m").unwrap().flags(), "m");

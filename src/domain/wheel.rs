@@ -70,7 +70,8 @@ impl WheelName {
         }
         let tag_sound = |tag: &&str| {
             tag.split('.').all(|one| {
-                !one.is_empty() && one.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+                !one.is_empty()
+                    && one.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
             })
         };
         if !tags.iter().all(tag_sound) {

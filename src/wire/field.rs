@@ -271,7 +271,11 @@ fn put_length<const MAX: usize>(length: usize, out: &mut BytesMut) {
 }
 
 fn take_length<const MAX: usize>(input: &mut Bytes) -> Result<usize, &'static str> {
-    if MAX > usize::from(u16::MAX) { u32::take(input).map(|n| n as usize) } else { u16::take(input).map(usize::from) }
+    if MAX > usize::from(u16::MAX) {
+        u32::take(input).map(|n| n as usize)
+    } else {
+        u16::take(input).map(usize::from)
+    }
 }
 
 #[cfg(test)]

@@ -73,7 +73,9 @@ pub enum WireError {
 impl fmt::Display for WireError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotOurProtocol => f.write_str("the connection does not begin with the protocol's magic number"),
+            Self::NotOurProtocol => {
+                f.write_str("the connection does not begin with the protocol's magic number")
+            }
             Self::OtherProtocol { theirs } => {
                 write!(f, "the peer speaks protocol version {theirs}, this program {}", preamble::VERSION)
             }

@@ -74,7 +74,10 @@ mod tests {
         assert_eq!(&bytes, b"PIWH\x00\x01\x02\x00");
         assert_eq!(Preamble::check(bytes, Channel::File), Ok(()));
         assert_eq!(Preamble::check(bytes, Channel::Slave), Err(WireError::WrongChannel { asked: 2 }));
-        assert_eq!(Preamble::check(*b"PIWH\x00\x02\x02\x00", Channel::File), Err(WireError::OtherProtocol { theirs: 2 }));
+        assert_eq!(
+            Preamble::check(*b"PIWH\x00\x02\x02\x00", Channel::File),
+            Err(WireError::OtherProtocol { theirs: 2 })
+        );
         assert_eq!(Preamble::check(*b"GET / HT", Channel::File), Err(WireError::NotOurProtocol));
     }
 }

@@ -1,8 +1,8 @@
 //! The slave channel: a build slave and the slave driver (manual 3.3.1; `wire-spec/slave.md`).
 
+use super::ids::{BuildId, JobToken, Sha256};
 use super::limits::*;
 use super::{Blob, List, Text};
-use super::ids::{BuildId, JobToken, Sha256};
 
 code! {
     /// How far a slave that comes back had got with its job.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use bytes::{Bytes, BytesMut};
 use serde_json::Value;
 
-use super::{Blob, Channel, List, Text, file, frame, import, slave};
 use super::ids::{BuildId, JobToken, Sha256};
+use super::{Blob, Channel, List, Text, file, frame, import, slave};
 
 /// A message as its name and fields.
 pub(crate) trait Described: Sized {
@@ -149,7 +149,12 @@ fn check<M: Described + std::fmt::Debug + PartialEq>(
         let taken = frame::take(&mut bytes, channel.frame_limit()).unwrap().expect("a whole frame");
         assert!(bytes.is_empty(), "{}: one frame", path.display());
         let decoded = decode(taken).unwrap();
-        assert_eq!(decoded.fields(), (name.as_str(), vector["fields"].clone()), "{}: bytes to fields", path.display());
+        assert_eq!(
+            decoded.fields(),
+            (name.as_str(), vector["fields"].clone()),
+            "{}: bytes to fields",
+            path.display()
+        );
         seen.push(name);
     }
     for name in M::NAMES {
