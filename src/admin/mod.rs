@@ -1,1 +1,7 @@
-//! The tools.
+//! The administrator's tools, one file for each verb.
+
+pub mod abi;
+pub mod add;
+pub mod client;
+pub mod requirements;
+pub mod why;

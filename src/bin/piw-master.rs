@@ -1,2 +1,95 @@
-//! placeholder
-fn main() {}
+//! `piw-master`: coordinates the slaves, keeps the database and the web site (manual chapter 2).
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use piwheels::config::{Duration, Size};
+use piwheels::domain::Millis;
+use piwheels::master::limits::Limits;
+use piwheels::master::reactor::address::Address;
+use piwheels::master::start::{self, Settings};
+use piwheels::options::{Common, Failure};
+
+/// The master of a farm: hands out builds, takes in wheels, writes the index.
+#[derive(Parser, Debug)]
+#[command(name = "piw-master", version)]
+struct Options {
+    #[command(flatten)]
+    common: Common,
+    /// The database to use; must be configured with piw-initdb, and its user must not be a superuser (default:
+    /// postgres:///piwheels)
+    #[arg(short, long, value_name = "DSN")]
+    dsn: Option<String>,
+    /// The URL of the PyPI simple API (default: the index that pip on this machine is configured for)
+    #[arg(long, value_name = "URL")]
+    pypi_simple: Option<String>,
+    /// The path under which the web site is written (default: /var/www)
+    #[arg(short, long, value_name = "PATH")]
+    output_path: Option<PathBuf>,
+    /// Where unfinished files are kept: on the file system of the output path, and outside it (default: the output
+    /// path with .spool added)
+    #[arg(long, value_name = "PATH")]
+    spool_path: Option<PathBuf>,
+    /// Where build slaves connect (default: tcp://*:5555)
+    #[arg(long, value_name = "ADDR")]
+    slave_queue: Option<Address>,
+    /// Where build slaves deliver files (default: tcp://*:5556)
+    #[arg(long, value_name = "ADDR")]
+    file_queue: Option<Address>,
+    /// Where the administrator's tools connect (default: ipc:///tmp/piw-import)
+    #[arg(long, value_name = "ADDR")]
+    import_queue: Option<Address>,
+    /// Let slaves on other machines connect, although they are not authenticated
+    #[arg(long)]
+    insecure: bool,
+    /// How long a slave may be silent before its job is handed out again (default: 5m)
+    #[arg(long, value_name = "DURATION")]
+    lease: Option<Duration>,
+    /// The most connections at a time (default: 4096)
+    #[arg(long, value_name = "N")]
+    max_connections: Option<usize>,
+    /// The longest log of one build (default: 8M)
+    #[arg(long, value_name = "SIZE")]
+    max_log: Option<Size>,
+    /// The largest file that is taken in (default: 2G)
+    #[arg(long, value_name = "SIZE")]
+    max_wheel: Option<Size>,
+}
+
+fn main() -> ExitCode {
+    match run(Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.exit("piw-master"),
+    }
+}
+
+fn run(options: Options) -> Result<(), Failure> {
+    let config = options.common.start("piw-master")?;
+    let standard = Limits::default();
+    let lease = config.value(options.lease, "lease", Duration::secs(standard.lease.0 / 1000))?;
+    if lease.0.as_secs() == 0 {
+        return Err(Failure::usage("--lease must be a second at least"));
+    }
+    let settings = Settings {
+        dsn: config.value(options.dsn, "dsn", "postgres:///piwheels".to_owned())?,
+        pypi_simple: config.find(options.pypi_simple, "pypi-simple")?,
+        output: config.value(options.output_path, "output-path", PathBuf::from("/var/www"))?,
+        spool: config.find(options.spool_path, "spool-path")?,
+        slave_queue: config.value(options.slave_queue, "slave-queue", Address::Any(5555))?,
+        file_queue: config.value(options.file_queue, "file-queue", Address::Any(5556))?,
+        import_queue: config.value(
+            options.import_queue,
+            "import-queue",
+            Address::Path("/tmp/piw-import".into()),
+        )?,
+        insecure: config.value(options.insecure.then_some(true), "insecure", false)?,
+        limits: Limits {
+            connections: config.value(options.max_connections, "max-connections", standard.connections)?,
+            lease: Millis(lease.0.as_millis() as u64),
+            log_bytes: config.value(options.max_log, "max-log", Size(standard.log_bytes))?.0,
+            wheel_bytes: config.value(options.max_wheel, "max-wheel", Size(standard.wheel_bytes))?.0,
+        },
+    };
+    start::run(&settings).map_err(|error| Failure { reasons: vec![error.reason], code: error.code })
+}

@@ -1,3 +1,24 @@
-//! The master.
+//! The master: coordinates the slaves, keeps the database and the published tree.
+//!
+//! [`farm::Farm`] is the sum of the pure state machines; [`reactor`] is the one thread that runs it; the threads
+//! beside it do what may block: [`oracle`]s the database, [`writer`] the files, [`index_scribe`] the pages,
+//! [`cloud_gazer`] the requests to PyPI.
 
+pub mod architect;
+pub mod cloud_gazer;
+pub mod event;
+pub mod farm;
+pub mod file_juggler;
+pub mod index_scribe;
+pub mod limits;
+pub mod mr_chase;
+pub mod oracle;
+pub mod pages;
+pub mod publisher;
 pub mod query;
+pub mod reactor;
+pub mod seraph;
+pub mod slave_driver;
+pub mod start;
+pub mod worker;
+pub mod writer;

@@ -1,0 +1,80 @@
+//! `piw abi`: which ABIs the farm builds for, and in what order.
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::client;
+use crate::options::Failure;
+use crate::wire::Text;
+use crate::wire::import::FromTool;
+
+/// Opening a full farm's back-catalogue for an ABI is one statement over all of it.
+const TIME_LIMIT: Duration = Duration::from_secs(300);
+
+/// The ABIs that the farm builds for
+#[derive(Args, Clone, Debug)]
+pub struct Abi {
+    /// What to do
+    #[command(subcommand)]
+    pub action: Action,
+}
+
+/// What to do with ABIs.
+#[derive(Subcommand, Clone, Debug)]
+pub enum Action {
+    /// Build for this ABI too
+    Add {
+        /// Its tag, such as cp311
+        tag: String,
+        /// Its place in the order of attempts, smallest first (default: by Python version)
+        #[arg(long, allow_negative_numbers = true)]
+        rank: Option<i16>,
+    },
+    /// List them in the order in which they are attempted
+    List {
+        /// Print the answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Does it.
+pub fn run(abi: &Abi, queue: &Path) -> Result<(), Failure> {
+    let parse = |json: &str| serde_json::from_str::<Value>(json).map_err(|e| Failure::error(e.to_string()));
+    match &abi.action {
+        Action::Add { tag, rank } => {
+            let abi = Text::new(tag.as_str()).map_err(|why| Failure::usage(format!("the tag {why}")))?;
+            let answer = parse(&client::ask(queue, &FromTool::AbiAdd { abi, rank: *rank }, TIME_LIMIT)?)?;
+            match answer["opened"].as_u64() {
+                Some(0) => println!("{tag}: added"),
+                Some(opened) => println!("{tag}: added; {opened} versions are queued for it"),
+                None => println!("{tag}: was there already"),
+            }
+        }
+        Action::List { json } => {
+            let answer = client::ask(queue, &FromTool::AbiList {}, TIME_LIMIT)?;
+            if *json {
+                println!("{answer}");
+                return Ok(());
+            }
+            let answer = parse(&answer)?;
+            let abis = answer["abis"].as_array().map(Vec::as_slice).unwrap_or_default();
+            if abis.is_empty() {
+                println!("none yet: 'piw abi add cp311' (for one) begins");
+            }
+            for abi in abis {
+                let skip = abi["skip"].as_str().map(|why| format!("  not built for any more: {why}"));
+                println!(
+                    "{:10} rank {}{}",
+                    abi["abi"].as_str().unwrap_or_default(),
+                    abi["rank"],
+                    skip.unwrap_or_default()
+                );
+            }
+        }
+    }
+    Ok(())
+}

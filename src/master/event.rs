@@ -1,0 +1,303 @@
+//! What happens to the farm and what the farm wants done: plain data between the state machines and the reactor.
+//!
+//! The reactor turns sockets, answers and signals into [`Event`]s and carries out [`Effect`]s; a simulator can do the
+//! same with models of them.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+
+use super::query::{Answer, Query, RewriteOrder, Wanted};
+use crate::domain::{BuildId, ProjectName, Sha256};
+use crate::wire::{Channel, file, import, slave};
+
+/// A connection, for as long as the master runs: numbers are not used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnId(pub u64);
+
+/// A question that is under way; its answer carries the same number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// One transfer of one file, in the master's own numbering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TransferId(pub u64);
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event {
+    /// A peer connected and sent a good preamble.
+    Opened {
+        /// The connection.
+        conn: ConnId,
+        /// What it is for.
+        channel: Channel,
+        /// Where it comes from, for log lines.
+        peer: String,
+    },
+    /// A message on a slave channel.
+    Slave(ConnId, slave::FromSlave),
+    /// A message on a file channel.
+    File(ConnId, file::FromSlave),
+    /// A message on an import channel.
+    Tool(ConnId, import::FromTool),
+    /// The connection is gone, whoever ended it.
+    Closed(ConnId),
+    /// The database answered.
+    Database(Ticket, Answer),
+    /// The file writer answered.
+    Disk(DiskAnswer),
+    /// The index scribe answered.
+    Page(PageAnswer),
+    /// The cloud gazer answered.
+    Looked(Ticket, LookAnswer),
+    /// The master is to stop when its slaves have finished what they build.
+    Drain,
+    /// The master is to stop now.
+    Stop,
+    /// Time passed.
+    Tick,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Effect {
+    /// Send a message.
+    Send(ConnId, Message),
+    /// Close a connection when what was sent before is flushed. The reason, if there is one, is a defect of the peer
+    /// and is logged with its address.
+    Close(ConnId, Option<String>),
+    /// Read no more from a connection until [`Effect::Resume`].
+    Hold(ConnId),
+    /// Read again.
+    Resume(ConnId),
+    /// Ask the database.
+    Ask(Ticket, Query),
+    /// Have the file writer do something.
+    Disk(DiskRequest),
+    /// Have the index scribe do something.
+    Page(PageRequest),
+    /// Have the cloud gazer look something up.
+    Look(Ticket, Vec<LookUp>),
+    /// Accept no more connections.
+    StopListening,
+    /// Everything is done: end.
+    Exit,
+}
+
+/// A message to any peer.
+#[derive(Debug)]
+pub enum Message {
+    /// On a slave channel.
+    Slave(slave::ToSlave),
+    /// On a file channel.
+    File(file::ToSlave),
+    /// On an import channel.
+    Tool(import::ToTool),
+}
+
+/// Work for the file writer, done in the order given.
+#[derive(Clone, Debug)]
+pub enum DiskRequest {
+    /// Append to a build's log, at an offset in it; offset 0 begins it anew. Answer: [`DiskAnswer::LogWritten`].
+    Log(BuildId, u64, Bytes),
+    /// Begin a file of this size in the spool. No answer; a failure shows at the first write.
+    Open(TransferId, u64),
+    /// Write and digest a piece. Answer: [`DiskAnswer::Written`] or [`DiskAnswer::TransferFailed`].
+    Write(TransferId, u64, Bytes),
+    /// Every byte was written: check it. Answer: [`DiskAnswer::Checked`] or [`DiskAnswer::TransferFailed`].
+    Check(TransferId, Expected),
+    /// Throw a file in the spool away.
+    Discard(TransferId),
+    /// Bring a build's files and log into place. Answer: [`DiskAnswer::Placed`].
+    Place(Placement),
+    /// Throw a build's log in the spool away.
+    DiscardLog(BuildId),
+}
+
+/// What a file must be.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    /// File name, a sound wheel's.
+    pub filename: String,
+    /// Bytes.
+    pub size: u64,
+    /// Digest.
+    pub sha256: Sha256,
+    /// The project that METADATA must name.
+    pub project: ProjectName,
+    /// The version that METADATA must name.
+    pub version: crate::domain::Version,
+}
+
+/// A build to be brought into place.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    /// The build.
+    pub build: BuildId,
+    /// Its project, whose directory takes the files.
+    pub project: ProjectName,
+    /// Files in the spool, under the names they get.
+    pub files: Vec<(TransferId, String)>,
+    /// Whether there is a log.
+    pub log: bool,
+    /// Lines of the master's own for the end of the log.
+    pub remark: Option<String>,
+    /// Names that no row in the database knows: bytes under them are left-overs and may be replaced.
+    pub unclaimed: Vec<String>,
+}
+
+/// What the file writer did.
+#[derive(Debug)]
+pub enum DiskAnswer {
+    /// As many bytes of a build's log were written (or lost: the log is then short, and says so).
+    LogWritten(BuildId, u64),
+    /// A piece was written: offset and length.
+    Written(TransferId, u64, u64),
+    /// A transfer's file cannot be written or read.
+    TransferFailed(TransferId, String),
+    /// The file was checked.
+    Checked(TransferId, Checked),
+    /// The build's files are in place and durable, or not.
+    Placed(BuildId, Placed),
+}
+
+/// What a check found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Checked {
+    /// Size, digest and METADATA are right.
+    Sound {
+        /// `Requires-Python` of its METADATA.
+        requires_python: Option<String>,
+        /// Digest of METADATA, which is kept beside the file.
+        metadata_sha256: Sha256,
+    },
+    /// The bytes are not those that were promised.
+    WrongDigest {
+        /// What they are.
+        found: Sha256,
+    },
+    /// The bytes are right, but no wheel of this version.
+    BadWheel(String),
+}
+
+/// How bringing into place ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Placed {
+    /// All there, on stable storage.
+    Durable,
+    /// Other bytes are there under these names. Nothing was replaced.
+    Taken(Vec<String>),
+    /// The file system said no. Trying again may help; what is in place already is recognised.
+    Failed(String),
+}
+
+/// Work for the index scribe, done in the order given.
+#[derive(Clone, Debug)]
+pub enum PageRequest {
+    /// Write a project's page, or remove it when there are no files.
+    Project(RewriteOrder, ProjectName, String, Vec<super::query::PageFile>),
+    /// Begin the root index.
+    RootBegin,
+    /// Add names to it. Answer: [`PageAnswer::RootReady`].
+    RootNames(Vec<String>),
+    /// Finish it. Answer: [`PageAnswer::Written`].
+    RootEnd(RewriteOrder),
+}
+
+/// What the index scribe did.
+#[derive(Debug)]
+pub enum PageAnswer {
+    /// A page is in place, or not: then the reason.
+    Written(RewriteOrder, Result<(), String>),
+    /// The root index takes more names.
+    RootReady,
+}
+
+/// A version that somebody wants: the newest that fits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LookUp {
+    /// The package.
+    pub package: ProjectName,
+    /// PEP 440 specifiers; empty for any.
+    pub specifiers: String,
+}
+
+/// What the cloud gazer found, in the order asked, or why not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LookAnswer {
+    /// All were found.
+    Found(Vec<Wanted>),
+    /// Some were not: a reason for each of those.
+    NotFound(Vec<String>),
+}
+
+/// Who asked the database, so that the answer finds its way back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A slave that named a job in its HELLO.
+    Adopt(ConnId),
+    /// A slave that is idle.
+    Claim(ConnId),
+    /// A job was given back.
+    Release,
+    /// The publisher, for this build.
+    Build(BuildId),
+    /// The farm's housekeeping.
+    Sweep,
+    /// The farm's housekeeping: leases.
+    Renew,
+    /// The pages.
+    Pages,
+    /// A tool.
+    Tool(ConnId),
+}
+
+/// Where the state machines put what they want, in order; the caller owns it and uses it again.
+#[derive(Debug, Default)]
+pub struct Out {
+    /// To be carried out by the reactor.
+    pub effects: Vec<Effect>,
+    purposes: HashMap<Ticket, Purpose>,
+    tickets: u64,
+}
+
+impl Out {
+    /// Asks the database.
+    pub fn ask(&mut self, purpose: Purpose, query: Query) {
+        let ticket = self.ticket(purpose);
+        self.effects.push(Effect::Ask(ticket, query));
+    }
+
+    /// Has the cloud gazer look something up for a tool.
+    pub fn look(&mut self, tool: ConnId, wanted: Vec<LookUp>) {
+        let ticket = self.ticket(Purpose::Tool(tool));
+        self.effects.push(Effect::Look(ticket, wanted));
+    }
+
+    fn ticket(&mut self, purpose: Purpose) -> Ticket {
+        self.tickets += 1;
+        self.purposes.insert(Ticket(self.tickets), purpose);
+        Ticket(self.tickets)
+    }
+
+    /// Who asked; each ticket is answered once.
+    pub fn purpose(&mut self, ticket: Ticket) -> Option<Purpose> {
+        self.purposes.remove(&ticket)
+    }
+
+    /// Questions under way.
+    pub fn under_way(&self) -> usize {
+        self.purposes.len()
+    }
+
+    /// Sends a message on a slave channel.
+    pub fn tell(&mut self, slave: ConnId, message: slave::ToSlave) {
+        self.effects.push(Effect::Send(slave, Message::Slave(message)));
+    }
+
+    /// Closes a connection: for a defect of the peer, or for no fault.
+    pub fn close(&mut self, conn: ConnId, defect: Option<String>) {
+        self.effects.push(Effect::Close(conn, defect));
+    }
+}

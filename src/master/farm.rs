@@ -1,0 +1,598 @@
+//! The farm: the sum of the state machines. Events in, effects out; it neither waits nor looks at a clock.
+//!
+//! Each room keeps its own state; this routes messages and answers to them, and carries what one room wants of another.
+
+use std::collections::HashSet;
+
+use super::architect::{Architect, Arrivals};
+use super::event::{ConnId, DiskAnswer, DiskRequest, Effect, Event, Out, Purpose};
+use super::file_juggler::FileJuggler;
+use super::limits::{Limits, SLEEP_SECS, SWEEP_EVERY};
+use super::mr_chase::{Changed, MrChase};
+use super::pages::Pages;
+use super::publisher::{Publisher, Recorded, Step};
+use super::query::{Abi, Adoption, Answer, Job, Logged, Query, Swept};
+use super::slave_driver::{Finished, Greeting, SlaveDriver, State, Verdict};
+use crate::domain::{AbiTag, BuildId, JobToken, Millis};
+use crate::wire::slave::{FromSlave, Held, Holding, Resume, ToSlave};
+use crate::wire::{Channel, Text};
+
+/// How long slaves have to say BYE when the master stops at once.
+const LEAVE_TIME: Millis = Millis::secs(5);
+
+/// Secrets that nobody can guess, from a seed that the caller drew from the system: randomness as an argument.
+#[derive(Debug)]
+struct Secrets {
+    seed: [u8; 32],
+    drawn: u64,
+}
+
+impl Secrets {
+    fn draw(&mut self) -> [u8; 16] {
+        use sha2::Digest;
+        self.drawn += 1;
+        let digest =
+            sha2::Sha256::new().chain_update(self.seed).chain_update(self.drawn.to_be_bytes()).finalize();
+        let mut secret = [0; 16];
+        secret.copy_from_slice(&digest[..16]);
+        secret
+    }
+}
+
+/// Whether the master goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Running {
+    Yes,
+    /// Slaves finish what they build, then everything ends.
+    Draining,
+    /// Everything ends when what is half done is done, at this time at the latest.
+    Stopping {
+        until: Millis,
+    },
+    Ended,
+}
+
+/// The whole farm.
+#[derive(Debug)]
+pub struct Farm {
+    limits: Limits,
+    index_url: String,
+    secrets: Secrets,
+    abis: HashSet<AbiTag>,
+    slaves: SlaveDriver,
+    architect: Architect,
+    juggler: FileJuggler,
+    publisher: Publisher,
+    chase: MrChase,
+    pages: Pages,
+    /// Claims under way: what had arrived for the slave's ABI when it asked.
+    claims: std::collections::HashMap<ConnId, Arrivals>,
+    next_sweep: Millis,
+    next_renew: Millis,
+    sweeping: bool,
+    running: Running,
+}
+
+impl Farm {
+    /// A farm that builds for these ABIs. `index_url` is what slaves build from; `seed` must be unpredictable.
+    pub fn new(limits: Limits, index_url: String, abis: &[Abi], seed: [u8; 32]) -> Self {
+        Self {
+            limits,
+            index_url,
+            secrets: Secrets { seed, drawn: 0 },
+            abis: abis.iter().filter(|abi| abi.skip.is_none()).map(|abi| abi.tag.clone()).collect(),
+            slaves: SlaveDriver::default(),
+            architect: Architect::default(),
+            juggler: FileJuggler::default(),
+            publisher: Publisher::default(),
+            chase: MrChase::default(),
+            pages: Pages::default(),
+            claims: std::collections::HashMap::new(),
+            next_sweep: Millis(0),
+            next_renew: Millis(0),
+            sweeping: false,
+            running: Running::Yes,
+        }
+    }
+
+    /// The next moment at which [`Event::Tick`] is wanted.
+    pub fn next_deadline(&self, now: Millis) -> Millis {
+        now + Millis(250)
+    }
+
+    /// Takes an event in and says what is to be done.
+    pub fn handle(&mut self, now: Millis, event: Event, out: &mut Out) {
+        match event {
+            Event::Opened { conn, channel, peer } => match channel {
+                Channel::Slave => self.slaves.opened(now, conn, peer),
+                Channel::File => self.juggler.opened(now, conn),
+                Channel::Import => self.chase.opened(conn, out),
+            },
+            Event::Slave(conn, message) => self.slave(now, conn, message, out),
+            Event::File(conn, message) => {
+                if let Err(defect) = self.juggler.message(now, conn, message, &mut out.effects) {
+                    out.close(conn, Some(defect));
+                }
+            }
+            Event::Tool(conn, message) => {
+                if let Err(defect) = self.chase.message(conn, message, out) {
+                    out.close(conn, Some(defect));
+                }
+            }
+            Event::Closed(conn) => self.closed(conn, out),
+            Event::Database(ticket, answer) => {
+                if let Some(purpose) = out.purpose(ticket) {
+                    self.answered(now, purpose, answer, out);
+                }
+            }
+            Event::Disk(answer) => self.disk(now, answer, out),
+            Event::Page(answer) => self.pages.written(now, answer, out),
+            Event::Looked(ticket, answer) => {
+                if let Some(Purpose::Tool(conn)) = out.purpose(ticket) {
+                    self.chase.looked(conn, answer, out);
+                }
+            }
+            Event::Drain => self.drain(out),
+            Event::Stop => self.stop(now, out),
+            Event::Tick => self.tick(now, out),
+        }
+        self.steps(out);
+        self.end(now, out);
+    }
+
+    /// A message on a slave channel.
+    fn slave(&mut self, now: Millis, conn: ConnId, message: FromSlave, out: &mut Out) {
+        self.slaves.heard(now, conn);
+        let greeted = self.slaves.slaves.get(&conn).is_some_and(|s| s.introduction.is_some());
+        if !greeted && !matches!(message, FromSlave::Hello { .. } | FromSlave::Bye { .. }) {
+            out.close(conn, Some(format!("{} before HELLO", message.name())));
+            return;
+        }
+        let verdict = match message {
+            FromSlave::Hello { software, label, abi_tag, platform_tag, held, .. } => {
+                let greeting = Greeting {
+                    software: &software,
+                    label: &label,
+                    abi: &abi_tag,
+                    platform: &platform_tag,
+                    held,
+                };
+                self.slaves.hello(conn, greeting, &self.abis)
+            }
+            FromSlave::Idle {} => self.slaves.idle(conn),
+            FromSlave::Busy {} => Verdict::Fine,
+            FromSlave::Log { offset, data } => self.slaves.log(conn, offset, data, &self.limits, out),
+            FromSlave::Built { token, end, duration_ms, log_bytes, files } => {
+                let result = Finished { token, end, duration_ms, log_bytes, files: &files };
+                self.slaves.built(conn, &result, &self.limits)
+            }
+            FromSlave::Sent { index } => match self.slaves.slaves.get(&conn).map(|s| s.state.clone()) {
+                Some(State::Offered(build)) => match self.publisher.sent(build, index, out) {
+                    Ok(()) => Verdict::Fine,
+                    Err(defect) => Verdict::Drop(defect),
+                },
+                Some(state) => Verdict::Drop(format!("SENT while it is {}", state.name())),
+                None => Verdict::Fine,
+            },
+            FromSlave::Bye { reason } => return self.bye(conn, &reason, out),
+        };
+        self.verdict(conn, verdict, out);
+    }
+
+    fn verdict(&mut self, conn: ConnId, verdict: Verdict, out: &mut Out) {
+        match verdict {
+            Verdict::Fine => {}
+            Verdict::WantsJob => self.claim(conn, out),
+            Verdict::Arrives => self.welcome(conn, Resume::None, 0, out),
+            Verdict::Returns(held) => {
+                let slave = self.label(conn);
+                let lease_secs = self.lease_secs();
+                out.ask(Purpose::Adopt(conn), Query::Adopt { token: held.token, slave, lease_secs });
+            }
+            Verdict::Offers(offer) => self.publisher.offer(*offer, out),
+            Verdict::OffersAndDrop(offer, defect) => {
+                self.publisher.offer(*offer, out);
+                out.close(conn, Some(defect));
+            }
+            Verdict::Drop(defect) => out.close(conn, Some(defect)),
+            Verdict::Refuse(reason) => {
+                self.slaves.dismiss(conn, &reason, out);
+                out.close(conn, Some(reason));
+            }
+        }
+    }
+
+    fn label(&self, conn: ConnId) -> String {
+        let slave = self.slaves.slaves.get(&conn);
+        slave.and_then(|s| s.introduction.as_ref()).map_or_else(String::new, |who| who.label.clone())
+    }
+
+    fn lease_secs(&self) -> u32 {
+        u32::try_from(self.limits.lease.0 / 1000).unwrap_or(u32::MAX).max(1)
+    }
+
+    /// Answers HELLO.
+    fn welcome(&mut self, conn: ConnId, resume: Resume, log_from: u64, out: &mut Out) {
+        let Some(slave) = self.slaves.slaves.get_mut(&conn) else { return };
+        if resume != Resume::GoOn {
+            slave.state = State::Idle;
+        }
+        if let Some(who) = &slave.introduction {
+            log::info!(
+                "slave {} ({}) at {}: builds for {} on {}",
+                slave.id,
+                who.label,
+                slave.peer,
+                who.abi,
+                who.platform
+            );
+        }
+        let index_url = Text::cut(&self.index_url);
+        out.tell(conn, ToSlave::Hello { slave_id: slave.id, index_url, resume, log_from });
+    }
+
+    /// Asks the database for a job for an idle slave.
+    fn claim(&mut self, conn: ConnId, out: &mut Out) {
+        if self.running != Running::Yes {
+            self.slaves.dismiss(conn, "the master stops", out);
+            return;
+        }
+        let Some(who) = self.slaves.slaves.get(&conn).and_then(|s| s.introduction.clone()) else { return };
+        self.architect.forget(conn, &who.abi);
+        self.claims.insert(conn, self.architect.arrivals(&who.abi));
+        let query = Query::Claim {
+            abi: who.abi,
+            slave: who.label,
+            secret: self.secrets.draw(),
+            lease_secs: self.lease_secs(),
+        };
+        out.ask(Purpose::Claim(conn), query);
+    }
+
+    /// A slave says BYE: its job goes back unless it can be finished without it.
+    fn bye(&mut self, conn: ConnId, reason: &str, out: &mut Out) {
+        if let Some(slave) = self.slaves.slaves.get_mut(&conn) {
+            log::info!("slave {} says bye: {reason}", slave.id);
+            slave.state = State::Leaving;
+        }
+        let held: Vec<(BuildId, JobToken)> = self
+            .slaves
+            .jobs
+            .iter()
+            .filter(|(_, job)| job.conn == Some(conn))
+            .map(|(build, job)| (*build, job.job.token))
+            .collect();
+        for (build, token) in held {
+            if !self.publisher.has(build) {
+                out.effects.push(Effect::Disk(DiskRequest::DiscardLog(build)));
+            }
+            if self.publisher.cancel(build, out) {
+                self.slaves.finish(build);
+                out.ask(Purpose::Release, Query::Release(token));
+            }
+        }
+        out.close(conn, None);
+    }
+
+    /// A connection is gone.
+    fn closed(&mut self, conn: ConnId, out: &mut Out) {
+        self.juggler.closed(conn, &mut out.effects);
+        self.chase.closed(conn);
+        self.claims.remove(&conn);
+        let Some(slave) = self.slaves.closed(conn) else { return };
+        let Some(who) = &slave.introduction else { return };
+        self.architect.forget(conn, &who.abi);
+        if slave.state != State::Leaving {
+            log::info!("slave {} ({}) is gone while {}", slave.id, who.label, slave.state.name());
+        }
+    }
+
+    /// An answer of the database.
+    fn answered(&mut self, now: Millis, purpose: Purpose, answer: Answer, out: &mut Out) {
+        match (purpose, answer) {
+            (Purpose::Claim(conn), Answer::Claimed(job)) => self.claimed(conn, job, out),
+            (Purpose::Claim(conn), Answer::Refused(reason)) => {
+                self.claims.remove(&conn);
+                log::error!("no job for a slave: {reason}");
+                self.put_to_sleep(conn, out);
+            }
+            (Purpose::Adopt(conn), Answer::Adopted(adoption)) => self.adopted(conn, adoption, out),
+            (Purpose::Adopt(conn), Answer::Refused(reason)) => {
+                log::error!("a slave's job is not known: {reason}");
+                self.adopted(conn, Adoption::Unknown, out);
+            }
+            (Purpose::Build(build), answer) => {
+                if let Some(recorded) = self.publisher.answered(build, answer, out) {
+                    self.recorded(recorded, out);
+                }
+            }
+            (Purpose::Release, Answer::Released(Some(abi))) => self.arrived(&abi, out),
+            (Purpose::Release | Purpose::Renew, Answer::Released(None) | Answer::Renewed) => {}
+            (Purpose::Sweep, Answer::Swept(swept)) => self.swept(swept, out),
+            (Purpose::Pages, answer) => self.pages.answered(now, answer, out),
+            (Purpose::Tool(conn), answer) => match self.chase.answered(conn, answer, out) {
+                Changed::Nothing => {}
+                Changed::Queued(abis) => abis.iter().for_each(|abi| self.arrived(abi, out)),
+                Changed::Abi(abi) => {
+                    for conn in self.architect.arrived_many(&abi) {
+                        self.wake(conn, out);
+                    }
+                    self.abis.insert(abi);
+                }
+            },
+            (purpose, answer) => {
+                if purpose == Purpose::Sweep {
+                    self.sweeping = false;
+                }
+                log::error!("the database answered {purpose:?} with {answer:?}");
+            }
+        }
+    }
+
+    fn claimed(&mut self, conn: ConnId, job: Option<Job>, out: &mut Out) {
+        let seen = self.claims.remove(&conn);
+        let Some(job) = job else {
+            let Some(who) = self.slaves.slaves.get(&conn).and_then(|s| s.introduction.clone()) else {
+                return;
+            };
+            if self.running == Running::Yes
+                && seen.is_some_and(|seen| !self.architect.sleep(conn, &who.abi, seen))
+            {
+                self.claim(conn, out);
+                return;
+            }
+            self.put_to_sleep(conn, out);
+            return;
+        };
+        let token = job.token;
+        if self.running != Running::Yes || !self.slaves.hand_out(conn, job.clone()) {
+            out.ask(Purpose::Release, Query::Release(token));
+            self.slaves.dismiss(conn, "the master stops", out);
+            return;
+        }
+        log::info!(
+            "build {}: {} {} for {} goes to {}",
+            token.build,
+            job.package,
+            job.version,
+            job.abi,
+            self.label(conn)
+        );
+        let message = ToSlave::Build {
+            token,
+            package: Text::cut(job.package.as_str()),
+            version: Text::cut(&job.version.to_string()),
+        };
+        out.tell(conn, message);
+    }
+
+    fn put_to_sleep(&mut self, conn: ConnId, out: &mut Out) {
+        if self.running != Running::Yes {
+            self.slaves.dismiss(conn, "the master stops", out);
+            return;
+        }
+        if let Some(slave) = self.slaves.slaves.get_mut(&conn)
+            && slave.state == State::Asked
+        {
+            slave.state = State::Asleep;
+            out.tell(conn, ToSlave::Sleep { seconds: SLEEP_SECS });
+        }
+    }
+
+    /// One job came into the queue of an ABI.
+    fn arrived(&mut self, abi: &AbiTag, out: &mut Out) {
+        if let Some(conn) = self.architect.arrived(abi) {
+            self.wake(conn, out);
+        }
+    }
+
+    fn wake(&self, conn: ConnId, out: &mut Out) {
+        if self.slaves.slaves.get(&conn).is_some_and(|slave| slave.state == State::Asleep) {
+            out.tell(conn, ToSlave::Wake {});
+        }
+    }
+
+    /// The database knows what became of a returning slave's job.
+    fn adopted(&mut self, conn: ConnId, adoption: Adoption, out: &mut Out) {
+        let Some(slave) = self.slaves.slaves.get(&conn) else { return };
+        let State::Adopting(Held { token, state }) = slave.state.clone() else { return };
+        let id = slave.id;
+        let (job, why_not) = match adoption {
+            Adoption::Live(job) => (Some(job), ""),
+            Adoption::Late(job) if state == Holding::Built => (Some(job), ""),
+            Adoption::Late(_) => (None, "another slave has it"),
+            Adoption::Recorded => (None, "it is recorded already"),
+            Adoption::Unknown => (None, "it was never handed out, or its version was removed"),
+        };
+        let resumed = job.and_then(|job| self.slaves.adopt(conn, job));
+        match resumed {
+            Some((log_from, before)) => {
+                log::info!("slave {id} returns with build {}", token.build);
+                if let Some(before) = before {
+                    out.close(before, None);
+                }
+                self.welcome(conn, Resume::GoOn, log_from, out);
+            }
+            None => {
+                log::info!("slave {id} returns with build {}, which is not wanted: {why_not}", token.build);
+                self.welcome(conn, Resume::Drop, 0, out);
+            }
+        }
+    }
+
+    /// A build is in the database.
+    fn recorded(&mut self, recorded: Recorded, out: &mut Out) {
+        let Recorded { offer, logged } = recorded;
+        let build = offer.job.token.build;
+        let what =
+            format!("build {build}: {} {} for {}", offer.job.package, offer.job.version, offer.job.abi);
+        match logged {
+            Logged::Recorded { opened } => {
+                let files: Vec<_> = offer.files.iter().map(|f| f.wheel.as_str()).collect();
+                let seconds = offer.duration_ms as f64 / 1000.0;
+                log::info!("{what} is {} after {seconds:.1} s {}", offer.outcome.name(), files.join(" "));
+                if let Some(abi) = opened {
+                    self.arrived(&abi, out);
+                }
+                if !offer.files.is_empty() {
+                    self.pages.kick(out);
+                }
+            }
+            Logged::Duplicate => log::info!("{what} was recorded already"),
+            Logged::Superseded => log::info!("{what}: another slave's result came first"),
+            Logged::Unknown => log::warn!("{what} is unknown to the database; its result is thrown away"),
+        }
+    }
+
+    fn swept(&mut self, swept: Swept, out: &mut Out) {
+        self.sweeping = false;
+        for (build, slave, what) in &swept.expired {
+            log::warn!("build {build}: {slave} was not heard from in time; {what} is queued again");
+            let away = self.slaves.jobs.get(build).is_some_and(|job| job.conn.is_none());
+            if away && self.publisher.cancel(*build, out) {
+                self.slaves.finish(*build);
+                out.effects.push(Effect::Disk(DiskRequest::DiscardLog(*build)));
+            }
+        }
+        for abi in &swept.opened {
+            self.arrived(abi, out);
+        }
+        if swept.more {
+            self.sweep(out);
+        }
+    }
+
+    fn sweep(&mut self, out: &mut Out) {
+        if !self.sweeping {
+            self.sweeping = true;
+            out.ask(Purpose::Sweep, Query::Sweep);
+        }
+    }
+
+    fn disk(&mut self, now: Millis, answer: DiskAnswer, out: &mut Out) {
+        match answer {
+            DiskAnswer::LogWritten(build, bytes) => self.slaves.log_written(build, bytes, out),
+            DiskAnswer::Written(id, offset, length) => {
+                self.juggler.written(id, offset, length, &mut out.effects);
+            }
+            DiskAnswer::TransferFailed(id, reason) => self.publisher.transfer_failed(now, id, &reason, out),
+            DiskAnswer::Checked(id, checked) => self.publisher.checked(id, checked, out),
+            DiskAnswer::Placed(build, placed) => self.publisher.placed(now, build, placed, out),
+        }
+    }
+
+    /// Carries out what the publisher wants of the slaves and the juggler.
+    fn steps(&mut self, out: &mut Out) {
+        for step in std::mem::take(&mut self.publisher.steps) {
+            match step {
+                Step::Fetch(build, index, transfer) => {
+                    let key = match self.juggler.key(transfer) {
+                        Some(key) => key,
+                        None => {
+                            let Some(expected) = self.publisher.expected(transfer) else { continue };
+                            let key = self.secrets.draw();
+                            self.juggler.expect(transfer, key, expected, &mut out.effects);
+                            key
+                        }
+                    };
+                    if let Some(conn) = self.slaves.jobs.get(&build).and_then(|job| job.conn) {
+                        out.tell(conn, ToSlave::Send { index, transfer: key });
+                    }
+                }
+                Step::Forget(transfer) => self.juggler.forget(transfer, &mut out.effects),
+                Step::Done(build) => {
+                    if let Some(conn) = self.slaves.finish(build) {
+                        out.tell(conn, ToSlave::Done { build });
+                        if self.running != Running::Yes {
+                            self.slaves.dismiss(conn, "the master stops", out);
+                        }
+                    }
+                }
+                Step::Drop(build, defect) => {
+                    if let Some(conn) = self.slaves.jobs.get(&build).and_then(|job| job.conn) {
+                        out.close(conn, Some(defect));
+                    }
+                }
+            }
+        }
+    }
+
+    fn drain(&mut self, out: &mut Out) {
+        if self.running != Running::Yes {
+            return;
+        }
+        self.running = Running::Draining;
+        out.effects.push(Effect::StopListening);
+        let building = self.slaves.slaves.values().filter(|s| s.state.build().is_some()).count();
+        log::warn!("stopping: {building} slaves finish what they build; a second signal stops at once");
+        let idle: Vec<ConnId> = self
+            .slaves
+            .slaves
+            .iter()
+            .filter(|(_, s)| s.state.build().is_none())
+            .map(|(conn, _)| *conn)
+            .collect();
+        for conn in idle {
+            // one that is asking or returning is told when its answer comes
+            let state = self.slaves.slaves.get(&conn).map(|s| s.state.clone());
+            if !matches!(state, Some(State::Asked | State::Adopting(_))) {
+                self.slaves.dismiss(conn, "the master stops", out);
+            }
+        }
+    }
+
+    fn stop(&mut self, now: Millis, out: &mut Out) {
+        if matches!(self.running, Running::Stopping { .. } | Running::Ended) {
+            return;
+        }
+        if self.running == Running::Yes {
+            out.effects.push(Effect::StopListening);
+        }
+        log::warn!("stopping now: slaves are told to go");
+        self.running = Running::Stopping { until: now + LEAVE_TIME };
+        for conn in self.slaves.slaves.keys().copied().collect::<Vec<_>>() {
+            self.slaves.dismiss(conn, "the master stops", out);
+        }
+    }
+
+    /// Ends when nothing is half done.
+    fn end(&mut self, now: Millis, out: &mut Out) {
+        let settled = || {
+            self.slaves.slaves.is_empty()
+                && self.publisher.settled()
+                && self.pages.settled()
+                && self.chase.settled()
+        };
+        let over = match self.running {
+            Running::Yes | Running::Ended => false,
+            Running::Draining => settled() && out.under_way() == 0,
+            Running::Stopping { until } => now >= until || (settled() && out.under_way() == 0),
+        };
+        if over {
+            self.running = Running::Ended;
+            out.effects.push(Effect::Exit);
+        }
+    }
+
+    fn tick(&mut self, now: Millis, out: &mut Out) {
+        self.slaves.tick(now, out);
+        self.juggler.tick(now, &mut out.effects);
+        self.publisher.tick(now, out);
+        // a draining master may have hours of building before it: leases are renewed and pages written meanwhile
+        if !matches!(self.running, Running::Yes | Running::Draining) {
+            return;
+        }
+        self.pages.tick(now, out);
+        if now >= self.next_sweep {
+            self.next_sweep = now + SWEEP_EVERY;
+            self.sweep(out);
+        }
+        if now >= self.next_renew {
+            self.next_renew = now + Millis(self.limits.lease.0 / 5);
+            for builds in self.slaves.alive().chunks(1000) {
+                let lease_secs = self.lease_secs();
+                out.ask(Purpose::Renew, Query::Renew { builds: builds.to_vec(), lease_secs });
+            }
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The index scribe: the thread that writes the pages of the simple index (manual 2.4.9, 8.14; PEP 503).
+//!
+//! In: [`PageRequest`]s with the rows they are made from. Out: [`PageAnswer`]s. It knows templates and files; not
+//! slaves, not SQL. A page is written beside the tree, made durable and renamed over the old one; one whose bytes are
+//! the same is left alone, so that its time and ETag stay.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::event::{PageAnswer, PageRequest};
+use super::query::{PageFile, RewriteOrder};
+use super::writer::make_dirs;
+use crate::domain::ProjectName;
+
+mod page;
+
+pub use page::Templates;
+
+/// What the thread keeps between requests.
+pub struct IndexScribe {
+    output: PathBuf,
+    spool: PathBuf,
+    templates: Templates,
+    /// The root index, while it is being written; or why it cannot be.
+    root: Option<io::Result<BufWriter<File>>>,
+}
+
+impl IndexScribe {
+    /// Writes under `output`, keeping what is unfinished in `spool`.
+    pub fn new(output: PathBuf, spool: PathBuf) -> Self {
+        Self { output, spool, templates: Templates::default(), root: None }
+    }
+
+    /// Does what is asked and answers where an answer is due.
+    pub fn handle(&mut self, request: PageRequest, answer: &mut dyn FnMut(PageAnswer)) {
+        match request {
+            PageRequest::Project(order, project, display, files) => {
+                let written = self.project(&project, &display, &files).map_err(|e| e.to_string());
+                answer(PageAnswer::Written(order, written));
+            }
+            PageRequest::RootBegin => self.root = Some(self.root_begin()),
+            PageRequest::RootNames(names) => {
+                let more = self.templates.root_names(&names);
+                if let Some(Ok(root)) = &mut self.root {
+                    let written =
+                        more.map_err(io::Error::other).and_then(|text| root.write_all(text.as_bytes()));
+                    if let Err(error) = written {
+                        self.root = Some(Err(error));
+                    }
+                }
+                answer(PageAnswer::RootReady);
+            }
+            PageRequest::RootEnd(order) => {
+                let written = match self.root.take() {
+                    Some(Ok(root)) => self.root_end(root),
+                    Some(Err(error)) => Err(error),
+                    None => Err(io::Error::other("it was not begun")),
+                };
+                answer(PageAnswer::Written(order, written.map_err(|e| e.to_string())));
+            }
+        }
+    }
+
+    fn project(&self, project: &ProjectName, display: &str, files: &[PageFile]) -> io::Result<()> {
+        let dir = self.output.join("simple").join(project.as_str());
+        let page = dir.join("index.html");
+        if files.is_empty() {
+            // an empty page makes the project unresolvable for clients that ask this index first: none at all
+            return match std::fs::remove_file(&page) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            };
+        }
+        let text = self.templates.project(display, files).map_err(io::Error::other)?;
+        if std::fs::read(&page).is_ok_and(|old| old == text.as_bytes()) {
+            return Ok(());
+        }
+        make_dirs(&self.output, &dir)?;
+        let temporary = self.spool.join(format!("p-{project}.html"));
+        let mut file = File::create(&temporary)?;
+        file.write_all(text.as_bytes())?;
+        publish(&file, &temporary, &page)
+    }
+
+    fn root_temporary(&self) -> PathBuf {
+        self.spool.join("p+root.html")
+    }
+
+    fn root_begin(&self) -> io::Result<BufWriter<File>> {
+        let mut root = BufWriter::new(File::create(self.root_temporary())?);
+        root.write_all(Templates::ROOT_BEGIN.as_bytes())?;
+        Ok(root)
+    }
+
+    fn root_end(&self, mut root: BufWriter<File>) -> io::Result<()> {
+        root.write_all(Templates::ROOT_END.as_bytes())?;
+        let file = root.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let dir = self.output.join("simple");
+        make_dirs(&self.output, &dir)?;
+        publish(&file, &self.root_temporary(), &dir.join("index.html"))
+    }
+}
+
+/// Makes a finished file durable under its final name, readable for the web server.
+fn publish(file: &File, temporary: &Path, page: &Path) -> io::Result<()> {
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    file.sync_all()?;
+    std::fs::rename(temporary, page)?;
+    File::open(page.parent().unwrap_or(page))?.sync_all()
+}
+
+/// What `handle` answers in place of a request that made it panic.
+pub fn failed(request: &PageRequest) -> Vec<PageAnswer> {
+    let written = |order: &RewriteOrder| {
+        vec![PageAnswer::Written(order.clone(), Err("an error in the index scribe; see the log".to_owned()))]
+    };
+    match request {
+        PageRequest::Project(order, ..) | PageRequest::RootEnd(order) => written(order),
+        PageRequest::RootNames(_) => vec![PageAnswer::RootReady],
+        PageRequest::RootBegin => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Sha256;
+    use crate::master::query::PageKind;
+
+    fn file(name: &str) -> PageFile {
+        PageFile {
+            filename: name.to_owned(),
+            sha256: Sha256([0xab; 32]),
+            requires_python: Some(">=3.7,<4".to_owned()),
+            metadata_sha256: Sha256([0xcd; 32]),
+            yanked: None,
+        }
+    }
+
+    fn write(scribe: &mut IndexScribe, files: Vec<PageFile>) -> Result<(), String> {
+        let project = ProjectName::parse("foo").unwrap();
+        let order = RewriteOrder { page: PageKind::Project(project.clone()), order: 1 };
+        let mut answers = Vec::new();
+        scribe
+            .handle(PageRequest::Project(order, project, "Foo".to_owned(), files), &mut |a| answers.push(a));
+        match answers.pop() {
+            Some(PageAnswer::Written(_, result)) => result,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn scribe() -> (tempfile::TempDir, IndexScribe) {
+        let dir = tempfile::tempdir().unwrap();
+        let (output, spool) = (dir.path().join("www"), dir.path().join("spool"));
+        std::fs::create_dir(&output).unwrap();
+        std::fs::create_dir(&spool).unwrap();
+        let scribe = IndexScribe::new(output, spool);
+        (dir, scribe)
+    }
+
+    #[test]
+    fn a_page_shows_each_file_with_its_digest_and_python_and_is_left_alone_when_nothing_changed() {
+        let (dir, mut scribe) = scribe();
+        write(&mut scribe, vec![file("foo-1.0-py3-none-any.whl")]).unwrap();
+        let page = dir.path().join("www/simple/foo/index.html");
+        let text = std::fs::read_to_string(&page).unwrap();
+        let href = format!("href=\"foo-1.0-py3-none-any.whl#sha256={}\"", "ab".repeat(32));
+        assert!(text.contains(&href), "{text}");
+        assert!(text.contains("data-requires-python=\"&gt;=3.7,&lt;4\""), "{text}");
+        assert!(!text.contains("data-yanked"));
+        let before = std::fs::metadata(&page).unwrap();
+        write(&mut scribe, vec![file("foo-1.0-py3-none-any.whl")]).unwrap();
+        let after = std::fs::metadata(&page).unwrap();
+        use std::os::unix::fs::MetadataExt;
+        assert_eq!((before.ino(), before.mtime_nsec()), (after.ino(), after.mtime_nsec()));
+        assert_eq!(std::fs::read_dir(dir.path().join("spool")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_project_without_files_has_no_page() {
+        let (dir, mut scribe) = scribe();
+        write(&mut scribe, Vec::new()).unwrap();
+        write(&mut scribe, vec![file("foo-1.0-py3-none-any.whl")]).unwrap();
+        write(&mut scribe, Vec::new()).unwrap();
+        assert!(!dir.path().join("www/simple/foo/index.html").exists());
+    }
+
+    #[test]
+    fn yanked_files_say_so_and_hostile_text_stays_text() {
+        let (dir, mut scribe) = scribe();
+        let mut odd = file("foo-1.0-py3-none-any.whl");
+        odd.yanked = Some("\"><script>".to_owned());
+        odd.requires_python = Some("\"><script>".to_owned());
+        let mut silent = file("foo-1.1-py3-none-any.whl");
+        silent.yanked = Some(String::new());
+        write(&mut scribe, vec![odd, silent]).unwrap();
+        let text = std::fs::read_to_string(dir.path().join("www/simple/foo/index.html")).unwrap();
+        assert!(!text.contains("<script"), "{text}");
+        assert!(
+            text.contains("data-yanked=\"&quot;&gt;&lt;script&gt;\"") && text.contains("data-yanked=\"\""),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_root_index_is_written_in_pieces() {
+        let (dir, mut scribe) = scribe();
+        let mut answers = Vec::new();
+        let mut answer = |a| answers.push(a);
+        let order = RewriteOrder { page: PageKind::Root, order: 1 };
+        scribe.handle(PageRequest::RootBegin, &mut answer);
+        scribe.handle(PageRequest::RootNames(vec!["a".to_owned(), "b".to_owned()]), &mut answer);
+        scribe.handle(PageRequest::RootNames(vec!["c".to_owned()]), &mut answer);
+        scribe.handle(PageRequest::RootEnd(order), &mut answer);
+        assert!(matches!(answers.last(), Some(PageAnswer::Written(_, Ok(())))), "{answers:?}");
+        let text = std::fs::read_to_string(dir.path().join("www/simple/index.html")).unwrap();
+        let links: Vec<_> = text.lines().filter(|line| line.starts_with("<a ")).collect();
+        assert_eq!(
+            links,
+            ["<a href=\"a/\">a</a><br>", "<a href=\"b/\">b</a><br>", "<a href=\"c/\">c</a><br>"]
+        );
+    }
+}

@@ -1,0 +1,62 @@
+//! Every bound of the master, with its unit and what happens at it. Those an operator may set are in [`Limits`].
+
+use crate::domain::Millis;
+use crate::wire::limits::CHUNK_BYTES;
+
+/// Bounds that options set.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections in all; a new one is closed at once.
+    pub connections: usize,
+    /// How long a lease runs after the slave was last heard from; then the job is handed out again.
+    pub lease: Millis,
+    /// Bytes of one build's log; over it the build is recorded and its slave dropped.
+    pub log_bytes: u64,
+    /// Bytes of one file; over it the build is recorded as a bad wheel.
+    pub wheel_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: 4096, lease: Millis::secs(300), log_bytes: 8 << 20, wheel_bytes: 2 << 30 }
+    }
+}
+
+/// From connecting to a whole first message; then the peer is dropped.
+pub const HANDSHAKE: Millis = Millis::secs(10);
+/// Silence on a slave channel, whose BUSY comes every 5 s; then the peer is dropped and its lease runs on.
+pub const SLAVE_SILENCE: Millis = Millis::secs(60);
+/// From telling a slave BYE to its going; then it is dropped.
+pub const SLAVE_LEAVES: Millis = Millis::secs(30);
+/// Silence on a file channel while bytes are asked for; then the peer is dropped and the transfer waits.
+pub const FILE_SILENCE: Millis = Millis::secs(60);
+/// How often leases that ran out and pages that are due are looked for.
+pub const SWEEP_EVERY: Millis = Millis::secs(5);
+/// What a slave is told to wait when there is nothing to build; it is woken before, when something comes.
+pub const SLEEP_SECS: u16 = 30;
+/// Before something that failed for want of disk is tried again.
+pub const DISK_RETRY: Millis = Millis::secs(10);
+/// The root index is written no more often than this.
+pub const ROOT_WINDOW: Millis = Millis::secs(2);
+
+/// Bytes asked for or come and not yet on disk, per transfer; no further FETCH until some are written.
+pub const TRANSFER_WINDOW_BYTES: u64 = 2 << 20;
+/// The same for all transfers together: what bounds the file writer's queue.
+pub const ALL_WINDOWS_BYTES: u64 = 64 << 20;
+/// Bytes of a build's log that wait for the disk; then its connection is not read until they are written.
+pub const LOG_BACKLOG_BYTES: u64 = 256 << 10;
+/// Bytes that wait to be sent to one slave; then it is dropped: it does not read.
+pub const SEND_BACKLOG_BYTES: usize = 1 << 20;
+/// The same for an administrator's tool, whose answers are longer.
+pub const TOOL_BACKLOG_BYTES: usize = 32 << 20;
+/// Administrators' tools at once; a further one is closed.
+pub const TOOLS: usize = 64;
+/// Transfers of one build whose digest was wrong before it is recorded as lost.
+pub const DIGEST_FAILURES: u8 = 3;
+/// Pages asked for at once.
+pub const PAGES_AT_ONCE: u16 = 16;
+/// Names of the root index asked for at once.
+pub const ROOT_NAMES_AT_ONCE: u16 = 5000;
+
+const _: () = assert!(TRANSFER_WINDOW_BYTES >= 2 * CHUNK_BYTES as u64);
+const _: () = assert!(ALL_WINDOWS_BYTES >= TRANSFER_WINDOW_BYTES);

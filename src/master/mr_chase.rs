@@ -1,0 +1,235 @@
+//! Mr Chase: the administrator's tools (manual 2.4.6, 8.11; `wire-spec/import.md`).
+//!
+//! ```text
+//!   ready ──ADD──► looking up ──found──► adding ──► ready
+//!     │ WHY, ABI_ADD, ABI_LIST ──► asking the database ──► ready
+//! ```
+//!
+//! One request per connection at a time. Pure: no sockets, SQL, HTTP or clock.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+
+use super::event::{ConnId, Effect, LookAnswer, LookUp, Message, Out, Purpose};
+use super::limits::TOOLS;
+use super::query::{AddedState, Answer, Query};
+use crate::domain::{AbiTag, ProjectName, Version};
+use crate::wire::import::{FromTool, ToTool};
+use crate::wire::{List, Text};
+
+#[derive(Debug)]
+enum State {
+    Ready,
+    LookingUp,
+    Adding,
+    AddingAbi(AbiTag, i16),
+    Asking,
+}
+
+/// The tools that are connected.
+#[derive(Debug, Default)]
+pub struct MrChase {
+    tools: HashMap<ConnId, State>,
+}
+
+/// What a tool's request changed, for the rooms beside this one.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// Nothing.
+    Nothing,
+    /// Versions were queued for these ABIs, one entry each.
+    Queued(Vec<AbiTag>),
+    /// This ABI is built for from now on.
+    Abi(AbiTag),
+}
+
+impl MrChase {
+    /// A tool connected; refused when there are too many.
+    pub fn opened(&mut self, conn: ConnId, out: &mut Out) {
+        if self.tools.len() >= TOOLS {
+            out.close(conn, Some(format!("{TOOLS} tools are connected already")));
+            return;
+        }
+        self.tools.insert(conn, State::Ready);
+    }
+
+    /// A tool is gone. What it asked for is done all the same.
+    pub fn closed(&mut self, conn: ConnId) {
+        self.tools.remove(&conn);
+    }
+
+    /// A request; the error is the peer's defect.
+    pub fn message(&mut self, conn: ConnId, message: FromTool, out: &mut Out) -> Result<(), String> {
+        let Some(state) = self.tools.get_mut(&conn) else { return Ok(()) };
+        if !matches!(state, State::Ready) {
+            return Err(format!("{} before its last request was answered", message.name()));
+        }
+        match self.request(conn, message, out) {
+            Ok(state) => {
+                self.tools.insert(conn, state);
+            }
+            Err(reasons) => refuse(conn, reasons, out),
+        }
+        Ok(())
+    }
+
+    fn request(&self, conn: ConnId, message: FromTool, out: &mut Out) -> Result<State, Vec<String>> {
+        let one = |error: String| vec![error];
+        match message {
+            FromTool::Add { items } => {
+                if items.is_empty() {
+                    return Err(one("nothing to add".to_owned()));
+                }
+                let mut wanted = Vec::with_capacity(items.len());
+                let mut bad = Vec::new();
+                for item in items.iter() {
+                    match ProjectName::parse(&item.package) {
+                        Ok(package) => {
+                            wanted.push(LookUp { package, specifiers: item.specifiers.to_string() });
+                        }
+                        Err(error) => bad.push(error.to_string()),
+                    }
+                }
+                if !bad.is_empty() {
+                    return Err(bad);
+                }
+                out.look(conn, wanted);
+                Ok(State::LookingUp)
+            }
+            FromTool::Why { package, version } => {
+                let package = ProjectName::parse(&package).map_err(|e| one(e.to_string()))?;
+                let version = match &*version {
+                    "" => None,
+                    text => Some(Version::parse(text).map_err(|e| one(e.to_string()))?),
+                };
+                out.ask(Purpose::Tool(conn), Query::Why { package, version });
+                Ok(State::Asking)
+            }
+            FromTool::AbiAdd { abi, rank } => {
+                let abi = AbiTag::parse(&abi).map_err(|e| one(e.to_string()))?;
+                let rank = rank.unwrap_or_else(|| abi.default_rank());
+                out.ask(Purpose::Tool(conn), Query::AddAbi { abi: abi.clone(), rank });
+                Ok(State::AddingAbi(abi, rank))
+            }
+            FromTool::AbiList {} => {
+                out.ask(Purpose::Tool(conn), Query::Abis);
+                Ok(State::Asking)
+            }
+        }
+    }
+
+    /// The cloud gazer looked a tool's packages up.
+    pub fn looked(&mut self, conn: ConnId, answer: LookAnswer, out: &mut Out) {
+        let Some(state) = self.tools.get_mut(&conn) else { return };
+        match answer {
+            LookAnswer::Found(versions) => {
+                *state = State::Adding;
+                out.ask(Purpose::Tool(conn), Query::AddVersions(versions));
+            }
+            LookAnswer::NotFound(reasons) => {
+                *state = State::Ready;
+                refuse(conn, reasons, out);
+            }
+        }
+    }
+
+    /// The database answered a tool's question.
+    pub fn answered(&mut self, conn: ConnId, answer: Answer, out: &mut Out) -> Changed {
+        // what changed has changed, whether or not the tool is still there
+        let before = self.tools.get_mut(&conn).map(|state| std::mem::replace(state, State::Ready));
+        match answer {
+            Answer::Added(added) => {
+                let list: Vec<_> = added
+                    .iter()
+                    .map(|a| {
+                        json!({
+                            "package": a.package.as_str(),
+                            "version": a.version.to_string(),
+                            "state": state_name(a.state),
+                            "queued_for": a.queued_for.as_ref().map(AbiTag::as_str),
+                        })
+                    })
+                    .collect();
+                done(conn, before.is_some(), json!({ "added": list }).to_string(), out);
+                Changed::Queued(added.into_iter().filter_map(|a| a.queued_for).collect())
+            }
+            Answer::AbiAdded(opened) => {
+                let Some(State::AddingAbi(abi, rank)) = before else { return Changed::Nothing };
+                let json = json!({ "abi": abi.as_str(), "rank": rank, "opened": opened });
+                done(conn, true, json.to_string(), out);
+                Changed::Abi(abi)
+            }
+            Answer::Abis(abis) => {
+                let list: Vec<_> = abis
+                    .iter()
+                    .map(|a| json!({ "abi": a.tag.as_str(), "rank": a.rank, "skip": a.skip }))
+                    .collect();
+                done(conn, before.is_some(), json!({ "abis": list }).to_string(), out);
+                Changed::Nothing
+            }
+            Answer::Why(Some(json)) => {
+                done(conn, before.is_some(), json, out);
+                Changed::Nothing
+            }
+            Answer::Why(None) => {
+                if before.is_some() {
+                    refuse(conn, vec!["not on this farm's list; 'piw add' puts it there".to_owned()], out);
+                }
+                Changed::Nothing
+            }
+            Answer::Refused(reason) => {
+                if before.is_some() {
+                    refuse(conn, vec![reason], out);
+                }
+                Changed::Nothing
+            }
+            other => {
+                log::error!("the database answered a tool's question with something else: {other:?}");
+                if before.is_some() {
+                    refuse(
+                        conn,
+                        vec!["the master could not read its database's answer; see its log".to_owned()],
+                        out,
+                    );
+                }
+                Changed::Nothing
+            }
+        }
+    }
+
+    /// Whether no tool waits for an answer.
+    pub fn settled(&self) -> bool {
+        self.tools.values().all(|state| matches!(state, State::Ready))
+    }
+}
+
+const fn state_name(state: AddedState) -> &'static str {
+    match state {
+        AddedState::New => "new",
+        AddedState::Queued => "queued",
+        AddedState::Building => "building",
+        AddedState::Built => "built",
+        AddedState::Failed => "failed",
+        AddedState::Skipped => "skipped",
+    }
+}
+
+fn done(conn: ConnId, connected: bool, json: String, out: &mut Out) {
+    if !connected {
+        return;
+    }
+    let message = match Text::new(json) {
+        Ok(json) => ToTool::Done { json },
+        Err(_) => return refuse(conn, vec!["the answer is too long; ask for one version".to_owned()], out),
+    };
+    out.effects.push(Effect::Send(conn, Message::Tool(message)));
+}
+
+fn refuse(conn: ConnId, reasons: Vec<String>, out: &mut Out) {
+    let mut reasons: Vec<_> = reasons.iter().map(|reason| Text::cut(reason)).collect();
+    reasons.truncate(crate::wire::limits::ADD_ITEMS);
+    // as many as were asked for at most, which the bound allows
+    let Ok(reasons) = List::new(reasons) else { return };
+    out.effects.push(Effect::Send(conn, Message::Tool(ToTool::Error { reasons })));
+}

@@ -1,0 +1,432 @@
+//! The way of a finished build into the index, and the one place that orders it.
+//!
+//! ```text
+//!   BUILT ► fetching file 0 … n-1 ► placing ► committing ► recorded ► DONE
+//!             (SEND, transfer,       (fsync,   (build, files, lease, next ABI,
+//!              size, digest,          link,     counters, page due: one
+//!              METADATA checked)      fsync)    transaction)
+//! ```
+//!
+//! The order is the farm's promise: no row without its bytes, no link without its row, no DONE before the commit. A
+//! build without files (it failed, or is no sound wheel) goes straight to placing, for its log.
+//!
+//! What may go wrong on the way: the slave is lost (the build stays where it is until the slave is back or the lease
+//! ends); the disk says no (tried again after [`DISK_RETRY`]); the bytes are not those promised (fetched again, and
+//! after [`DIGEST_FAILURES`] recorded as lost in transfer); the file is no wheel of this version (recorded as a bad
+//! wheel); its name is published with other bytes (recorded as superseded: a published name never changes its bytes).
+//!
+//! Pure: no sockets, files, SQL or clock. What it wants of the slave it says in [`Step`]s.
+
+use std::collections::HashMap;
+
+use super::event::{Checked, DiskRequest, Effect, Expected, Out, Placed, Placement, Purpose, TransferId};
+use super::limits::{DIGEST_FAILURES, DISK_RETRY};
+use super::query::{Answer, BuildRecord, FileRecord, Job, Logged, Outcome, Query};
+use crate::domain::{BuildId, Millis, Sha256, WheelName};
+
+/// A build whose BUILT was found sound.
+#[derive(Debug)]
+pub struct Offer {
+    /// The job.
+    pub job: Job,
+    /// The slave's label.
+    pub slave: String,
+    /// How it ended, as the master judges it.
+    pub outcome: Outcome,
+    /// Wall-clock time of the build.
+    pub duration_ms: u64,
+    /// Bytes of log that came.
+    pub log_bytes: u64,
+    /// What it made. Empty unless `outcome` is `Built`.
+    pub files: Vec<OfferedFile>,
+    /// The master's own words for the end of the log.
+    pub remark: Option<String>,
+}
+
+/// One file of an offer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfferedFile {
+    /// Its name, parsed.
+    pub wheel: WheelName,
+    /// Bytes.
+    pub size: u64,
+    /// Digest, by the slave's word until it is checked.
+    pub sha256: Sha256,
+}
+
+/// What the publisher wants of the rooms beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Ask the slave for this file of the build, to be expected under this transfer.
+    Fetch(BuildId, u16, TransferId),
+    /// The transfer is over.
+    Forget(TransferId),
+    /// The build is recorded: tell the slave DONE.
+    Done(BuildId),
+    /// The slave sent other bytes than it promised: drop its connection.
+    Drop(BuildId, String),
+}
+
+#[derive(Debug)]
+struct Publication {
+    offer: Offer,
+    stage: Stage,
+    /// Files fetched and checked, in the order of the offer.
+    ready: Vec<(TransferId, FileRecord)>,
+    digest_failures: u8,
+    /// Names that no row knows, learned when they were taken.
+    unclaimed: Vec<String>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Stage {
+    /// The next file is fetched: its transfer, whether the slave said SENT, what the check found.
+    Fetching { transfer: TransferId, sent: bool, checked: Option<(Option<String>, Sha256)> },
+    /// The slave is not there; SEND waits for its return.
+    Waiting,
+    /// The disk failed; the same again at this time.
+    DiskRetry { at: Millis },
+    /// Files and log are being brought into place.
+    Placing,
+    /// Names are taken: whose are they?
+    Resolving,
+    /// The transaction is under way.
+    Committing,
+}
+
+/// Every build between BUILT and DONE. Bounded by the leases: at most one for each.
+#[derive(Debug, Default)]
+pub struct Publisher {
+    builds: HashMap<BuildId, Publication>,
+    transfers: HashMap<TransferId, BuildId>,
+    next_transfer: u64,
+    /// For the rooms beside this one; to be drained after every call.
+    pub steps: Vec<Step>,
+}
+
+impl Publisher {
+    /// A slave offers a build; again, when it came back. An offer that is under way already goes on where it was, for
+    /// the token is the same and so is the build.
+    pub fn offer(&mut self, offer: Offer, out: &mut Out) {
+        let build = offer.job.token.build;
+        if let Some(publication) = self.builds.get_mut(&build) {
+            if same_files(&publication.offer.files, &offer.files) {
+                match &mut publication.stage {
+                    Stage::Waiting => self.fetch_next(build, out),
+                    Stage::Fetching { transfer, sent, .. } => {
+                        // its SENT may have been lost with the connection; it says so again
+                        *sent = false;
+                        let (index, transfer) = (publication.ready.len() as u16, *transfer);
+                        self.steps.push(Step::Fetch(build, index, transfer));
+                    }
+                    _ => {}
+                }
+                return;
+            }
+            // Other files under the same token, while the first may be on their way into the index: never both.
+            if matches!(publication.stage, Stage::Placing | Stage::Resolving | Stage::Committing) {
+                return;
+            }
+            self.cancel(build, out);
+        }
+        let publication = Publication {
+            offer,
+            stage: Stage::Waiting,
+            ready: Vec::new(),
+            digest_failures: 0,
+            unclaimed: Vec::new(),
+        };
+        self.builds.insert(build, publication);
+        self.fetch_next(build, out);
+    }
+
+    /// Whether a build is under way here.
+    pub fn has(&self, build: BuildId) -> bool {
+        self.builds.contains_key(&build)
+    }
+
+    /// Whether nothing is between the last byte and the commit: what a stopping master waits for.
+    pub fn settled(&self) -> bool {
+        !self
+            .builds
+            .values()
+            .any(|p| matches!(p.stage, Stage::Placing | Stage::Resolving | Stage::Committing))
+    }
+
+    /// The slave is gone for good, or its lease ended: an unfinished transfer is thrown away. A build that needs
+    /// nothing more of the slave goes on. True when the build is not under way any more.
+    pub fn cancel(&mut self, build: BuildId, out: &mut Out) -> bool {
+        let Some(publication) = self.builds.get(&build) else { return true };
+        if matches!(publication.stage, Stage::Placing | Stage::Resolving | Stage::Committing) {
+            return false;
+        }
+        self.remove(build, out);
+        true
+    }
+
+    fn remove(&mut self, build: BuildId, out: &mut Out) {
+        let Some(publication) = self.builds.remove(&build) else { return };
+        if let Stage::Fetching { transfer, .. } = publication.stage {
+            self.drop_transfer(transfer, out);
+        }
+        for (transfer, _) in publication.ready {
+            self.drop_transfer(transfer, out);
+        }
+        out.effects.push(Effect::Disk(DiskRequest::DiscardLog(build)));
+    }
+
+    fn drop_transfer(&mut self, transfer: TransferId, out: &mut Out) {
+        self.transfers.remove(&transfer);
+        self.steps.push(Step::Forget(transfer));
+        out.effects.push(Effect::Disk(DiskRequest::Discard(transfer)));
+    }
+
+    /// What the juggler must expect under a transfer.
+    pub fn expected(&self, transfer: TransferId) -> Option<Expected> {
+        let publication = self.builds.get(self.transfers.get(&transfer)?)?;
+        let file = publication.offer.files.get(publication.ready.len())?;
+        Some(Expected {
+            filename: file.wheel.as_str().to_owned(),
+            size: file.size,
+            sha256: file.sha256,
+            project: publication.offer.job.package.clone(),
+            version: publication.offer.job.version.clone(),
+        })
+    }
+
+    fn fetch_next(&mut self, build: BuildId, out: &mut Out) {
+        let Some(publication) = self.builds.get_mut(&build) else { return };
+        if publication.ready.len() == publication.offer.files.len() {
+            self.place(build, out);
+            return;
+        }
+        self.next_transfer += 1;
+        let transfer = TransferId(self.next_transfer);
+        publication.stage = Stage::Fetching { transfer, sent: false, checked: None };
+        let index = publication.ready.len() as u16;
+        self.transfers.insert(transfer, build);
+        self.steps.push(Step::Fetch(build, index, transfer));
+    }
+
+    /// The slave says that it sent a file; the error is its defect.
+    pub fn sent(&mut self, build: BuildId, index: u16, out: &mut Out) -> Result<(), String> {
+        let Some(publication) = self.builds.get_mut(&build) else { return Ok(()) };
+        let now_due = publication.ready.len();
+        match &mut publication.stage {
+            Stage::Fetching { sent, .. } if usize::from(index) == now_due && !*sent => *sent = true,
+            Stage::Fetching { .. } => return Err(format!("SENT for file {index}, which was not asked for")),
+            // said before the disk or the digest failed; SEND comes again
+            _ => return Ok(()),
+        }
+        self.advance(build, out);
+        Ok(())
+    }
+
+    /// The file writer has checked a file.
+    pub fn checked(&mut self, transfer: TransferId, checked: Checked, out: &mut Out) {
+        let Some(&build) = self.transfers.get(&transfer) else { return };
+        let Some(publication) = self.builds.get_mut(&build) else { return };
+        let Stage::Fetching { transfer: current, checked: slot, .. } = &mut publication.stage else { return };
+        if *current != transfer {
+            return;
+        }
+        match checked {
+            Checked::Sound { requires_python, metadata_sha256 } => {
+                *slot = Some((requires_python, metadata_sha256));
+                self.advance(build, out);
+            }
+            Checked::WrongDigest { found } => {
+                publication.digest_failures += 1;
+                publication.stage = Stage::Waiting;
+                let failures = publication.digest_failures;
+                let name = publication.offer.files[publication.ready.len()].wheel.as_str().to_owned();
+                self.drop_transfer(transfer, out);
+                let reason = format!("{name} has other bytes than promised (SHA-256 {found})");
+                if failures >= DIGEST_FAILURES {
+                    self.fail(build, Outcome::LostTransfer, format!("{reason}, {failures} times"), out);
+                }
+                self.steps.push(Step::Drop(build, reason));
+            }
+            Checked::BadWheel(reason) => self.fail(build, Outcome::BadWheel, reason, out),
+        }
+    }
+
+    /// The spool cannot hold a transfer: fetched anew when the disk may be well again.
+    pub fn transfer_failed(&mut self, now: Millis, transfer: TransferId, reason: &str, out: &mut Out) {
+        let Some(&build) = self.transfers.get(&transfer) else { return };
+        log::error!(
+            "build {build}: a file from the slave cannot be kept: {reason}; trying again in {} s",
+            DISK_RETRY.0 / 1000
+        );
+        self.drop_transfer(transfer, out);
+        if let Some(publication) = self.builds.get_mut(&build) {
+            publication.stage = Stage::DiskRetry { at: now + DISK_RETRY };
+        }
+    }
+
+    /// Goes to the next file when this one is sent and sound. Both are waited for: the slave is told SEND only when it
+    /// expects to be.
+    fn advance(&mut self, build: BuildId, out: &mut Out) {
+        let Some(publication) = self.builds.get_mut(&build) else { return };
+        let Stage::Fetching { transfer, sent: true, checked: Some(_) } = publication.stage else { return };
+        let Stage::Fetching { checked: Some((requires_python, metadata_sha256)), .. } =
+            std::mem::replace(&mut publication.stage, Stage::Waiting)
+        else {
+            return;
+        };
+        let file = &publication.offer.files[publication.ready.len()];
+        let record = FileRecord {
+            filename: file.wheel.as_str().to_owned(),
+            size: file.size,
+            sha256: file.sha256,
+            python_tag: file.wheel.python.clone(),
+            abi_tag: file.wheel.abi.clone(),
+            platform_tag: file.wheel.platform.clone(),
+            requires_python,
+            metadata_sha256,
+        };
+        publication.ready.push((transfer, record));
+        self.steps.push(Step::Forget(transfer));
+        self.fetch_next(build, out);
+    }
+
+    /// The build is recorded without files, with the reason in its log.
+    fn fail(&mut self, build: BuildId, outcome: Outcome, reason: String, out: &mut Out) {
+        let Some(publication) = self.builds.get_mut(&build) else { return };
+        log::warn!(
+            "build {build} of {} {} is recorded as {}: {reason}",
+            publication.offer.job.package,
+            publication.offer.job.version,
+            outcome.name()
+        );
+        publication.offer.outcome = outcome;
+        publication.offer.remark = Some(reason);
+        let mut dropped: Vec<_> = publication.ready.drain(..).map(|(transfer, _)| transfer).collect();
+        if let Stage::Fetching { transfer, .. } = publication.stage {
+            dropped.push(transfer);
+        }
+        publication.offer.files.clear();
+        for transfer in dropped {
+            self.drop_transfer(transfer, out);
+        }
+        self.place(build, out);
+    }
+
+    fn place(&mut self, build: BuildId, out: &mut Out) {
+        let Some(publication) = self.builds.get_mut(&build) else { return };
+        publication.stage = Stage::Placing;
+        let files = publication.ready.iter().map(|(id, file)| (*id, file.filename.clone())).collect();
+        out.effects.push(Effect::Disk(DiskRequest::Place(Placement {
+            build,
+            project: publication.offer.job.package.clone(),
+            files,
+            log: publication.offer.log_bytes > 0 || publication.offer.remark.is_some(),
+            remark: publication.offer.remark.clone(),
+            unclaimed: publication.unclaimed.clone(),
+        })));
+    }
+
+    /// The file writer brought a build into place, or could not.
+    pub fn placed(&mut self, now: Millis, build: BuildId, placed: Placed, out: &mut Out) {
+        let Some(publication) = self.builds.get_mut(&build) else { return };
+        match placed {
+            Placed::Durable => {
+                publication.stage = Stage::Committing;
+                let record = BuildRecord {
+                    token: publication.offer.job.token,
+                    slave: publication.offer.slave.clone(),
+                    outcome: publication.offer.outcome,
+                    duration_ms: publication.offer.duration_ms,
+                    log_bytes: publication.offer.log_bytes,
+                    files: publication.ready.iter().map(|(_, file)| file.clone()).collect(),
+                };
+                out.ask(Purpose::Build(build), Query::LogBuild(Box::new(record)));
+            }
+            Placed::Taken(names) => {
+                publication.stage = Stage::Resolving;
+                out.ask(Purpose::Build(build), Query::FilesKnown(names));
+            }
+            Placed::Failed(reason) => {
+                log::error!(
+                    "build {build}: its files cannot be brought into place: {reason}; trying again in {} s",
+                    DISK_RETRY.0 / 1000
+                );
+                publication.stage = Stage::DiskRetry { at: now + DISK_RETRY };
+            }
+        }
+    }
+
+    /// The database answered a question about a build. Gives back what recording it opened.
+    pub fn answered(&mut self, build: BuildId, answer: Answer, out: &mut Out) -> Option<Recorded> {
+        let publication = self.builds.get_mut(&build)?;
+        match answer {
+            Answer::FilesKnown(known) => {
+                let wanted =
+                    |name: &str| publication.ready.iter().find(|(_, f)| f.filename == name).map(|(_, f)| f);
+                let clash =
+                    known.iter().find(|(name, sha256)| wanted(name).is_some_and(|f| f.sha256 != *sha256));
+                if let Some((name, _)) = clash {
+                    let reason =
+                        format!("{name} is published already, with other bytes; the published ones stay");
+                    self.fail(build, Outcome::Superseded, reason, out);
+                } else {
+                    let known: Vec<_> = known.into_iter().map(|(name, _)| name).collect();
+                    let names = publication.ready.iter().map(|(_, f)| f.filename.clone());
+                    publication.unclaimed = names.filter(|name| !known.contains(name)).collect();
+                    self.place(build, out);
+                }
+                None
+            }
+            Answer::Logged(logged) => {
+                let publication = self.builds.remove(&build)?;
+                for (transfer, _) in &publication.ready {
+                    self.transfers.remove(transfer);
+                }
+                self.steps.push(Step::Done(build));
+                Some(Recorded { offer: publication.offer, logged })
+            }
+            Answer::Refused(reason) => {
+                // The database will not have these rows. Once, it may be the files; without them, it is the job itself.
+                if publication.ready.is_empty() && publication.offer.files.is_empty() {
+                    log::error!("build {build} cannot be recorded and is given up: {reason}");
+                    self.remove(build, out);
+                    self.steps.push(Step::Done(build));
+                } else {
+                    self.fail(build, Outcome::BadWheel, format!("not recorded: {reason}"), out);
+                }
+                None
+            }
+            other => {
+                log::error!("build {build}: the database answered something else: {other:?}");
+                None
+            }
+        }
+    }
+
+    /// Tries again what the disk refused.
+    pub fn tick(&mut self, now: Millis, out: &mut Out) {
+        let due: Vec<BuildId> = self
+            .builds
+            .iter()
+            .filter(|(_, p)| matches!(p.stage, Stage::DiskRetry { at } if at <= now))
+            .map(|(build, _)| *build)
+            .collect();
+        for build in due {
+            self.fetch_next(build, out);
+        }
+    }
+}
+
+/// A build that was recorded.
+#[derive(Debug)]
+pub struct Recorded {
+    /// What it was.
+    pub offer: Offer,
+    /// What the database made of it.
+    pub logged: Logged,
+}
+
+fn same_files(a: &[OfferedFile], b: &[OfferedFile]) -> bool {
+    // After a failure the offer has no files any more; the slave, which does not know, offers them again.
+    a.is_empty() || a == b
+}

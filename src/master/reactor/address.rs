@@ -1,0 +1,90 @@
+//! Addresses as the manual writes them: `tcp://*:5555`, `ipc:///tmp/piw-import` (manual 2.2).
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Where a channel is served, or looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// `tcp://*:PORT`: every address of this machine, IPv4 and IPv6.
+    Any(u16),
+    /// `tcp://HOST:PORT`.
+    Host(String, u16),
+    /// `ipc://PATH`: a Unix socket.
+    Path(PathBuf),
+}
+
+impl FromStr for Address {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("ipc://") {
+            if !path.starts_with('/') {
+                return Err(format!("{text}: a path after ipc:// begins with '/'"));
+            }
+            return Ok(Self::Path(path.into()));
+        }
+        let Some(rest) = text.strip_prefix("tcp://") else {
+            return Err(format!(
+                "{text} is not an address (tcp://*:5555, tcp://127.0.0.1:5555, ipc:///run/socket)"
+            ));
+        };
+        let (host, port) = rest.rsplit_once(':').ok_or_else(|| format!("{text} names no port"))?;
+        let port = port.parse().map_err(|_| format!("{text}: {port:?} is not a port"))?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        match host {
+            "" => Err(format!("{text} names no host; * is every address of this machine")),
+            "*" => Ok(Self::Any(port)),
+            host => Ok(Self::Host(host.to_owned(), port)),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any(port) => write!(f, "tcp://*:{port}"),
+            Self::Host(host, port) if host.contains(':') => write!(f, "tcp://[{host}]:{port}"),
+            Self::Host(host, port) => write!(f, "tcp://{host}:{port}"),
+            Self::Path(path) => write!(f, "ipc://{}", path.display()),
+        }
+    }
+}
+
+/// The socket addresses a TCP address stands for, and whether any of them is reachable from other machines.
+pub fn resolve(host: &str, port: u16) -> Result<(Vec<SocketAddr>, bool), String> {
+    let found: Vec<_> = (host, port).to_socket_addrs().map_err(|e| format!("{host}: {e}"))?.collect();
+    let outside = found.iter().any(|address| !is_loopback(address.ip()));
+    Ok((found, outside))
+}
+
+fn is_loopback(ip: IpAddr) -> bool {
+    ip.to_canonical().is_loopback()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manuals_addresses_are_read() {
+        assert_eq!("tcp://*:5555".parse(), Ok(Address::Any(5555)));
+        assert_eq!("tcp://10.0.0.1:1".parse(), Ok(Address::Host("10.0.0.1".to_owned(), 1)));
+        assert_eq!("tcp://[::1]:1".parse(), Ok(Address::Host("::1".to_owned(), 1)));
+        assert_eq!("ipc:///tmp/piw-import".parse(), Ok(Address::Path("/tmp/piw-import".into())));
+        for bad in [
+            "",
+            "5555",
+            "tcp://",
+            "tcp://x",
+            "tcp://:1",
+            "tcp://x:port",
+            "tcp://x:70000",
+            "ipc://x",
+            "inproc://x",
+        ] {
+            assert!(bad.parse::<Address>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Listening sockets: TCP for slaves and files, a Unix socket for the administrator's tools.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use mio::event::Source;
+use mio::net::{TcpListener, UnixListener};
+use mio::{Interest, Registry, Token};
+use nix::sys::socket::{getsockopt, sockopt};
+use nix::sys::stat::{Mode, umask};
+
+use super::address::{Address, resolve};
+use super::connection::Stream;
+use crate::wire::Channel;
+
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener, PathBuf),
+    Closed,
+}
+
+/// One listening socket.
+pub struct Listener {
+    socket: Socket,
+    /// What its connections are for.
+    pub channel: Channel,
+}
+
+impl Listener {
+    /// Listens for `channel` on an address; more than one socket where the address stands for more. Addresses that
+    /// other machines can reach need `open`: there is no authentication without keys. The error is for people.
+    pub fn bind(address: &Address, channel: Channel, open: bool) -> Result<Vec<Self>, String> {
+        let sockets: Vec<SocketAddr> = match address {
+            Address::Path(path) => return Self::bind_path(path, channel).map(|listener| vec![listener]),
+            Address::Any(port) if open => return Self::bind_any(*port, channel),
+            Address::Any(port) => {
+                log::info!(
+                    "{address}: only this machine's own programs can connect; --insecure opens it to others"
+                );
+                vec![(Ipv4Addr::LOCALHOST, *port).into(), (Ipv6Addr::LOCALHOST, *port).into()]
+            }
+            Address::Host(host, port) => {
+                let (sockets, outside) = resolve(host, *port)?;
+                if outside && !open {
+                    return Err(format!(
+                        "{address} can be reached from other machines, and slaves are not authenticated: use a \
+                         loopback address (with ssh or WireGuard before it), or --insecure on a network you trust"
+                    ));
+                }
+                sockets
+            }
+        };
+        let mut listeners: Vec<Self> = Vec::new();
+        let mut failed = None;
+        for mut socket in sockets {
+            // a port the system chose is the same for IPv4 and IPv6
+            if let (0, Some(first)) = (socket.port(), listeners.first()) {
+                socket.set_port(first.port());
+            }
+            match TcpListener::bind(socket) {
+                Ok(bound) => listeners.push(Self::tcp(bound, channel)),
+                // a machine without IPv6 has no ::1
+                Err(error) if socket.is_ipv6() && error.kind() == io::ErrorKind::AddrNotAvailable => {}
+                Err(error) => failed = Some(format!("cannot listen on {socket}: {error}")),
+            }
+        }
+        match failed {
+            Some(reason) => Err(reason),
+            None if listeners.is_empty() => Err(format!("cannot listen on {address}: no such address here")),
+            None => Ok(listeners),
+        }
+    }
+
+    fn bind_any(port: u16, channel: Channel) -> Result<Vec<Self>, String> {
+        // one IPv6 socket serves IPv4 too, unless the system says otherwise
+        let six = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port).into());
+        let port = six.as_ref().ok().and_then(|s| s.local_addr().ok()).map_or(port, |a| a.port());
+        let four = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port).into());
+        let bound: Vec<_> = match (six, four) {
+            (Err(error), Err(_)) => return Err(format!("cannot listen on port {port}: {error}")),
+            (six, four) => {
+                [six, four].into_iter().flatten().map(|socket| Self::tcp(socket, channel)).collect()
+            }
+        };
+        Ok(bound)
+    }
+
+    fn tcp(socket: TcpListener, channel: Channel) -> Self {
+        if let Ok(address) = socket.local_addr() {
+            log::info!("listening for {channel:?} connections on tcp://{address}");
+        }
+        Self { socket: Socket::Tcp(socket), channel }
+    }
+
+    fn bind_path(path: &Path, channel: Channel) -> Result<Self, String> {
+        let at = path.display();
+        if let Ok(found) = path.symlink_metadata() {
+            use std::os::unix::fs::FileTypeExt;
+            if !found.file_type().is_socket() {
+                return Err(format!("{at} is there and is no socket; remove it or name another address"));
+            }
+            if std::os::unix::net::UnixStream::connect(path).is_ok() {
+                return Err(format!("another program listens on {at}: is a piw-master running already?"));
+            }
+            std::fs::remove_file(path)
+                .map_err(|e| format!("{at} is left over and cannot be removed: {e}"))?;
+        }
+        // born with mode 0600: there is no moment at which others could connect
+        let before = umask(Mode::from_bits_truncate(0o177));
+        let bound = UnixListener::bind(path);
+        umask(before);
+        let socket = bound.map_err(|e| format!("cannot listen on ipc://{at}: {e}"))?;
+        log::info!("listening for {channel:?} connections on ipc://{at}");
+        Ok(Self { socket: Socket::Unix(socket, path.to_owned()), channel })
+    }
+
+    fn port(&self) -> u16 {
+        match &self.socket {
+            Socket::Tcp(socket) => socket.local_addr().map_or(0, |a| a.port()),
+            _ => 0,
+        }
+    }
+
+    /// The next connection, if one waits, and where it comes from.
+    pub(super) fn accept(&self) -> io::Result<Option<(Stream, String)>> {
+        match &self.socket {
+            Socket::Tcp(socket) => Ok(waiting(socket.accept())?.map(|(stream, address)| {
+                // answers are small and wanted at once
+                let _ = stream.set_nodelay(true);
+                let peer = SocketAddr::new(address.ip().to_canonical(), address.port());
+                (Stream::Tcp(stream), peer.to_string())
+            })),
+            Socket::Unix(socket, _) => {
+                let Some((stream, _)) = waiting(socket.accept())? else { return Ok(None) };
+                let credentials = getsockopt(&stream, sockopt::PeerCredentials)?;
+                let peer = format!("process {} of user {}", credentials.pid(), credentials.uid());
+                if credentials.uid() != 0 && credentials.uid() != nix::unistd::geteuid().as_raw() {
+                    return Err(io::Error::other(format!("{peer} may not use this socket")));
+                }
+                Ok(Some((Stream::Unix(stream), peer)))
+            }
+            Socket::Closed => Ok(None),
+        }
+    }
+
+    /// Listens no more.
+    pub(super) fn close(&mut self, registry: &Registry) {
+        let _ = registry.deregister(self);
+        if let Socket::Unix(_, path) = &self.socket {
+            let _ = std::fs::remove_file(path);
+        }
+        self.socket = Socket::Closed;
+    }
+}
+
+fn waiting<T>(accepted: io::Result<T>) -> io::Result<Option<T>> {
+    match accepted {
+        Ok(accepted) => Ok(Some(accepted)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+impl Source for Listener {
+    fn register(&mut self, registry: &Registry, token: Token, interest: Interest) -> io::Result<()> {
+        match &mut self.socket {
+            Socket::Tcp(socket) => socket.register(registry, token, interest),
+            Socket::Unix(socket, _) => socket.register(registry, token, interest),
+            Socket::Closed => Ok(()),
+        }
+    }
+
+    fn reregister(&mut self, registry: &Registry, token: Token, interest: Interest) -> io::Result<()> {
+        match &mut self.socket {
+            Socket::Tcp(socket) => socket.reregister(registry, token, interest),
+            Socket::Unix(socket, _) => socket.reregister(registry, token, interest),
+            Socket::Closed => Ok(()),
+        }
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        match &mut self.socket {
+            Socket::Tcp(socket) => socket.deregister(registry),
+            Socket::Unix(socket, _) => socket.deregister(registry),
+            Socket::Closed => Ok(()),
+        }
+    }
+}

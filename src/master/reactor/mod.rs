@@ -1,0 +1,338 @@
+//! The reactor: one thread, one poll, every socket.
+//!
+//! It turns sockets, timers, signals and the other threads' answers into events for the farm, and carries out what the
+//! farm wants. It never blocks: no file, no SQL, no name look-up, no lock; work that may wait goes to the threads of
+//! [`threads::Threads`]. A turn serves each ready connection for a bounded number of bytes.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::time::Instant;
+
+use mio::{Events, Interest, Poll, Token};
+
+use super::event::{ConnId, Effect, Event, Message, Out};
+use super::farm::Farm;
+use crate::domain::Millis;
+use crate::wire::Channel;
+
+pub mod address;
+mod connection;
+mod listener;
+mod signals;
+pub mod threads;
+
+use connection::{Connection, Gone};
+pub use listener::Listener;
+pub use signals::Signals;
+use threads::{Reply, Threads};
+
+const SIGNALS: Token = Token(0);
+/// The threads' answers.
+pub(super) const ANSWERS: Token = Token(1);
+const FIRST_LISTENER: usize = 2;
+/// Connections' tokens are their numbers, which begin here.
+const FIRST_CONNECTION: u64 = 64;
+
+/// Answers taken in one turn, so that a burst of them does not keep the sockets waiting.
+const ANSWERS_PER_TURN: usize = 512;
+/// Connections accepted per listener and turn.
+const ACCEPTS_PER_TURN: usize = 64;
+
+/// Everything the reactor's thread owns.
+pub struct Reactor {
+    poll: Poll,
+    listeners: Vec<Listener>,
+    /// Listeners that may have more to accept.
+    accepting: Vec<usize>,
+    signals: Signals,
+    signals_seen: u32,
+    threads: Threads,
+    farm: Farm,
+    out: Out,
+    connections: HashMap<ConnId, Connection>,
+    next_connection: u64,
+    max_connections: usize,
+    /// Connections that may have more to read than one turn takes.
+    ready: VecDeque<ConnId>,
+    /// Connections with something to send.
+    dirty: Vec<ConnId>,
+    events: VecDeque<Event>,
+    start: Instant,
+    /// Where bytes land before they are a connection's: one for all, so that an idle connection holds none.
+    scratch: Box<[u8]>,
+    running: bool,
+}
+
+impl Reactor {
+    /// Takes over what was made before it could fail no more.
+    pub fn new(
+        poll: Poll,
+        mut listeners: Vec<Listener>,
+        mut signals: Signals,
+        threads: Threads,
+        farm: Farm,
+        max_connections: usize,
+    ) -> io::Result<Self> {
+        for (index, listener) in listeners.iter_mut().enumerate() {
+            poll.registry().register(listener, Token(FIRST_LISTENER + index), Interest::READABLE)?;
+        }
+        poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
+        Ok(Self {
+            poll,
+            listeners,
+            accepting: Vec::new(),
+            signals,
+            signals_seen: 0,
+            threads,
+            farm,
+            out: Out::default(),
+            connections: HashMap::new(),
+            next_connection: FIRST_CONNECTION,
+            max_connections,
+            ready: VecDeque::new(),
+            dirty: Vec::new(),
+            events: VecDeque::new(),
+            start: Instant::now(),
+            scratch: vec![0; connection::READ_BYTES].into_boxed_slice(),
+            running: true,
+        })
+    }
+
+    /// Runs until the farm has ended, then lets the threads finish.
+    pub fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(1024);
+        let mut tick_at = self.now();
+        while self.running {
+            let busy = !self.ready.is_empty() || !self.accepting.is_empty() || self.threads.more();
+            let wait = if busy { Millis(0) } else { tick_at.since(self.now()) };
+            match self.poll.poll(&mut events, Some(std::time::Duration::from_millis(wait.0))) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                result => result?,
+            }
+            for event in &events {
+                match event.token() {
+                    SIGNALS => self.take_signals(),
+                    ANSWERS => self.threads.noticed(),
+                    Token(n) if (n as u64) < FIRST_CONNECTION => self.accepting.push(n - FIRST_LISTENER),
+                    Token(n) => self.noticed(ConnId(n as u64), event.is_readable(), event.is_writable()),
+                }
+            }
+            self.take_answers();
+            self.accept();
+            self.read();
+            if self.now() >= tick_at {
+                self.tick();
+                tick_at = self.farm.next_deadline(self.now());
+            }
+            self.flush();
+        }
+        self.threads.finish();
+        Ok(())
+    }
+
+    fn now(&self) -> Millis {
+        Millis(self.start.elapsed().as_millis() as u64)
+    }
+
+    fn noticed(&mut self, conn: ConnId, readable: bool, writable: bool) {
+        let Some(connection) = self.connections.get_mut(&conn) else { return };
+        if readable && connection.readable_now() {
+            self.ready.push_back(conn);
+        }
+        if writable {
+            self.dirty.push(conn);
+        }
+    }
+
+    fn take_signals(&mut self) {
+        while self.signals.take() {
+            self.signals_seen += 1;
+            let event = if self.signals_seen == 1 { Event::Drain } else { Event::Stop };
+            self.handle(event);
+        }
+    }
+
+    fn take_answers(&mut self) {
+        for _ in 0..ANSWERS_PER_TURN {
+            let Some(reply) = self.threads.take() else { return };
+            let event = match reply {
+                Reply::Database(oracle, ticket, answer) => {
+                    self.threads.freed(oracle);
+                    Event::Database(ticket, answer)
+                }
+                Reply::Disk(answer) => Event::Disk(answer),
+                Reply::Page(answer) => Event::Page(answer),
+                Reply::Looked(ticket, answer) => Event::Looked(ticket, answer),
+            };
+            self.handle(event);
+        }
+    }
+
+    fn accept(&mut self) {
+        for index in std::mem::take(&mut self.accepting) {
+            for turn in 0.. {
+                if turn == ACCEPTS_PER_TURN {
+                    self.accepting.push(index);
+                    break;
+                }
+                let Some(listener) = self.listeners.get(index) else { break };
+                let channel = listener.channel;
+                match listener.accept() {
+                    Ok(Some((stream, peer))) => self.adopt(stream, channel, peer),
+                    Ok(None) => break,
+                    Err(error) => {
+                        log::warn!("a connection could not be accepted: {error}");
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    fn adopt(&mut self, mut stream: connection::Stream, channel: Channel, peer: String) {
+        if self.connections.len() >= self.max_connections {
+            log::warn!(
+                "{peer}: closed at once: {} connections are open, which is the limit",
+                self.max_connections
+            );
+            return;
+        }
+        let conn = ConnId(self.next_connection);
+        self.next_connection += 1;
+        if let Err(error) =
+            self.poll.registry().register(&mut stream, Token(conn.0 as usize), Interest::READABLE)
+        {
+            log::warn!("{peer}: cannot be watched: {error}");
+            return;
+        }
+        let mut connection = Connection::new(stream, channel, peer, self.now());
+        connection.readable_now();
+        self.connections.insert(conn, connection);
+        self.ready.push_back(conn);
+        self.dirty.push(conn);
+    }
+
+    /// Reads every ready connection once, and the events of what came.
+    fn read(&mut self) {
+        for _ in 0..self.ready.len() {
+            let Some(conn) = self.ready.pop_front() else { return };
+            let Some(connection) = self.connections.get_mut(&conn) else { continue };
+            let outcome = connection.read(conn, &mut self.scratch, &mut self.events);
+            let again = outcome.is_ok() && connection.wants_reading();
+            if again {
+                self.ready.push_back(conn);
+            }
+            while let Some(event) = self.events.pop_front() {
+                self.handle(event);
+            }
+            if let Err(gone) = outcome {
+                self.drop_connection(conn, gone);
+            }
+        }
+    }
+
+    fn drop_connection(&mut self, conn: ConnId, gone: Gone) {
+        let Some(mut connection) = self.connections.remove(&conn) else { return };
+        if let Gone::Defect(reason) = gone {
+            log::warn!("{}: dropped: {reason}", connection.peer);
+        }
+        let _ = self.poll.registry().deregister(&mut connection.stream);
+        if connection.opened {
+            self.handle(Event::Closed(conn));
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        let now = self.now();
+        self.farm.handle(now, event, &mut self.out);
+        for effect in std::mem::take(&mut self.out.effects) {
+            self.carry_out(effect);
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Send(conn, message) => {
+                let Some(connection) = self.connections.get_mut(&conn) else { return };
+                match message {
+                    Message::Slave(message) => connection.send(|out| message.encode(out)),
+                    Message::File(message) => connection.send(|out| message.encode(out)),
+                    Message::Tool(message) => connection.send(|out| message.encode(out)),
+                }
+                self.dirty.push(conn);
+            }
+            Effect::Close(conn, defect) => {
+                let now = self.now();
+                let Some(connection) = self.connections.get_mut(&conn) else { return };
+                if let Some(reason) = defect {
+                    log::warn!("{}: dropped: {reason}", connection.peer);
+                }
+                connection.close_when_flushed(now);
+                self.dirty.push(conn);
+            }
+            Effect::Hold(conn) => {
+                if let Some(connection) = self.connections.get_mut(&conn) {
+                    connection.hold(true);
+                }
+            }
+            Effect::Resume(conn) => {
+                if let Some(connection) = self.connections.get_mut(&conn) {
+                    connection.hold(false);
+                    self.ready.push_back(conn);
+                }
+            }
+            Effect::Ask(ticket, query) => self.threads.ask(ticket, query),
+            Effect::Disk(request) => self.threads.write(request),
+            Effect::Page(request) => self.threads.page(request),
+            Effect::Look(ticket, wanted) => self.threads.look(ticket, wanted),
+            // files are still fetched from slaves that finish, so their listener stays
+            Effect::StopListening => self.listeners.iter_mut().for_each(|listener| {
+                if listener.channel != Channel::File {
+                    listener.close(self.poll.registry());
+                }
+            }),
+            Effect::Exit => self.running = false,
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = self.now();
+        self.handle(Event::Tick);
+        let overdue: Vec<(ConnId, Gone)> = self
+            .connections
+            .iter()
+            .filter_map(|(conn, c)| c.overdue(now).map(|gone| (*conn, gone)))
+            .collect();
+        for (conn, gone) in overdue {
+            self.drop_connection(conn, gone);
+        }
+    }
+
+    fn flush(&mut self) {
+        // dropping one connection may give others something to send
+        while !self.dirty.is_empty() {
+            let mut dirty = std::mem::take(&mut self.dirty);
+            dirty.sort_unstable();
+            dirty.dedup();
+            for conn in dirty {
+                let Some(connection) = self.connections.get_mut(&conn) else { continue };
+                let flushed = connection.flush();
+                let interest = connection.interest_changed();
+                if let Err(gone) = flushed {
+                    self.drop_connection(conn, gone);
+                    continue;
+                }
+                if let Some(interest) = interest
+                    && let Some(connection) = self.connections.get_mut(&conn)
+                    && let Err(error) = self.poll.registry().reregister(
+                        &mut connection.stream,
+                        Token(conn.0 as usize),
+                        interest,
+                    )
+                {
+                    self.drop_connection(conn, Gone::Defect(error.to_string()));
+                }
+            }
+        }
+    }
+}

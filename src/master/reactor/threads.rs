@@ -1,0 +1,239 @@
+//! The threads beside the reactor: oracles, file writer, index scribe, cloud gazer; and the way to them and back.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use mio::Waker;
+use r2d2_postgres::PostgresConnectionManager;
+use r2d2_postgres::postgres::NoTls;
+
+use super::super::cloud_gazer::CloudGazer;
+use super::super::event::{DiskAnswer, DiskRequest, LookAnswer, LookUp, PageAnswer, PageRequest, Ticket};
+use super::super::index_scribe::{self, IndexScribe};
+use super::super::oracle;
+use super::super::query::{Answer, Query};
+use super::super::seraph::{OracleId, Seraph};
+use super::super::worker::Worker;
+use super::super::writer::{self, FileWriter};
+
+/// Connections to the database, and threads that use them: more than the server's cores gain nothing.
+pub const ORACLES: usize = 4;
+/// First and longest pause before a question is asked again.
+const AGAIN_FIRST: Duration = Duration::from_millis(50);
+const AGAIN_LONGEST: Duration = Duration::from_secs(2);
+
+/// The pool that the oracles draw from.
+pub type Pool = r2d2::Pool<PostgresConnectionManager<NoTls>>;
+
+/// What a thread has to say.
+#[derive(Debug)]
+pub enum Reply {
+    /// An oracle answered.
+    Database(OracleId, Ticket, Answer),
+    /// The file writer.
+    Disk(DiskAnswer),
+    /// The index scribe.
+    Page(PageAnswer),
+    /// The cloud gazer.
+    Looked(Ticket, LookAnswer),
+}
+
+/// The way back to the reactor.
+#[derive(Clone)]
+struct Way {
+    replies: Sender<Reply>,
+    waker: Arc<Waker>,
+}
+
+impl Way {
+    fn say(&self, reply: Reply) {
+        // the reactor may be gone, at the end; then nobody is to be woken
+        if self.replies.send(reply).is_ok()
+            && let Err(error) = self.waker.wake()
+        {
+            log::error!("the reactor cannot be woken: {error}");
+        }
+    }
+}
+
+/// All threads.
+pub struct Threads {
+    seraph: Seraph,
+    oracles: Vec<Worker<(Ticket, Query)>>,
+    writer: Worker<DiskRequest>,
+    scribe: Worker<PageRequest>,
+    gazer: Worker<(Ticket, Vec<LookUp>)>,
+    replies: Receiver<Reply>,
+    taken: VecDeque<Reply>,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Threads {
+    /// Starts them.
+    pub fn start(
+        waker: Waker,
+        pool: &Pool,
+        output: PathBuf,
+        spool: PathBuf,
+        gazer: impl Fn() -> CloudGazer + Send + 'static,
+    ) -> io::Result<Self> {
+        let (sender, replies) = channel();
+        let way = Way { replies: sender, waker: Arc::new(waker) };
+        let stopping = Arc::new(AtomicBool::new(false));
+        let mut oracles = Vec::with_capacity(ORACLES);
+        for n in 0..ORACLES {
+            oracles.push(start_oracle(OracleId(n), pool.clone(), way.clone(), stopping.clone())?);
+        }
+        let (back, at, beside) = (way.clone(), output.clone(), spool.clone());
+        let writer = Worker::start(
+            "file-writer",
+            move || FileWriter::new(at.clone(), beside.clone()),
+            |writer: &mut FileWriter, request, answer: &mut dyn FnMut(DiskAnswer)| {
+                writer.handle(request, answer)
+            },
+            writer::failed,
+            move |answer| back.say(Reply::Disk(answer)),
+        )?;
+        let back = way.clone();
+        let scribe = Worker::start(
+            "index-scribe",
+            move || IndexScribe::new(output.clone(), spool.clone()),
+            |scribe: &mut IndexScribe, request, answer: &mut dyn FnMut(PageAnswer)| {
+                scribe.handle(request, answer)
+            },
+            index_scribe::failed,
+            move |answer| back.say(Reply::Page(answer)),
+        )?;
+        let back = way;
+        let gazer = Worker::start(
+            "cloud-gazer",
+            gazer,
+            |gazer: &mut CloudGazer, (ticket, wanted): (Ticket, Vec<LookUp>), answer: &mut dyn FnMut(_)| {
+                answer((ticket, gazer.look(&wanted)));
+            },
+            |(ticket, _)| {
+                let reason = "an error in the cloud gazer; see the master's log".to_owned();
+                vec![(*ticket, LookAnswer::NotFound(vec![reason]))]
+            },
+            move |(ticket, answer)| back.say(Reply::Looked(ticket, answer)),
+        )?;
+        Ok(Self {
+            seraph: Seraph::new(ORACLES),
+            oracles,
+            writer,
+            scribe,
+            gazer,
+            replies,
+            taken: VecDeque::new(),
+            stopping,
+        })
+    }
+
+    pub(super) fn ask(&mut self, ticket: Ticket, query: Query) {
+        self.seraph.push(ticket, query);
+        self.dispatch();
+    }
+
+    pub(super) fn freed(&mut self, oracle: OracleId) {
+        self.seraph.freed(oracle);
+        self.dispatch();
+    }
+
+    fn dispatch(&mut self) {
+        while let Some((OracleId(n), ticket, query)) = self.seraph.take() {
+            self.oracles[n].send((ticket, query));
+        }
+    }
+
+    pub(super) fn write(&self, request: DiskRequest) {
+        self.writer.send(request);
+    }
+
+    pub(super) fn page(&self, request: PageRequest) {
+        self.scribe.send(request);
+    }
+
+    pub(super) fn look(&self, ticket: Ticket, wanted: Vec<LookUp>) {
+        self.gazer.send((ticket, wanted));
+    }
+
+    /// The waker fired.
+    pub(super) fn noticed(&mut self) {
+        self.taken.extend(self.replies.try_iter());
+    }
+
+    /// Whether answers wait.
+    pub(super) fn more(&self) -> bool {
+        !self.taken.is_empty()
+    }
+
+    /// The next answer.
+    pub(super) fn take(&mut self) -> Option<Reply> {
+        self.taken.pop_front()
+    }
+
+    /// Lets the threads finish what they were asked: files and pages whole, questions to the database answered or given
+    /// up. The cloud gazer is not waited for: what it reads changes nothing.
+    pub(super) fn finish(self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        self.writer.finish();
+        self.scribe.finish();
+        self.oracles.into_iter().for_each(Worker::finish);
+    }
+}
+
+fn start_oracle(
+    id: OracleId,
+    pool: Pool,
+    way: Way,
+    stopping: Arc<AtomicBool>,
+) -> io::Result<Worker<(Ticket, Query)>> {
+    Worker::start(
+        &format!("oracle-{}", id.0 + 1),
+        || (),
+        move |(), (ticket, query): (Ticket, Query), answer: &mut dyn FnMut(_)| {
+            if let Some(found) = ask_until_answered(&pool, &query, &stopping) {
+                answer((ticket, found));
+            }
+        },
+        |(ticket, _)| vec![(*ticket, Answer::Refused("an error in the oracle; see the log".to_owned()))],
+        move |(ticket, answer)| way.say(Reply::Database(id, ticket, answer)),
+    )
+}
+
+/// Asks again, with growing pauses, as long as the database is away or busy: every query may be repeated. `None` only
+/// when the master ends meanwhile.
+fn ask_until_answered(pool: &Pool, query: &Query, stopping: &AtomicBool) -> Option<Answer> {
+    let mut pause = AGAIN_FIRST;
+    let mut tries = 0u32;
+    loop {
+        let failure = match pool.get() {
+            Ok(mut client) => match oracle::execute(&mut client, query) {
+                Ok(answer) => {
+                    if tries > 0 {
+                        log::info!("the database answers again");
+                    }
+                    return Some(answer);
+                }
+                Err(oracle::Failure::Refused(reason)) => return Some(Answer::Refused(reason)),
+                Err(oracle::Failure::Again(reason)) => reason,
+            },
+            Err(error) => error.to_string(),
+        };
+        if stopping.load(Ordering::Relaxed) {
+            return None;
+        }
+        // the first one may be a deadlock or a dropped connection, which a second try mends
+        if tries > 0 {
+            log::warn!("the database does not answer ({failure}); asking again in {} ms", pause.as_millis());
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(AGAIN_LONGEST);
+        tries += 1;
+    }
+}

@@ -1,0 +1,479 @@
+//! The slave driver: what each slave is doing, and what it may say now (manual 2.4.5, 8.10; `wire-spec/slave.md`).
+//!
+//! ```text
+//!  greeting ─► (adopting) ─► idle ◄─► asked ─► asleep ─► idle
+//!                  │                    │BUILD
+//!                  ├────────────────► building ─BUILT─► offered ─DONE─► idle
+//!                  └──────────────────────────────────────┘
+//! ```
+//!
+//! A connection has one of these states; a job ([`HeldJob`]) has none of them, for it outlives its connections: it is
+//! kept until its result is recorded or its lease has ended. Everything a slave says is checked here before anybody
+//! believes it. Pure: no sockets, files, SQL or clock.
+
+use std::collections::{HashMap, HashSet};
+
+use super::event::{ConnId, DiskRequest, Effect, Out};
+use super::limits::{LOG_BACKLOG_BYTES, Limits, SLAVE_LEAVES, SLAVE_SILENCE};
+use super::publisher::{Offer, OfferedFile};
+use super::query::{Job, Outcome};
+use crate::domain::{AbiTag, BuildId, JobToken, Millis, Version, WheelName};
+use crate::wire::slave::{BuildEnd, BuiltFile, Held, ToSlave};
+use crate::wire::{Blob, Text, limits};
+
+/// What a slave said of itself in HELLO, checked.
+#[derive(Clone, Debug)]
+pub struct Introduction {
+    /// Name for people.
+    pub label: String,
+    /// The ABI it builds for.
+    pub abi: AbiTag,
+    /// Its platform, such as `linux_armv7l`.
+    pub platform: String,
+}
+
+/// A connected slave.
+#[derive(Debug)]
+pub struct Slave {
+    /// The number in log lines of both sides.
+    pub id: u32,
+    /// Where it connects from.
+    pub peer: String,
+    /// Set by HELLO.
+    pub introduction: Option<Introduction>,
+    /// What it is doing.
+    pub state: State,
+    heard: Millis,
+    held_back: bool,
+    /// Since when it was seen leaving.
+    leaving: Option<Millis>,
+}
+
+/// What a slave is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Connected, no HELLO yet.
+    Greeting,
+    /// The database is asked about the job it named.
+    Adopting(Held),
+    /// It may ask for a job.
+    Idle,
+    /// The database is asked for a job for it.
+    Asked,
+    /// Nothing to build.
+    Asleep,
+    /// It builds.
+    Building(BuildId),
+    /// Its result is on its way into the index.
+    Offered(BuildId),
+    /// It was told BYE.
+    Leaving,
+}
+
+/// A job that was handed out, whether or not its slave is connected just now.
+#[derive(Debug)]
+pub struct HeldJob {
+    /// The job.
+    pub job: Job,
+    /// The slave's label.
+    pub slave: String,
+    /// The slave's platform.
+    pub platform: String,
+    /// The connection that holds it, if it is there.
+    pub conn: Option<ConnId>,
+    /// How much of its log has come.
+    pub log_bytes: u64,
+    log_unwritten: u64,
+}
+
+/// What a HELLO says.
+#[derive(Debug)]
+pub struct Greeting<'a> {
+    /// Software version.
+    pub software: &'a str,
+    /// Name for people.
+    pub label: &'a str,
+    /// ABI tag.
+    pub abi: &'a str,
+    /// Platform tag.
+    pub platform: &'a str,
+    /// A job from an earlier connection.
+    pub held: Option<Held>,
+}
+
+/// What a BUILT says.
+#[derive(Debug)]
+pub struct Finished<'a> {
+    /// The job.
+    pub token: JobToken,
+    /// How it ended.
+    pub end: BuildEnd,
+    /// Wall-clock time.
+    pub duration_ms: u64,
+    /// Length of the log.
+    pub log_bytes: u64,
+    /// What it made.
+    pub files: &'a [BuiltFile],
+}
+
+/// What to do about a message.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Nothing more.
+    Fine,
+    /// The slave wants a job.
+    WantsJob,
+    /// It named a job from an earlier connection.
+    Returns(Held),
+    /// It is new and holds nothing.
+    Arrives,
+    /// A finished build: sound, or recorded as what it is.
+    Offers(Box<Offer>),
+    /// Like `Offers`, and the peer is to be dropped for this reason.
+    OffersAndDrop(Box<Offer>, String),
+    /// It is to be dropped for this reason.
+    Drop(String),
+    /// It is told BYE for this reason.
+    Refuse(String),
+}
+
+/// All connected slaves and all jobs in their hands.
+#[derive(Debug, Default)]
+pub struct SlaveDriver {
+    /// By connection.
+    pub slaves: HashMap<ConnId, Slave>,
+    /// By build. Bounded by the leases: an ended one is removed.
+    pub jobs: HashMap<BuildId, HeldJob>,
+    next_id: u32,
+}
+
+impl SlaveDriver {
+    /// A slave connected.
+    pub fn opened(&mut self, now: Millis, conn: ConnId, peer: String) {
+        self.next_id = self.next_id.wrapping_add(1);
+        let slave = Slave {
+            id: self.next_id,
+            peer,
+            introduction: None,
+            state: State::Greeting,
+            heard: now,
+            held_back: false,
+            leaving: None,
+        };
+        self.slaves.insert(conn, slave);
+    }
+
+    /// A slave's connection is gone. Its job waits for its return.
+    pub fn closed(&mut self, conn: ConnId) -> Option<Slave> {
+        let slave = self.slaves.remove(&conn)?;
+        for job in self.jobs.values_mut().filter(|job| job.conn == Some(conn)) {
+            job.conn = None;
+        }
+        Some(slave)
+    }
+
+    /// Notes that the slave was heard from.
+    pub fn heard(&mut self, now: Millis, conn: ConnId) {
+        if let Some(slave) = self.slaves.get_mut(&conn) {
+            slave.heard = now;
+        }
+    }
+
+    /// HELLO: who it is, and whether it may be here.
+    pub fn hello(&mut self, conn: ConnId, greeting: Greeting<'_>, abis: &HashSet<AbiTag>) -> Verdict {
+        let Greeting { software, label, abi, platform, held } = greeting;
+        let Some(slave) = self.slaves.get_mut(&conn) else { return Verdict::Fine };
+        if slave.introduction.is_some() {
+            return Verdict::Drop("a second HELLO".to_owned());
+        }
+        if software != crate::VERSION {
+            let reason =
+                format!("this farm runs version {}, the slave {software}: upgrade the slave", crate::VERSION);
+            return Verdict::Refuse(reason);
+        }
+        let abi = match AbiTag::parse(abi) {
+            Ok(abi) if abis.contains(&abi) => abi,
+            Ok(abi) => {
+                return Verdict::Refuse(format!(
+                    "this farm does not build for {abi}; 'piw abi add {abi}' makes it"
+                ));
+            }
+            Err(error) => return Verdict::Refuse(error.to_string()),
+        };
+        let sound = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+        if platform.is_empty() || !platform.bytes().all(sound) {
+            return Verdict::Refuse(format!("{platform:?} is not a platform tag"));
+        }
+        let label = if label.is_empty() { slave.peer.clone() } else { label.replace(['\n', '\t'], " ") };
+        slave.introduction = Some(Introduction { label, abi, platform: platform.to_owned() });
+        match held {
+            Some(held) => {
+                slave.state = State::Adopting(held.clone());
+                Verdict::Returns(held)
+            }
+            None => Verdict::Arrives,
+        }
+    }
+
+    /// IDLE: may it have a job?
+    pub fn idle(&mut self, conn: ConnId) -> Verdict {
+        let Some(slave) = self.slaves.get_mut(&conn) else { return Verdict::Fine };
+        match slave.state {
+            State::Idle | State::Asleep => {
+                slave.state = State::Asked;
+                Verdict::WantsJob
+            }
+            State::Leaving => Verdict::Fine,
+            _ => Verdict::Drop(format!("IDLE while it is {}", slave.state.name())),
+        }
+    }
+
+    /// A job was leased for the slave: it holds it now. False when the slave is gone, and the job must go back.
+    pub fn hand_out(&mut self, conn: ConnId, job: Job) -> bool {
+        let Some(slave) = self.slaves.get_mut(&conn) else { return false };
+        let Some(who) = &slave.introduction else { return false };
+        if slave.state != State::Asked {
+            return false;
+        }
+        slave.state = State::Building(job.token.build);
+        let held = HeldJob {
+            slave: who.label.clone(),
+            platform: who.platform.clone(),
+            conn: Some(conn),
+            log_bytes: 0,
+            log_unwritten: 0,
+            job,
+        };
+        self.jobs.insert(held.job.token.build, held);
+        true
+    }
+
+    /// The slave is the one that holds this job, again. Gives back where its log goes on, and the connection it had
+    /// before, if that is still open.
+    pub fn adopt(&mut self, conn: ConnId, job: Job) -> Option<(u64, Option<ConnId>)> {
+        let slave = self.slaves.get_mut(&conn)?;
+        let who = slave.introduction.as_ref()?;
+        slave.state = State::Building(job.token.build);
+        let (label, platform) = (who.label.clone(), who.platform.clone());
+        let held = self.jobs.entry(job.token.build).or_insert_with(|| HeldJob {
+            job,
+            slave: label.clone(),
+            platform: platform.clone(),
+            conn: None,
+            log_bytes: 0,
+            log_unwritten: 0,
+        });
+        (held.slave, held.platform) = (label, platform);
+        let before = held.conn.replace(conn).filter(|before| *before != conn);
+        Some((held.log_bytes, before))
+    }
+
+    /// LOG: a piece of a build's log.
+    pub fn log(
+        &mut self,
+        conn: ConnId,
+        offset: u64,
+        data: Blob<{ limits::LOG_BYTES }>,
+        limits: &Limits,
+        out: &mut Out,
+    ) -> Verdict {
+        let Some(slave) = self.slaves.get_mut(&conn) else { return Verdict::Fine };
+        let State::Building(build) = slave.state else {
+            return Verdict::Drop(format!("LOG while it is {}", slave.state.name()));
+        };
+        let Some(held) = self.jobs.get_mut(&build) else {
+            return Verdict::Drop("LOG for a job it does not hold".to_owned());
+        };
+        if offset != held.log_bytes {
+            return Verdict::Drop(format!("LOG at {offset}, where {} was next", held.log_bytes));
+        }
+        let length = data.len() as u64;
+        if held.log_bytes + length > limits.log_bytes {
+            let reason = format!("its log is over {} bytes", limits.log_bytes);
+            return Verdict::OffersAndDrop(Box::new(offer(held, Outcome::Failed, 0, &reason)), reason);
+        }
+        held.log_bytes += length;
+        held.log_unwritten += length;
+        out.effects.push(Effect::Disk(DiskRequest::Log(build, offset, data.into_bytes())));
+        if held.log_unwritten > LOG_BACKLOG_BYTES && !slave.held_back {
+            slave.held_back = true;
+            out.effects.push(Effect::Hold(conn));
+        }
+        Verdict::Fine
+    }
+
+    /// The disk has a piece of a log.
+    pub fn log_written(&mut self, build: BuildId, bytes: u64, out: &mut Out) {
+        let Some(held) = self.jobs.get_mut(&build) else { return };
+        held.log_unwritten = held.log_unwritten.saturating_sub(bytes);
+        if held.log_unwritten > LOG_BACKLOG_BYTES / 2 {
+            return;
+        }
+        let Some(conn) = held.conn else { return };
+        if let Some(slave) = self.slaves.get_mut(&conn)
+            && slave.held_back
+        {
+            slave.held_back = false;
+            out.effects.push(Effect::Resume(conn));
+        }
+    }
+
+    /// BUILT: a finished build, to be believed only as far as it can be checked.
+    pub fn built(&mut self, conn: ConnId, result: &Finished<'_>, limits: &Limits) -> Verdict {
+        let Finished { token, end, duration_ms, log_bytes, files } = *result;
+        let Some(slave) = self.slaves.get_mut(&conn) else { return Verdict::Fine };
+        let State::Building(build) = slave.state else {
+            return Verdict::Drop(format!("BUILT while it is {}", slave.state.name()));
+        };
+        let Some(held) = self.jobs.get(&build) else {
+            return Verdict::Drop("BUILT for a job it does not hold".to_owned());
+        };
+        if held.job.token != token {
+            return Verdict::Drop("BUILT with a token that is not its job's".to_owned());
+        }
+        slave.state = State::Offered(build);
+        if log_bytes != held.log_bytes {
+            log::warn!(
+                "build {build}: the slave speaks of {log_bytes} bytes of log, {} came",
+                held.log_bytes
+            );
+        }
+        let outcome = match end {
+            BuildEnd::Built => Outcome::Built,
+            BuildEnd::Failed => Outcome::Failed,
+            BuildEnd::Timeout => Outcome::Timeout,
+            BuildEnd::NoSdist => Outcome::NoSdist,
+            BuildEnd::BadWheel => Outcome::BadWheel,
+        };
+        match check_files(held, end, files, limits) {
+            Ok(files) => Verdict::Offers(Box::new(Offer { files, ..offer(held, outcome, duration_ms, "") })),
+            Err(Unsound::Odd(reason)) => {
+                Verdict::Offers(Box::new(offer(held, Outcome::BadWheel, duration_ms, &reason)))
+            }
+            Err(Unsound::Hostile(reason)) => {
+                Verdict::OffersAndDrop(Box::new(offer(held, Outcome::BadWheel, duration_ms, &reason)), reason)
+            }
+        }
+    }
+
+    /// A build is over: the slave that holds it, if it is there, is idle again.
+    pub fn finish(&mut self, build: BuildId) -> Option<ConnId> {
+        let conn = self.jobs.remove(&build)?.conn?;
+        let slave = self.slaves.get_mut(&conn)?;
+        if matches!(slave.state, State::Building(b) | State::Offered(b) if b == build) {
+            slave.state = State::Idle;
+        }
+        Some(conn)
+    }
+
+    /// Jobs whose slaves are connected: their leases are to be renewed.
+    pub fn alive(&self) -> Vec<BuildId> {
+        self.jobs.iter().filter(|(_, job)| job.conn.is_some()).map(|(build, _)| *build).collect()
+    }
+
+    /// Closes what is silent; a slave that never said HELLO is the reactor's handshake limit.
+    pub fn tick(&mut self, now: Millis, out: &mut Out) {
+        for (conn, slave) in &mut self.slaves {
+            // what is not read cannot be heard
+            if slave.held_back {
+                slave.heard = now;
+            }
+            if slave.state == State::Leaving && now.since(*slave.leaving.get_or_insert(now)) > SLAVE_LEAVES {
+                out.close(*conn, Some("told BYE, and still there".to_owned()));
+            }
+            if now.since(slave.heard) > SLAVE_SILENCE {
+                slave.heard = now;
+                out.close(*conn, Some(format!("silent for {} s", SLAVE_SILENCE.0 / 1000)));
+            }
+        }
+    }
+
+    /// Tells a slave to go.
+    pub fn dismiss(&mut self, conn: ConnId, reason: &str, out: &mut Out) {
+        if let Some(slave) = self.slaves.get_mut(&conn)
+            && slave.state != State::Leaving
+        {
+            slave.state = State::Leaving;
+            out.tell(conn, ToSlave::Bye { reason: Text::cut(reason) });
+        }
+    }
+}
+
+impl State {
+    /// For log lines.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Greeting => "greeting",
+            Self::Adopting(_) => "returning",
+            Self::Idle => "idle",
+            Self::Asked => "waiting for an answer",
+            Self::Asleep => "asleep",
+            Self::Building(_) => "building",
+            Self::Offered(_) => "delivering",
+            Self::Leaving => "leaving",
+        }
+    }
+
+    /// The build it is about, if any.
+    pub const fn build(&self) -> Option<BuildId> {
+        match self {
+            Self::Building(build) | Self::Offered(build) => Some(*build),
+            _ => None,
+        }
+    }
+}
+
+fn offer(held: &HeldJob, outcome: Outcome, duration_ms: u64, remark: &str) -> Offer {
+    Offer {
+        job: held.job.clone(),
+        slave: held.slave.clone(),
+        outcome,
+        duration_ms,
+        log_bytes: held.log_bytes,
+        files: Vec::new(),
+        remark: (!remark.is_empty()).then(|| remark.to_owned()),
+    }
+}
+
+/// Why the files of a BUILT are not believed.
+#[derive(Debug, PartialEq, Eq)]
+enum Unsound {
+    /// A build can come out like this; the wheel is just not one to publish.
+    Odd(String),
+    /// No honest slave sends this.
+    Hostile(String),
+}
+
+fn check_files(
+    held: &HeldJob,
+    end: BuildEnd,
+    files: &[BuiltFile],
+    limits: &Limits,
+) -> Result<Vec<OfferedFile>, Unsound> {
+    if (end == BuildEnd::Built) == files.is_empty() {
+        return Err(Unsound::Hostile(format!("BUILT as {end:?} with {} files", files.len())));
+    }
+    let mut checked: Vec<OfferedFile> = Vec::with_capacity(files.len());
+    for file in files {
+        let wheel = WheelName::parse(&file.filename).map_err(|e| Unsound::Hostile(e.to_string()))?;
+        if file.size == 0 {
+            return Err(Unsound::Hostile(format!("{wheel} has no bytes")));
+        }
+        if checked.iter().any(|c| c.wheel == wheel) {
+            return Err(Unsound::Hostile(format!("{wheel} is named twice")));
+        }
+        if file.size > limits.wheel_bytes {
+            return Err(Unsound::Odd(format!(
+                "{wheel} has {} bytes, more than {}",
+                file.size, limits.wheel_bytes
+            )));
+        }
+        let job = &held.job;
+        if wheel.project != job.package || Version::parse(&wheel.version).as_ref() != Ok(&job.version) {
+            return Err(Unsound::Odd(format!("{wheel} is not a wheel of {} {}", job.package, job.version)));
+        }
+        wheel.check_tags(job.abi.as_str(), &held.platform).map_err(Unsound::Odd)?;
+        checked.push(OfferedFile { wheel, size: file.size, sha256: file.sha256 });
+    }
+    Ok(checked)
+}

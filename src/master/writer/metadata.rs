@@ -1,0 +1,198 @@
+//! METADATA out of a wheel that somebody sent: a hostile zip until proven otherwise.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+
+use crate::domain::{ProjectName, Version};
+use crate::master::event::Expected;
+
+/// METADATA's own size, in bytes; real ones are far below.
+const MAX_METADATA_BYTES: u64 = 1 << 20;
+/// Entries in one wheel.
+const MAX_ENTRIES: usize = 200_000;
+
+/// METADATA, verbatim, and what the index shows of it.
+#[derive(Debug)]
+pub(super) struct Metadata {
+    pub(super) bytes: Vec<u8>,
+    pub(super) requires_python: Option<String>,
+}
+
+/// Why there is none.
+#[derive(Debug)]
+pub(super) enum Unreadable {
+    /// The disk says no.
+    Io(io::Error),
+    /// It is no wheel of this version; the reason is for people.
+    Bad(String),
+}
+
+/// Reads METADATA and checks that it names the project and the version that was built.
+pub(super) fn read(file: &File, expected: &Expected) -> Result<Metadata, Unreadable> {
+    let name = &expected.filename;
+    let bad = |reason: String| Unreadable::Bad(format!("{name}: {reason}"));
+    let mut file = file.try_clone().map_err(Unreadable::Io)?;
+    file.seek(SeekFrom::Start(0)).map_err(Unreadable::Io)?;
+    let mut archive =
+        zip::ZipArchive::new(BufReader::new(file)).map_err(|e| bad(format!("not a zip archive: {e}")))?;
+    if archive.len() > MAX_ENTRIES {
+        return Err(bad(format!("more than {MAX_ENTRIES} entries")));
+    }
+    let mut found = None;
+    // a name that is not text is not METADATA's
+    for entry in archive.file_names().flatten().filter(|entry| is_metadata(entry, expected)) {
+        if found.replace(entry.into_owned()).is_some() {
+            return Err(bad("more than one METADATA".to_owned()));
+        }
+    }
+    let found = found.ok_or_else(|| bad("no METADATA in a .dist-info of its own".to_owned()))?;
+    let mut bytes = Vec::new();
+    let entry = archive.by_name(&found).map_err(|e| bad(format!("METADATA cannot be read: {e}")))?;
+    entry
+        .take(MAX_METADATA_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| bad(format!("METADATA cannot be read: {e}")))?;
+    if bytes.len() as u64 > MAX_METADATA_BYTES {
+        return Err(bad(format!("METADATA is over {MAX_METADATA_BYTES} bytes")));
+    }
+    let head = Head::parse(&bytes);
+    if head.name.as_deref().and_then(|n| ProjectName::parse(n).ok()).as_ref() != Some(&expected.project) {
+        return Err(bad(format!(
+            "METADATA names {:?}, not {}",
+            head.name.unwrap_or_default(),
+            expected.project
+        )));
+    }
+    if head.version.as_deref().and_then(|v| Version::parse(v).ok()).as_ref() != Some(&expected.version) {
+        let found = head.version.unwrap_or_default();
+        return Err(bad(format!("METADATA has version {found:?}, not {}", expected.version)));
+    }
+    Ok(Metadata { bytes, requires_python: head.requires_python })
+}
+
+/// `<name>-<version>.dist-info/METADATA` of the wheel itself, in any spelling of name and version.
+fn is_metadata(entry: &str, expected: &Expected) -> bool {
+    let Some(stem) = entry.strip_suffix(".dist-info/METADATA") else { return false };
+    let Some((name, version)) = stem.split_once('-') else { return false };
+    ProjectName::parse(name).as_ref() == Ok(&expected.project)
+        && Version::parse(version).as_ref() == Ok(&expected.version)
+}
+
+/// The fields of METADATA that matter here (core metadata specification: an email header).
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Head {
+    name: Option<String>,
+    version: Option<String>,
+    requires_python: Option<String>,
+}
+
+impl Head {
+    fn parse(bytes: &[u8]) -> Self {
+        let mut head = Self::default();
+        for line in bytes.split(|b| *b == b'\n') {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            // an empty line ends the header; the description follows
+            if line.is_empty() {
+                break;
+            }
+            let Ok(line) = std::str::from_utf8(line) else { continue };
+            let Some((key, value)) = line.split_once(':') else { continue };
+            let slot = match key.to_ascii_lowercase().as_str() {
+                "name" => &mut head.name,
+                "version" => &mut head.version,
+                "requires-python" => &mut head.requires_python,
+                _ => continue,
+            };
+            // the first counts; a second one is malformed, and must not override what was checked
+            let value = value.trim();
+            if slot.is_none()
+                && !value.is_empty()
+                && !value.chars().any(char::is_control)
+                && value.len() <= 500
+            {
+                *slot = Some(value.to_owned());
+            }
+        }
+        head
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Sha256;
+    use std::io::Write;
+    use zip::write::SimpleFileOptions;
+
+    fn wheel(entries: &[(&str, &[u8])]) -> File {
+        let mut writer = zip::ZipWriter::new(tempfile::tempfile().unwrap());
+        for (name, content) in entries {
+            writer.start_file(*name, SimpleFileOptions::default()).unwrap();
+            writer.write_all(content).unwrap();
+        }
+        writer.finish().unwrap()
+    }
+
+    fn expected() -> Expected {
+        Expected {
+            filename: "foo_bar-1.0-py3-none-any.whl".to_owned(),
+            size: 1,
+            sha256: Sha256([0; 32]),
+            project: ProjectName::parse("foo-bar").unwrap(),
+            version: Version::parse("1.0").unwrap(),
+        }
+    }
+
+    fn refusal(file: &File) -> String {
+        match read(file, &expected()).unwrap_err() {
+            Unreadable::Bad(reason) => reason,
+            Unreadable::Io(error) => panic!("{error}"),
+        }
+    }
+
+    const GOOD: &[u8] =
+        b"Metadata-Version: 2.1\r\nName: Foo.Bar\nVersion: 1.0.0\nRequires-Python: >=3.7, <4\n\nName: x\n";
+
+    #[test]
+    fn metadata_is_found_in_any_spelling_and_kept_verbatim() {
+        let file = wheel(&[("foo_bar/x.py", b""), ("Foo.Bar-1.0.dist-info/METADATA", GOOD)]);
+        let read = read(&file, &expected()).unwrap();
+        assert_eq!(read.bytes, GOOD);
+        assert_eq!(read.requires_python.as_deref(), Some(">=3.7, <4"));
+    }
+
+    #[test]
+    fn what_is_no_wheel_of_this_version_is_refused_with_the_reason() {
+        let mut text = tempfile::tempfile().unwrap();
+        text.write_all(b"<html>").unwrap();
+        assert!(refusal(&text).contains("not a zip archive"));
+        assert!(refusal(&wheel(&[("x", b"")])).contains("no METADATA"));
+        assert!(refusal(&wheel(&[("other-1.0.dist-info/METADATA", GOOD)])).contains("no METADATA"));
+        assert!(refusal(&wheel(&[("a/foo_bar-1.0.dist-info/METADATA", GOOD)])).contains("no METADATA"));
+        let two =
+            wheel(&[("foo_bar-1.0.dist-info/METADATA", GOOD), ("foo-bar-1.0.dist-info/METADATA", GOOD)]);
+        // the second name begins with "foo", whose version would be "bar-1.0": not this project's
+        assert!(read(&two, &expected()).is_ok());
+        let two =
+            wheel(&[("foo_bar-1.0.dist-info/METADATA", GOOD), ("foo.bar-1.0.dist-info/METADATA", GOOD)]);
+        assert!(refusal(&two).contains("more than one"));
+        let path = "foo_bar-1.0.dist-info/METADATA";
+        assert!(refusal(&wheel(&[(path, b"Name: other\nVersion: 1.0\n")])).contains("names \"other\""));
+        assert!(refusal(&wheel(&[(path, b"Name: foo-bar\nVersion: 1.1\n")])).contains("version \"1.1\""));
+        assert!(refusal(&wheel(&[(path, b"")])).contains("names \"\""));
+    }
+
+    #[test]
+    fn a_bomb_of_metadata_is_read_only_up_to_its_limit() {
+        let bomb = vec![b'a'; 8 << 20];
+        assert!(refusal(&wheel(&[("foo_bar-1.0.dist-info/METADATA", &bomb)])).contains("over 1048576 bytes"));
+    }
+
+    #[test]
+    fn a_header_cannot_be_smuggled_in_twice_or_with_control_characters() {
+        let head =
+            Head::parse(b"Name: a\nName: b\nRequires-Python: >=3\x1b\nVersion: 1\n\nRequires-Python: 2\n");
+        assert_eq!(head.name.as_deref(), Some("a"));
+        assert_eq!(head.requires_python, None);
+    }
+}

@@ -1,0 +1,149 @@
+//! Bringing a build into place: the disk's half of the publish order.
+
+use std::fs::{DirBuilder, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use super::{FileWriter, make_public, remove, sync_dir};
+use crate::domain::BuildId;
+use crate::master::event::{Placed, Placement};
+
+/// Where the log of a build is published, below the output path.
+pub fn log_path(build: BuildId) -> PathBuf {
+    let digits = format!("{:012}", build.0);
+    PathBuf::from("logs").join(&digits[..4]).join(&digits[4..8]).join(format!("{}.txt.gz", &digits[8..]))
+}
+
+impl FileWriter {
+    /// Every file of the build under its final name, on stable storage; or none of the names that were free changed
+    /// their meaning: what was linked before a failure is recognised when this is tried again.
+    pub(super) fn place(&mut self, placement: &Placement) -> io::Result<Placed> {
+        let dir = self.output.join("simple").join(placement.project.as_str());
+        let mut taken = Vec::new();
+        if !placement.files.is_empty() {
+            make_dirs(&self.output, &dir)?;
+            for (id, name) in &placement.files {
+                let unclaimed = placement.unclaimed.contains(name);
+                let metadata_name = format!("{name}.metadata");
+                let free = link(&self.transfer_file(*id), &dir.join(name), unclaimed)?
+                    && link(&self.metadata_file(*id), &dir.join(metadata_name), unclaimed)?;
+                if !free {
+                    taken.push(name.clone());
+                }
+            }
+            if !taken.is_empty() {
+                return Ok(Placed::Taken(taken));
+            }
+            sync_dir(&dir)?;
+        }
+        if placement.log {
+            self.place_log(placement)?;
+        }
+        // From here on the spool's names are not needed; the published ones hold the bytes.
+        for (id, _) in &placement.files {
+            self.transfers.remove(id);
+            remove(&self.transfer_file(*id));
+            remove(&self.metadata_file(*id));
+        }
+        remove(&self.log_file(placement.build));
+        Ok(Placed::Durable)
+    }
+
+    fn place_log(&self, placement: &Placement) -> io::Result<()> {
+        let path = self.output.join(log_path(placement.build));
+        let dir = path.parent().unwrap_or(&self.output);
+        make_dirs(&self.output, dir)?;
+        let temporary = self.spool.join(format!("p{}.gz", placement.build));
+        let mut packed =
+            flate2::write::GzEncoder::new(File::create(&temporary)?, flate2::Compression::default());
+        match File::open(self.log_file(placement.build)) {
+            Ok(mut log) => {
+                let mut piece = vec![0; 64 * 1024];
+                loop {
+                    let read = log.read(&mut piece)?;
+                    if read == 0 {
+                        break;
+                    }
+                    packed.write_all(&piece[..read])?;
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        if let Some(remark) = &placement.remark {
+            writeln!(packed, "\npiw-master: {remark}")?;
+        }
+        let file = packed.finish()?;
+        make_public(&file)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, &path)?;
+        sync_dir(dir)
+    }
+}
+
+/// Gives a file of the spool its published name, durably. False when other bytes have that name; they are replaced only
+/// when nobody claims them.
+fn link(from: &Path, to: &Path, unclaimed: bool) -> io::Result<bool> {
+    let from_file = match File::open(from) {
+        Ok(file) => file,
+        // placed by an earlier try, and so gone from the spool
+        Err(error) if error.kind() == io::ErrorKind::NotFound && to.is_file() => return Ok(true),
+        Err(error) => return Err(error),
+    };
+    make_public(&from_file)?;
+    from_file.sync_all()?;
+    match std::fs::hard_link(from, to) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if same_bytes(from_file, to)? {
+                return Ok(true);
+            }
+            if unclaimed {
+                std::fs::rename(from, to)?;
+            }
+            Ok(unclaimed)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn same_bytes(mut a: File, path: &Path) -> io::Result<bool> {
+    let mut b = match nofollow(path) {
+        Ok(file) => file,
+        Err(_) => return Ok(false),
+    };
+    if a.metadata()?.len() != b.metadata()?.len() {
+        return Ok(false);
+    }
+    let (mut x, mut y) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
+    loop {
+        let n = a.read(&mut x)?;
+        if n == 0 {
+            return Ok(true);
+        }
+        if b.read_exact(&mut y[..n]).is_err() || x[..n] != y[..n] {
+            return Ok(false);
+        }
+    }
+}
+
+fn nofollow(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(nix::libc::O_NOFOLLOW).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
+}
+
+/// Makes a directory below `top` and what leads to it, each durable in its parent.
+pub(crate) fn make_dirs(top: &Path, dir: &Path) -> io::Result<()> {
+    if dir.is_dir() || dir == top {
+        return Ok(());
+    }
+    let parent = dir.parent().unwrap_or(top);
+    make_dirs(top, parent)?;
+    match DirBuilder::new().mode(0o755).create(dir) {
+        Ok(()) => sync_dir(parent),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),
+        Err(error) => Err(error),
+    }
+}

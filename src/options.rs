@@ -1,0 +1,72 @@
+//! The options that every tool has (manual 2.2), and how a tool ends.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::config::{Config, ConfigError};
+use crate::logging;
+
+/// `-c`, `-q`, `-v`, `-l`.
+#[derive(Args, Clone, Debug)]
+pub struct Common {
+    /// Specify a configuration file to load
+    #[arg(short = 'c', long = "configuration", value_name = "FILE", global = true)]
+    pub configuration: Option<PathBuf>,
+    /// Produce less console output
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Produce more console output; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Log messages to the specified file
+    #[arg(short = 'l', long = "log-file", value_name = "FILE", global = true)]
+    pub log_file: Option<PathBuf>,
+}
+
+impl Common {
+    /// Reads the configuration and starts logging.
+    pub fn start(&self, program: &'static str) -> Result<Config, Failure> {
+        let config = Config::load(self.configuration.as_deref())?;
+        let file: Option<PathBuf> = config.find(self.log_file.clone(), "log-file")?;
+        let level = logging::console_level(self.quiet, self.verbose);
+        logging::start(program, level, file.as_deref()).map_err(Failure::error)?;
+        Ok(config)
+    }
+}
+
+/// Why a tool did not do what it was asked: lines for people, and the exit code (1 error, 2 declined or usage).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// One line each.
+    pub reasons: Vec<String>,
+    /// The exit code.
+    pub code: u8,
+}
+
+impl Failure {
+    /// It could not be done.
+    pub fn error(reason: impl Into<String>) -> Self {
+        Self { reasons: vec![reason.into()], code: 1 }
+    }
+
+    /// It was asked wrongly, or declined.
+    pub fn usage(reason: impl Into<String>) -> Self {
+        Self { reasons: vec![reason.into()], code: 2 }
+    }
+
+    /// Says why, and gives the exit code.
+    pub fn exit(&self, program: &str) -> ExitCode {
+        for reason in &self.reasons {
+            eprintln!("{program}: {reason}");
+        }
+        ExitCode::from(self.code)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
