@@ -3,5 +3,6 @@
 pub mod abi;
 pub mod add;
 pub mod client;
+pub mod initdb;
 pub mod requirements;
 pub mod why;

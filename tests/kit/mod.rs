@@ -1,0 +1,6 @@
+//! What the integration tests share.
+
+#![allow(dead_code, reason = "every test crate uses its own part of the kit")]
+
+pub(crate) mod account;
+pub(crate) mod cluster;
