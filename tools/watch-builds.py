@@ -22,6 +22,7 @@ STARTED = float(os.environ.get("QUICKSTART_T0") or time.time())
 FINAL = {"built", "settled", "failed", "skipped"}
 REMINDER_S = 60
 LOG_LINES = 15
+LOG_COLUMNS = 200
 # So many failed questions in a row and the master is not coming back.
 PATIENCE = 30
 
@@ -130,7 +131,7 @@ def show_log(www, build_id):
         return
     print(f"    the end of {path}:")
     for line in lines:
-        print(f"    | {line}", flush=True)
+        print(f"    | {line[:LOG_COLUMNS]}", flush=True)
 
 
 def watch(options, packages):
