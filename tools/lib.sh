@@ -66,7 +66,8 @@ as_account() {
 # python_abi INTERPRETER: prints its ABI tag and its real path when it can build wheels (CPython from 3.9, with pip,
 # venv and headers), else fails. Run as ACCOUNT, since that is who builds; from /, which anyone may enter.
 python_abi() {
-  (cd / && as_account "$1" -c '
+  local answer
+  answer=$(cd / && as_account "$1" -c '
 import ensurepip, os, pip, sys, sysconfig, venv
 usable = (
     sys.implementation.name == "cpython" and sys.version_info >= (3, 9)
@@ -75,7 +76,10 @@ usable = (
 free_threaded = "t" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""
 print("cp%d%d%s" % (*sys.version_info[:2], free_threaded), sys.executable)
 sys.exit(not usable)
-' 2>/dev/null)
+' 2>/dev/null) || return 1
+  # Some programs take any arguments, and succeed.
+  [[ $answer == cp3* ]] || return 1
+  printf '%s\n' "$answer"
 }
 
 # shellcheck disable=SC2034  # PYTHON_ABI is for the scripts that source this
