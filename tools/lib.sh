@@ -89,6 +89,8 @@ find_python() {
   local candidate answer
   local -a candidates=()
   if [ -n "${PYTHON:-}" ]; then
+    # It is asked from another directory than the caller's.
+    [[ $PYTHON != */* ]] || PYTHON=$(realpath -s -- "$PYTHON")
     answer=$(python_abi "$PYTHON") ||
       die "PYTHON=$PYTHON cannot build wheels${ACCOUNT:+ as $ACCOUNT}: CPython 3.9 or newer with pip, venv and Python.h is needed"
     read -r PYTHON_ABI PYTHON_BIN <<<"$answer"
