@@ -4,3 +4,8 @@
 
 pub(crate) mod account;
 pub(crate) mod cluster;
+pub(crate) mod farm;
+pub(crate) mod index;
+pub(crate) mod peer;
+pub(crate) mod sdist;
+pub(crate) mod wait;

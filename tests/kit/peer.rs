@@ -1,0 +1,149 @@
+//! A slave that says exactly what a test wants, over a real socket.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+
+use bytes::{Bytes, BytesMut};
+use piwheels::domain::{JobToken, Sha256};
+use piwheels::wire::slave::{BuildEnd, BuiltFile, FromSlave, Held, ToSlave};
+use piwheels::wire::{Blob, Channel, Frame, List, Preamble, Text, file, frame, preamble};
+
+use super::wait::PATIENCE;
+
+/// One connection on either channel.
+pub(crate) struct Peer {
+    pub(crate) stream: TcpStream,
+    channel: Channel,
+    input: BytesMut,
+    greeted: bool,
+}
+
+impl Peer {
+    pub(crate) fn connect(port: u16, channel: Channel) -> Self {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(&Preamble { channel }.encode()).unwrap();
+        Self { stream, channel, input: BytesMut::new(), greeted: false }
+    }
+
+    /// A slave that said HELLO as `label` for cp311, and was let in.
+    pub(crate) fn slave(port: u16, label: &str, held: Option<Held>) -> Self {
+        let mut peer = Self::connect(port, Channel::Slave);
+        peer.say(&hello(piwheels::VERSION, label, "cp311", held));
+        match peer.hear() {
+            Some(ToSlave::Hello { .. }) => peer,
+            other => panic!("{label} was not let in: {other:?}"),
+        }
+    }
+
+    pub(crate) fn say(&mut self, message: &FromSlave) {
+        let mut out = BytesMut::new();
+        message.encode(&mut out);
+        self.raw(&out);
+    }
+
+    pub(crate) fn say_file(&mut self, message: &file::FromSlave) {
+        let mut out = BytesMut::new();
+        message.encode(&mut out);
+        self.raw(&out);
+    }
+
+    /// Sends bytes as they are; a master that has hung up already is no error of the test.
+    pub(crate) fn raw(&mut self, bytes: &[u8]) {
+        let _ = self.stream.write_all(bytes);
+    }
+
+    fn frame(&mut self) -> Option<Frame> {
+        let mut piece = [0; 4096];
+        loop {
+            if !self.greeted && self.input.len() >= preamble::BYTES {
+                let bytes: [u8; preamble::BYTES] = self.input[..preamble::BYTES].try_into().unwrap();
+                Preamble::check(bytes, self.channel).unwrap();
+                let _ = self.input.split_to(preamble::BYTES);
+                self.greeted = true;
+            }
+            if self.greeted
+                && let Some(frame) = frame::take(&mut self.input, self.channel.frame_limit()).unwrap()
+            {
+                return Some(frame);
+            }
+            match self.stream.read(&mut piece) {
+                Ok(0) => return None,
+                Ok(n) => self.input.extend_from_slice(&piece[..n]),
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return None,
+                Err(error) => panic!("the master says nothing: {error}"),
+            }
+        }
+    }
+
+    /// The next message; `None` when the master closed the connection.
+    pub(crate) fn hear(&mut self) -> Option<ToSlave> {
+        self.frame().map(|frame| ToSlave::decode(frame).unwrap())
+    }
+
+    pub(crate) fn hear_file(&mut self) -> Option<file::ToSlave> {
+        self.frame().map(|frame| file::ToSlave::decode(frame).unwrap())
+    }
+
+    /// Whether the master hangs up without another word.
+    pub(crate) fn is_dropped(&mut self) -> bool {
+        self.frame().is_none()
+    }
+
+    /// Asks for a job, and again when woken, until there is one.
+    pub(crate) fn take_job(&mut self) -> (JobToken, String) {
+        self.say(&FromSlave::Idle {});
+        loop {
+            match self.hear() {
+                Some(ToSlave::Build { token, package, version }) => return (token, format!("{package}=={version}")),
+                Some(ToSlave::Sleep { .. }) => {}
+                Some(ToSlave::Wake {}) => self.say(&FromSlave::Idle {}),
+                other => panic!("no job: {other:?}"),
+            }
+        }
+    }
+
+    pub(crate) fn offer(&mut self, token: JobToken, files: &[(&str, u64, Sha256)]) {
+        let files = files.iter().map(|(name, size, sha256)| BuiltFile {
+            filename: Text::new(*name).unwrap(),
+            size: *size,
+            sha256: *sha256,
+        });
+        let files = List::new(files.collect()).unwrap();
+        self.say(&FromSlave::Built { token, end: BuildEnd::Built, duration_ms: 1, log_bytes: 0, files });
+    }
+
+    pub(crate) fn log(&mut self, offset: u64, text: &str) {
+        let data = Blob::new(Bytes::copy_from_slice(text.as_bytes())).unwrap();
+        self.say(&FromSlave::Log { offset, data });
+    }
+}
+
+/// A HELLO for linux_x86_64.
+pub(crate) fn hello(software: &str, label: &str, abi: &str, held: Option<Held>) -> FromSlave {
+    FromSlave::Hello {
+        software: Text::new(software).unwrap(),
+        label: Text::new(label).unwrap(),
+        timeout_secs: 60,
+        python_tag: Text::new("311").unwrap(),
+        abi_tag: Text::new(abi).unwrap(),
+        platform_tag: Text::new("linux_x86_64").unwrap(),
+        held,
+    }
+}
+
+/// Serves one file as a slave would, answering every FETCH until DONE; `None` when the master hangs up before.
+pub(crate) fn serve_file(port: u16, transfer: [u8; 16], bytes: &[u8]) -> Option<()> {
+    let mut peer = Peer::connect(port, Channel::File);
+    peer.say_file(&file::FromSlave::Hello { transfer });
+    loop {
+        match peer.hear_file()? {
+            file::ToSlave::Fetch { offset, length } => {
+                let range = offset as usize..offset as usize + length as usize;
+                let data = Blob::new(Bytes::copy_from_slice(&bytes[range])).unwrap();
+                peer.say_file(&file::FromSlave::Chunk { offset, data });
+            }
+            file::ToSlave::Done {} => return Some(()),
+        }
+    }
+}
