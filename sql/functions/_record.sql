@@ -1,0 +1,21 @@
+-- Writes the build row of a lease and counts it. A job that was written off before has a row, which is replaced.
+-- May be called by: functions of this schema.
+CREATE FUNCTION piw._record(p_lease piw.lease, p_slave text, p_outcome text, p_duration_ms bigint, p_log_bytes bigint)
+RETURNS void
+LANGUAGE plpgsql SET search_path = piw, pg_temp
+AS $$
+DECLARE
+    v_old build;
+BEGIN
+    SELECT * INTO v_old FROM build b WHERE b.build_id = p_lease.build_id;
+    IF FOUND THEN
+        INSERT INTO stat_delta (kind, n, amount) VALUES ('build:' || v_old.outcome, -1, -v_old.duration_ms);
+    END IF;
+    INSERT INTO build (build_id, ver_id, abi_id, attempt, slave, outcome, secret, built_at, duration_ms, log_bytes)
+    VALUES (p_lease.build_id, p_lease.ver_id, p_lease.abi_id, p_lease.attempt, p_slave, p_outcome, p_lease.secret,
+        clock_timestamp(), p_duration_ms, p_log_bytes)
+    ON CONFLICT (build_id) DO UPDATE SET slave = EXCLUDED.slave, outcome = EXCLUDED.outcome,
+        built_at = EXCLUDED.built_at, duration_ms = EXCLUDED.duration_ms, log_bytes = EXCLUDED.log_bytes;
+    INSERT INTO stat_delta (kind, n, amount) VALUES ('build:' || p_outcome, 1, p_duration_ms);
+END
+$$;

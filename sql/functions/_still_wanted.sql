@@ -1,0 +1,39 @@
+-- Whether the result of a lease that ended is still wanted. It is when the job waits for somebody again (it is taken
+-- out of the queue then), when another slave is building it (whose lease is ended: the first result wins), or when
+-- nobody has built it since. It is not when another slave's result came first or a wheel that was built meanwhile
+-- serves this ABI. A loss (p_lost) ends no other slave's lease.
+-- The caller holds the locks of the lease and of the vstate row.
+-- May be called by: functions of this schema.
+CREATE FUNCTION piw._still_wanted(p_lease piw.lease, p_lost boolean) RETURNS boolean
+LANGUAGE plpgsql SET search_path = piw, pg_temp
+AS $$
+DECLARE
+    v_state vstate;
+    v_waited boolean;
+BEGIN
+    -- Deleting comes first: a claim in flight has either the row or, once it is committed, the lease found below.
+    DELETE FROM queue q WHERE q.ver_id = p_lease.ver_id AND q.abi_id = p_lease.abi_id;
+    v_waited := FOUND;
+    DELETE FROM delayed d WHERE d.ver_id = p_lease.ver_id AND d.abi_id = p_lease.abi_id;
+    IF v_waited OR FOUND THEN
+        RETURN true;
+    END IF;
+    IF EXISTS (SELECT FROM lease l
+        WHERE l.ver_id = p_lease.ver_id AND l.abi_id = p_lease.abi_id AND l.ended IS NULL)
+    THEN
+        IF p_lost THEN
+            RETURN false;
+        END IF;
+        UPDATE lease l SET ended = 'superseded', ended_at = clock_timestamp()
+        WHERE l.ver_id = p_lease.ver_id AND l.abi_id = p_lease.abi_id AND l.ended IS NULL;
+        RETURN true;
+    END IF;
+    SELECT * INTO STRICT v_state FROM vstate s WHERE s.ver_id = p_lease.ver_id;
+    IF v_state.covered OR (1::bigint << p_lease.abi_id) & _abi3_mask(v_state.abi3_from) <> 0 THEN
+        RETURN false;
+    END IF;
+    RETURN (v_state.done >> p_lease.abi_id) & 1 = 0
+        OR NOT EXISTS (SELECT FROM build b WHERE b.ver_id = p_lease.ver_id AND b.abi_id = p_lease.abi_id
+            AND b.outcome NOT IN ('lost-slave', 'lost-transfer', 'superseded'));
+END
+$$;

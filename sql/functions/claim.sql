@@ -1,0 +1,53 @@
+-- Leases the best job of an ABI to a slave; no row when there is none (or no such ABI, or a skipped one). The same
+-- secret gets the same job again, as long as its lease lives. Two callers never get one job: the queue row is locked
+-- and deleted, and the lease is unique beside.
+-- Costs two index look-ups whatever the queue's length; the planner is held to them, because statistics taken of a
+-- nearly empty queue would tempt it to scan and sort. The commit need not reach the disk: a lost claim costs one
+-- repeated build.
+-- May be called by: the farm's login roles.
+CREATE FUNCTION piw.claim(p_abi text, p_slave text, p_secret bytea, p_lease_secs integer)
+RETURNS TABLE (build_id bigint, package text, version text, attempt smallint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, pg_temp
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    v_abi smallint;
+    v_job queue;
+    v_lease lease;
+    v_now timestamptz := clock_timestamp();
+BEGIN
+    IF coalesce(p_abi, '') = '' THEN
+        RAISE EXCEPTION 'the ABI is empty' USING ERRCODE = '22023';
+    END IF;
+    PERFORM _check_token(1, p_secret);
+    PERFORM _check_lease(p_slave, p_lease_secs);
+    PERFORM set_config('synchronous_commit', 'off', true);
+
+    -- A caller whose connection broke may ask again while its first call still runs.
+    PERFORM pg_advisory_xact_lock(('x' || encode(substr(p_secret, 1, 8), 'hex'))::bit(64)::bigint);
+    SELECT * INTO v_lease FROM lease l WHERE l.secret = p_secret;
+    IF FOUND AND v_lease.ended IS NOT NULL THEN
+        RAISE EXCEPTION 'the lease with this secret has ended' USING ERRCODE = '22023';
+    ELSIF NOT FOUND THEN
+        SELECT a.abi_id INTO v_abi FROM abi a WHERE a.tag = p_abi AND a.skip IS NULL;
+        IF NOT FOUND THEN
+            RETURN;
+        END IF;
+        SELECT * INTO v_job FROM queue q WHERE q.abi_id = v_abi
+        ORDER BY q.prio, q.ver_id LIMIT 1 FOR UPDATE SKIP LOCKED;
+        IF NOT FOUND THEN
+            RETURN;
+        END IF;
+        DELETE FROM queue q WHERE q.ver_id = v_job.ver_id AND q.abi_id = v_job.abi_id;
+        INSERT INTO lease (ver_id, abi_id, attempt, slave, secret, claimed_at, expires_at)
+        VALUES (v_job.ver_id, v_job.abi_id, v_job.attempt, p_slave, p_secret, v_now,
+            v_now + make_interval(secs => p_lease_secs))
+        RETURNING * INTO v_lease;
+    END IF;
+    RETURN QUERY
+        SELECT v_lease.build_id, p.name, v.version, v_lease.attempt
+        FROM version v JOIN package p ON p.pkg_id = v.pkg_id
+        WHERE v.ver_id = v_lease.ver_id;
+END
+$$;

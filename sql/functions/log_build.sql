@@ -1,0 +1,79 @@
+-- The one commit point of a build: build row, files, lease closed, next ABI queued, counters, page due. The verdict:
+--   recorded    now; `opened` is the ABI whose queue got the version next, if any
+--   duplicate   the same result was recorded before; nothing changes
+--   superseded  another slave's result came first; recorded without the files
+--   unknown     no such job, or the secret is wrong
+-- A result whose lease ended is recorded like any other where it is still wanted (functions/_still_wanted.sql).
+-- The rule of ABIs: files without ABI only settle the version for good; abi3 files settle every ABI they serve; any
+-- other result, one without files too, settles its own ABI and opens the next.
+-- The caller has checked and placed the files: from this commit on pages link to them.
+-- May be called by: the farm's login roles.
+CREATE FUNCTION piw.log_build(
+    p_build bigint, p_secret bytea, p_slave text, p_outcome text, p_duration_ms bigint, p_log_bytes bigint,
+    p_filenames text[], p_sizes bigint[], p_sha256s bytea[], p_python_tags text[], p_abi_tags text[],
+    p_platform_tags text[], p_requires text[], p_metadata bytea[]
+) RETURNS TABLE (verdict text, opened text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, pg_temp
+AS $$
+DECLARE
+    v_ver integer;
+    v_pkg integer;
+    v_lease lease;
+    v_abi3_from integer;
+    v_opened smallint;
+BEGIN
+    PERFORM _check_token(p_build, p_secret);
+    PERFORM _check_result(p_slave, p_outcome, p_duration_ms, p_log_bytes, p_filenames, p_sizes, p_sha256s,
+        p_python_tags, p_abi_tags, p_platform_tags, p_requires, p_metadata);
+
+    -- Locks in the order abi, lease, vstate, queue. The version's live lease too: a late result may end it.
+    LOCK TABLE abi IN ROW SHARE MODE;
+    SELECT l.ver_id INTO v_ver FROM lease l WHERE l.build_id = p_build AND l.secret = p_secret;
+    PERFORM FROM lease l WHERE l.ver_id = v_ver AND (l.build_id = p_build OR l.ended IS NULL)
+    ORDER BY l.build_id FOR UPDATE;
+    SELECT * INTO v_lease FROM lease l WHERE l.build_id = p_build AND l.secret = p_secret;
+    IF NOT FOUND THEN
+        RETURN QUERY SELECT
+            CASE WHEN EXISTS (SELECT FROM build b WHERE b.build_id = p_build AND b.secret = p_secret)
+                THEN 'duplicate' ELSE 'unknown' END,
+            NULL::text;
+        RETURN;
+    END IF;
+    PERFORM FROM vstate s WHERE s.ver_id = v_ver FOR NO KEY UPDATE;
+
+    IF v_lease.ended IS NOT NULL AND NOT _still_wanted(v_lease, p_outcome IN ('lost-slave', 'lost-transfer')) THEN
+        PERFORM _record(v_lease, p_slave, 'superseded', p_duration_ms, p_log_bytes);
+        DELETE FROM lease l WHERE l.build_id = p_build;
+        PERFORM _open_next(v_ver);
+        RETURN QUERY SELECT 'superseded', NULL::text;
+        RETURN;
+    END IF;
+
+    PERFORM _record(v_lease, p_slave, p_outcome, p_duration_ms, p_log_bytes);
+    DELETE FROM lease l WHERE l.build_id = p_build;
+    SELECT v.pkg_id INTO STRICT v_pkg FROM version v WHERE v.ver_id = v_ver;
+    IF cardinality(p_filenames) > 0 THEN
+        PERFORM _publish(p_build, v_pkg, v_ver, p_filenames, p_sizes, p_sha256s, p_python_tags, p_abi_tags,
+            p_platform_tags, p_requires, p_metadata);
+        v_abi3_from := _abi3_from(p_python_tags, p_abi_tags);
+    END IF;
+    UPDATE vstate s SET
+        done = s.done | (1::bigint << v_lease.abi_id)
+            | CASE WHEN v_abi3_from IS NULL THEN 0 ELSE _abi3_mask(v_abi3_from) END,
+        -- true of every file; false of none at all
+        covered = s.covered OR (cardinality(p_abi_tags) > 0 AND 'none' = ALL (p_abi_tags)),
+        abi3_from = least(s.abi3_from, v_abi3_from)
+    WHERE s.ver_id = v_ver;
+    v_opened := _open_next(v_ver);
+
+    IF cardinality(p_filenames) > 0 THEN
+        UPDATE package p SET published = true WHERE p.pkg_id = v_pkg AND NOT p.published;
+        IF FOUND THEN
+            PERFORM _order_page(v_pkg), _order_page(0);
+        ELSE
+            PERFORM _order_page(v_pkg);
+        END IF;
+    END IF;
+    RETURN QUERY SELECT 'recorded', (SELECT a.tag FROM abi a WHERE a.abi_id = v_opened);
+END
+$$;

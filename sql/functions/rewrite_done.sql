@@ -1,0 +1,16 @@
+-- The page was written from the rows of this order. An order that came since stays, because its number differs.
+-- May be called by: the farm's login roles.
+CREATE FUNCTION piw.rewrite_done(p_kind text, p_name text, p_ordered bigint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, pg_temp
+AS $$
+BEGIN
+    IF p_kind IS NULL OR p_kind NOT IN ('project', 'root') OR p_ordered IS NULL
+        OR (p_kind = 'project' AND coalesce(p_name, '') = '')
+    THEN
+        RAISE EXCEPTION 'neither the root''s page nor a project''s, or no order' USING ERRCODE = '22023';
+    END IF;
+    DELETE FROM rewrite r
+    WHERE r.kind = p_kind AND r.ordered = p_ordered
+        AND r.pkg_id = CASE WHEN p_kind = 'root' THEN 0 ELSE (SELECT p.pkg_id FROM package p WHERE p.name = p_name) END;
+END
+$$;

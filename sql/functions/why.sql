@@ -1,0 +1,40 @@
+-- What became of a package, or of one version of it (p_sort_key; null for all); null when the farm does not know it.
+-- A JSON object:
+--   {"package": canonical name, "display": author's spelling, "skip": reason or null, "versions": [newest first
+--     {"version", "yanked": reason or null, "skip": reason or null, "builds": [lowest ABI by rank first
+--       {"abi", "state", "outcome", "build_id", "slave", "built_at", "duration_ms", "log_bytes", "attempt", "place",
+--        "due", "files": [{"filename", "size", "sha256", "python_tag", "abi_tag", "platform_tag"}]}]}]}
+-- One entry per ABI that has any state:
+--   building  a slave has it: build_id, slave, attempt are those of its lease
+--   queued    attempt is the coming one, place counts from 1 and is null beyond 1,000
+--   delayed   attempt is the coming one, queued again at `due`
+--   built     the newest attempt made wheels (or none, if files is empty)
+--   failed    the newest attempt did not; outcome says how
+--   settled   needs no build: another ABI's wheel serves it
+--   waiting   a lower ABI comes first
+-- outcome, built_at, duration_ms and log_bytes are those of the newest attempt whose result counted, if there is one;
+-- for built and failed build_id, slave and attempt too. Moments are seconds since 1970. What does not apply is null.
+-- May be called by: the farm's login roles.
+CREATE FUNCTION piw.why(p_package text, p_sort_key bytea) RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, pg_temp
+AS $$
+DECLARE
+    v_pkg package;
+    v_versions jsonb;
+BEGIN
+    IF coalesce(p_package, '') = '' THEN
+        RAISE EXCEPTION 'the package is empty' USING ERRCODE = '22023';
+    END IF;
+    SELECT * INTO v_pkg FROM package p WHERE p.name = p_package;
+    SELECT jsonb_agg(jsonb_build_object('version', v.version, 'yanked', v.yanked, 'skip', v.skip,
+            'builds', _why_builds(v.ver_id)) ORDER BY v.sort_key DESC)
+    INTO v_versions
+    FROM version v
+    WHERE v.pkg_id = v_pkg.pkg_id AND (p_sort_key IS NULL OR v.sort_key = p_sort_key);
+    IF v_pkg.pkg_id IS NULL OR (v_versions IS NULL AND p_sort_key IS NOT NULL) THEN
+        RETURN NULL;
+    END IF;
+    RETURN jsonb_build_object('package', v_pkg.name, 'display', v_pkg.display, 'skip', v_pkg.skip,
+        'versions', coalesce(v_versions, '[]'))::text;
+END
+$$;

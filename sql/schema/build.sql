@@ -1,0 +1,39 @@
+-- Finished attempts and the files they published.
+
+-- One row per recorded attempt, under the number its lease had.
+CREATE TABLE piw.build (
+    build_id    bigint      PRIMARY KEY,
+    ver_id      integer     NOT NULL REFERENCES piw.version ON DELETE CASCADE,
+    abi_id      smallint    NOT NULL REFERENCES piw.abi,
+    attempt     smallint    NOT NULL CHECK (attempt > 0),
+    slave       text        NOT NULL,
+    outcome     text        NOT NULL CHECK (outcome IN ('built', 'failed', 'timeout', 'no-sdist', 'bad-wheel',
+                                                        'lost-slave', 'lost-transfer', 'superseded')),
+    -- The lease's: tells a result that comes twice from a stranger's.
+    secret      bytea       NOT NULL CHECK (octet_length(secret) = 16),
+    built_at    timestamptz NOT NULL,
+    duration_ms bigint      NOT NULL CHECK (duration_ms >= 0),
+    log_bytes   bigint      NOT NULL CHECK (log_bytes >= 0)
+);
+CREATE INDEX build_version ON piw.build (ver_id, abi_id);
+CREATE INDEX build_time ON piw.build (built_at);
+
+-- A published file name never changes its bytes.
+CREATE TABLE piw.file (
+    file_id         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    filename        text        COLLATE "C" NOT NULL UNIQUE CHECK (filename <> ''),
+    build_id        bigint      NOT NULL REFERENCES piw.build ON DELETE CASCADE,
+    pkg_id          integer     NOT NULL REFERENCES piw.package ON DELETE CASCADE,
+    ver_id          integer     NOT NULL REFERENCES piw.version ON DELETE CASCADE,
+    size            bigint      NOT NULL CHECK (size > 0),
+    sha256          bytea       NOT NULL CHECK (octet_length(sha256) = 32),
+    python_tag      text        NOT NULL CHECK (python_tag <> ''),
+    abi_tag         text        NOT NULL CHECK (abi_tag <> ''),
+    platform_tag    text        NOT NULL CHECK (platform_tag <> ''),
+    requires_python text,
+    metadata_sha256 bytea       NOT NULL CHECK (octet_length(metadata_sha256) = 32),
+    published_at    timestamptz NOT NULL
+);
+CREATE INDEX file_build ON piw.file (build_id);
+CREATE INDEX file_package ON piw.file (pkg_id);
+CREATE INDEX file_version ON piw.file (ver_id);

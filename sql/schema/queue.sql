@@ -1,0 +1,61 @@
+-- What is to be built, and who is building it. At most one open row (queue, delayed or live lease) per version: the
+-- lowest ABI is built first, and what comes out of it decides whether another ABI is wanted at all.
+
+-- How far a version is. Follows from build and file (the audit compares) but is kept, because recomputing it is a
+-- scan over millions of rows. No index beside the key: `done` then changes without touching one.
+CREATE TABLE piw.vstate (
+    ver_id    integer PRIMARY KEY REFERENCES piw.version ON DELETE CASCADE,
+    -- Smaller is sooner; see functions/_prio.sql.
+    prio      bigint  NOT NULL CHECK (prio >= 0),
+    -- Bit abi_id is set when that ABI is settled: built, failed, or served by an abi3 wheel.
+    done      bigint  NOT NULL DEFAULT 0 CHECK (done >= 0),
+    -- A wheel without ABI serves every ABI, those to come too.
+    covered   boolean NOT NULL DEFAULT false,
+    -- An abi3 wheel serves every ABI from this Python on (major * 1000 + minor), those to come too.
+    abi3_from integer,
+    -- Package or version are skipped: nothing is queued.
+    blocked   boolean NOT NULL DEFAULT false
+) WITH (fillfactor = 80);
+
+CREATE TABLE piw.queue (
+    ver_id  integer  NOT NULL REFERENCES piw.vstate ON DELETE CASCADE,
+    abi_id  smallint NOT NULL REFERENCES piw.abi,
+    prio    bigint   NOT NULL,
+    attempt smallint NOT NULL CHECK (attempt > 0),
+    PRIMARY KEY (ver_id, abi_id)
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX queue_next ON piw.queue (abi_id, prio, ver_id);
+
+-- Jobs whose slaves were lost, until they are due again.
+CREATE TABLE piw.delayed (
+    ver_id  integer     NOT NULL REFERENCES piw.vstate ON DELETE CASCADE,
+    abi_id  smallint    NOT NULL REFERENCES piw.abi,
+    prio    bigint      NOT NULL,
+    attempt smallint    NOT NULL CHECK (attempt > 0),
+    due     timestamptz NOT NULL,
+    PRIMARY KEY (ver_id, abi_id)
+);
+CREATE INDEX delayed_due ON piw.delayed (due);
+
+CREATE SEQUENCE piw.build_id_seq AS bigint;
+
+-- Jobs that were handed out. A row goes when the result is recorded; one that ended without result stays for a week,
+-- so that a late result is still recorded. Small and busy: half-full pages keep its updates in place.
+CREATE TABLE piw.lease (
+    build_id   bigint      PRIMARY KEY DEFAULT nextval('piw.build_id_seq'),
+    ver_id     integer     NOT NULL REFERENCES piw.version ON DELETE CASCADE,
+    abi_id     smallint    NOT NULL REFERENCES piw.abi,
+    attempt    smallint    NOT NULL CHECK (attempt > 0),
+    slave      text        NOT NULL CHECK (slave <> ''),
+    secret     bytea       NOT NULL UNIQUE CHECK (octet_length(secret) = 16),
+    claimed_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    ended      text        CHECK (ended IN ('expired', 'released', 'superseded')),
+    ended_at   timestamptz,
+    CHECK ((ended IS NULL) = (ended_at IS NULL))
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
+ALTER SEQUENCE piw.build_id_seq OWNED BY piw.lease.build_id;
+CREATE UNIQUE INDEX lease_live ON piw.lease (ver_id, abi_id) WHERE ended IS NULL;
+CREATE INDEX lease_version ON piw.lease (ver_id);
+CREATE INDEX lease_expiry ON piw.lease (expires_at) WHERE ended IS NULL;
+CREATE INDEX lease_ended ON piw.lease (ended_at) WHERE ended IS NOT NULL;

@@ -1,0 +1,15 @@
+-- Pages that are due for writing: rows, so that a crash loses none. Orders for one page are merged.
+CREATE SEQUENCE piw.rewrite_order_seq AS bigint;
+
+CREATE TABLE piw.rewrite (
+    kind       text        NOT NULL CHECK (kind IN ('project', 'root')),
+    -- 0 for the root. No foreign key: the page of a removed project has to be written too.
+    pkg_id     integer     NOT NULL CHECK ((kind = 'root') = (pkg_id = 0)),
+    -- The newest order; unique over all pages and growing for each.
+    ordered    bigint      NOT NULL DEFAULT nextval('piw.rewrite_order_seq'),
+    -- The oldest order that is not written yet: a page that is ordered again and again keeps its turn.
+    ordered_at timestamptz NOT NULL,
+    PRIMARY KEY (kind, pkg_id)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
+ALTER SEQUENCE piw.rewrite_order_seq OWNED BY piw.rewrite.ordered;
+CREATE INDEX rewrite_age ON piw.rewrite (ordered_at, kind, pkg_id);
