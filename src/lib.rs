@@ -7,8 +7,12 @@
 pub mod admin;
 pub mod config;
 pub mod domain;
+#[cfg(any(feature = "master", feature = "admin"))]
+pub mod dsn;
 #[cfg(feature = "master")]
 pub mod master;
+#[cfg(any(feature = "master", feature = "admin"))]
+pub mod schema;
 #[cfg(feature = "slave")]
 pub mod slave;
 pub mod wire;

@@ -1,3 +1,4 @@
 //! The master.
 
+pub mod oracle;
 pub mod query;

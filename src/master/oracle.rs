@@ -1,0 +1,482 @@
+//! Puts a question to the database and reads its answer: one SQL call per [`Query`]. Knows the signatures of
+//! `sql/functions/` and nothing of what they do, of threads, pools or repeating; the caller repeats what
+//! [`Failure::Again`] says.
+//!
+//! Statements are sent unnamed with their types, which is one round trip and leaves nothing in the session; what is
+//! worth keeping, the plans inside the functions, the server keeps per session.
+
+use postgres::config::Config;
+use postgres::error::{DbError, SqlState};
+use postgres::types::{FromSqlOwned, ToSql, Type};
+use postgres::{Client, Row};
+
+use super::query::{
+    Abi, AddedState, AddedVersion, Adoption, Answer, BuildRecord, Job, Logged, PageFile, PageKind, Query,
+    Rewrite, RewriteOrder, Swept, Wanted,
+};
+use crate::domain::{AbiTag, BuildId, JobToken, ProjectName, Sha256, Version};
+use crate::schema::SCHEMA_VERSION;
+
+/// Limit of one call, in milliseconds: far above what any takes on a healthy server.
+const STATEMENT_TIMEOUT_MS: u32 = 5_000;
+
+/// Limit of a session that sits in a transaction, in milliseconds: it would hold locks and keep dead rows alive.
+const IDLE_IN_TRANSACTION_MS: u32 = 30_000;
+
+/// Limit of adding an ABI, which opens every version of the farm at once (25 s were measured for a million).
+const ADD_ABI_TIMEOUT: &str = "SET LOCAL statement_timeout = '15min'";
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The database was not reached, is busy or going down, or chose this call to break a deadlock: ask again, with
+    /// back-off, on a new connection if this one is closed.
+    Again(String),
+    /// It will not do this, or answered what nobody can read: asking again will not help.
+    Refused(String),
+}
+
+/// Sets what every session of the master has, before it connects.
+pub fn configure(config: &mut Config) {
+    let given = config.get_options().unwrap_or_default();
+    let options = format!(
+        "{given} -c statement_timeout={STATEMENT_TIMEOUT_MS} \
+         -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS}"
+    );
+    config.options(options.trim_start());
+    if config.get_application_name().is_none() {
+        config.application_name("piw-master");
+    }
+}
+
+/// Whether the database is one this software works with; else a line that says what to do.
+pub fn check_schema(client: &mut Client) -> Result<(), String> {
+    let mend = "run piw-initdb as the PostgreSQL super-user (with -d DSN, and -u NAME for the master's role)";
+    let found = match client.query_typed("SELECT piw.schema_version()", &[]) {
+        Ok(rows) => rows.first().and_then(|row| row.try_get::<_, i32>(0).ok()),
+        Err(error) => match error.code() {
+            Some(&SqlState::INVALID_SCHEMA_NAME | &SqlState::UNDEFINED_FUNCTION) => None,
+            Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+                return Err(format!("the master's role may not use the database: {mend}"));
+            }
+            _ => return Err(format!("cannot read the database's version: {}", describe(&error))),
+        },
+    };
+    match found {
+        Some(SCHEMA_VERSION) => Ok(()),
+        Some(version) if version > SCHEMA_VERSION => Err(format!(
+            "the database has version {version}, newer than this master's {SCHEMA_VERSION}: install the newer piwheels"
+        )),
+        Some(version) => {
+            Err(format!("the database has version {version}, this master needs {SCHEMA_VERSION}: {mend}"))
+        }
+        None => Err(format!("the database has not been set up: {mend}")),
+    }
+}
+
+/// Asks the database. Blocks until it answers or the session's limit is reached.
+pub fn execute(client: &mut Client, query: &Query) -> Result<Answer, Failure> {
+    match query {
+        Query::Abis => abis(client),
+        Query::AddAbi { abi, rank } => add_abi(client, abi, *rank),
+        Query::AddVersions(wanted) => add_versions(client, wanted),
+        Query::Claim { abi, slave, secret, lease_secs } => claim(client, abi, slave, *secret, *lease_secs),
+        Query::Renew { builds, lease_secs } => {
+            let numbers: Vec<i64> = builds.iter().map(|build| build.0).collect();
+            let seconds = to_i32(*lease_secs);
+            ask(client, "SELECT piw.renew($1, $2)", &[(&numbers, Type::INT8_ARRAY), (&seconds, Type::INT4)])?;
+            Ok(Answer::Renewed)
+        }
+        Query::Adopt { token, slave, lease_secs } => adopt(client, *token, slave, *lease_secs),
+        Query::Release(token) => {
+            let row = ask_one(
+                client,
+                "SELECT piw.release($1, $2)",
+                &[(&token.build.0, Type::INT8), (&&token.secret[..], Type::BYTEA)],
+            )?;
+            Ok(Answer::Released(optional_abi(&row, 0)?))
+        }
+        Query::FilesKnown(filenames) => {
+            let sql = "SELECT filename, sha256 FROM piw.files_known($1)";
+            let rows = ask(client, sql, &[(filenames, Type::TEXT_ARRAY)])?;
+            let known = rows.iter().map(|row| Ok((read(row, 0)?, sha256(&read::<Vec<u8>>(row, 1)?)?)));
+            Ok(Answer::FilesKnown(known.collect::<Result<_, Failure>>()?))
+        }
+        Query::LogBuild(record) => log_build(client, record),
+        Query::Sweep => sweep(client),
+        Query::RewritesDue { limit } => rewrites_due(client, *limit),
+        Query::RewriteDone(order) => rewrite_done(client, order),
+        Query::RootNames { after, limit } => {
+            let rows = ask(
+                client,
+                "SELECT n FROM piw.root_names($1, $2) AS n",
+                &[(after, Type::TEXT), (&i32::from(*limit), Type::INT4)],
+            )?;
+            Ok(Answer::RootNames(rows.iter().map(|row| read(row, 0)).collect::<Result<_, Failure>>()?))
+        }
+        Query::Why { package, version } => {
+            let key = version.as_ref().map(Version::sort_key);
+            let row = ask_one(
+                client,
+                "SELECT piw.why($1, $2)",
+                &[(&package.as_str(), Type::TEXT), (&key, Type::BYTEA)],
+            )?;
+            Ok(Answer::Why(read(&row, 0)?))
+        }
+    }
+}
+
+fn abis(client: &mut Client) -> Result<Answer, Failure> {
+    let rows = ask(client, "SELECT tag, rank, skip FROM piw.abis()", &[])?;
+    let abis = rows
+        .iter()
+        .map(|row| Ok(Abi { tag: abi(&read::<String>(row, 0)?)?, rank: read(row, 1)?, skip: read(row, 2)? }));
+    Ok(Answer::Abis(abis.collect::<Result<_, Failure>>()?))
+}
+
+fn add_abi(client: &mut Client, abi: &AbiTag, rank: i16) -> Result<Answer, Failure> {
+    let mut transaction = client.transaction().map_err(failure)?;
+    transaction.batch_execute(ADD_ABI_TIMEOUT).map_err(failure)?;
+    let parameters: Parameters<'_> = &[(&abi.as_str(), Type::TEXT), (&rank, Type::INT2)];
+    let rows = transaction.query_typed("SELECT piw.add_abi($1, $2)", parameters).map_err(failure)?;
+    let opened: Option<i64> = read(rows.first().ok_or_else(|| odd("no row"))?, 0)?;
+    transaction.commit().map_err(failure)?;
+    Ok(Answer::AbiAdded(opened.map(|count| u64::try_from(count).map_err(odd)).transpose()?))
+}
+
+fn add_versions(client: &mut Client, wanted: &[Wanted]) -> Result<Answer, Failure> {
+    let names: Vec<&str> = wanted.iter().map(|w| w.package.as_str()).collect();
+    let displays: Vec<&str> = wanted.iter().map(|w| w.display.as_str()).collect();
+    let versions: Vec<String> = wanted.iter().map(|w| w.version.to_string()).collect();
+    let sort_keys: Vec<Vec<u8>> = wanted.iter().map(|w| w.version.sort_key()).collect();
+    let released: Vec<Option<i64>> = wanted.iter().map(|w| w.released).collect();
+    let yanked: Vec<Option<&str>> = wanted.iter().map(|w| w.yanked.as_deref()).collect();
+    let prerelease: Vec<bool> = wanted.iter().map(|w| w.version.is_prerelease()).collect();
+    let sql = "SELECT state, queued_for FROM piw.add_versions($1, $2, $3, $4, $5, $6, $7)";
+    let rows = ask(
+        client,
+        sql,
+        &[
+            (&names, Type::TEXT_ARRAY),
+            (&displays, Type::TEXT_ARRAY),
+            (&versions, Type::TEXT_ARRAY),
+            (&sort_keys, Type::BYTEA_ARRAY),
+            (&released, Type::INT8_ARRAY),
+            (&yanked, Type::TEXT_ARRAY),
+            (&prerelease, Type::BOOL_ARRAY),
+        ],
+    )?;
+    if rows.len() != wanted.len() {
+        return Err(odd("fewer or more versions than were asked for"));
+    }
+    let added = wanted.iter().zip(&rows).map(|(asked, row)| {
+        Ok(AddedVersion {
+            package: asked.package.clone(),
+            version: asked.version.clone(),
+            state: match read::<String>(row, 0)?.as_str() {
+                "new" => AddedState::New,
+                "queued" => AddedState::Queued,
+                "building" => AddedState::Building,
+                "built" => AddedState::Built,
+                "failed" => AddedState::Failed,
+                "skipped" => AddedState::Skipped,
+                other => return Err(odd(other)),
+            },
+            queued_for: optional_abi(row, 1)?,
+        })
+    });
+    Ok(Answer::Added(added.collect::<Result<_, Failure>>()?))
+}
+
+fn claim(
+    client: &mut Client,
+    abi: &AbiTag,
+    slave: &str,
+    secret: [u8; 16],
+    lease_secs: u32,
+) -> Result<Answer, Failure> {
+    let sql = "SELECT build_id, package, version, attempt FROM piw.claim($1, $2, $3, $4)";
+    let rows = ask(
+        client,
+        sql,
+        &[
+            (&abi.as_str(), Type::TEXT),
+            (&slave, Type::TEXT),
+            (&&secret[..], Type::BYTEA),
+            (&to_i32(lease_secs), Type::INT4),
+        ],
+    )?;
+    let Some(row) = rows.first() else { return Ok(Answer::Claimed(None)) };
+    let token = JobToken { build: BuildId(read(row, 0)?), secret };
+    Ok(Answer::Claimed(Some(Job {
+        token,
+        package: package(&read::<String>(row, 1)?)?,
+        version: version(&read::<String>(row, 2)?)?,
+        abi: abi.clone(),
+        attempt: attempt(read(row, 3)?)?,
+    })))
+}
+
+fn adopt(client: &mut Client, token: JobToken, slave: &str, lease_secs: u32) -> Result<Answer, Failure> {
+    let sql = "SELECT verdict, package, version, abi, attempt FROM piw.adopt($1, $2, $3, $4)";
+    let row = ask_one(
+        client,
+        sql,
+        &[
+            (&token.build.0, Type::INT8),
+            (&&token.secret[..], Type::BYTEA),
+            (&slave, Type::TEXT),
+            (&to_i32(lease_secs), Type::INT4),
+        ],
+    )?;
+    let job = || {
+        Ok(Job {
+            token,
+            package: package(&read::<String>(&row, 1)?)?,
+            version: version(&read::<String>(&row, 2)?)?,
+            abi: abi(&read::<String>(&row, 3)?)?,
+            attempt: attempt(read(&row, 4)?)?,
+        })
+    };
+    Ok(Answer::Adopted(match read::<String>(&row, 0)?.as_str() {
+        "live" => Adoption::Live(job()?),
+        "late" => Adoption::Late(job()?),
+        "recorded" => Adoption::Recorded,
+        "unknown" => Adoption::Unknown,
+        other => return Err(odd(other)),
+    }))
+}
+
+fn log_build(client: &mut Client, record: &BuildRecord) -> Result<Answer, Failure> {
+    let size =
+        |bytes: u64| i64::try_from(bytes).map_err(|_| Failure::Refused(format!("{bytes} is out of range")));
+    let files = &record.files;
+    let filenames: Vec<&str> = files.iter().map(|f| f.filename.as_str()).collect();
+    let sizes: Vec<i64> = files.iter().map(|f| size(f.size)).collect::<Result<_, Failure>>()?;
+    let sha256s: Vec<&[u8]> = files.iter().map(|f| &f.sha256.0[..]).collect();
+    let python_tags: Vec<&str> = files.iter().map(|f| f.python_tag.as_str()).collect();
+    let abi_tags: Vec<&str> = files.iter().map(|f| f.abi_tag.as_str()).collect();
+    let platform_tags: Vec<&str> = files.iter().map(|f| f.platform_tag.as_str()).collect();
+    let requires: Vec<Option<&str>> = files.iter().map(|f| f.requires_python.as_deref()).collect();
+    let metadata: Vec<&[u8]> = files.iter().map(|f| &f.metadata_sha256.0[..]).collect();
+    let sql = "SELECT verdict, opened FROM piw.log_build($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    let row = ask_one(
+        client,
+        sql,
+        &[
+            (&record.token.build.0, Type::INT8),
+            (&&record.token.secret[..], Type::BYTEA),
+            (&record.slave, Type::TEXT),
+            (&record.outcome.name(), Type::TEXT),
+            (&size(record.duration_ms)?, Type::INT8),
+            (&size(record.log_bytes)?, Type::INT8),
+            (&filenames, Type::TEXT_ARRAY),
+            (&sizes, Type::INT8_ARRAY),
+            (&sha256s, Type::BYTEA_ARRAY),
+            (&python_tags, Type::TEXT_ARRAY),
+            (&abi_tags, Type::TEXT_ARRAY),
+            (&platform_tags, Type::TEXT_ARRAY),
+            (&requires, Type::TEXT_ARRAY),
+            (&metadata, Type::BYTEA_ARRAY),
+        ],
+    )?;
+    Ok(Answer::Logged(match read::<String>(&row, 0)?.as_str() {
+        "recorded" => Logged::Recorded { opened: optional_abi(&row, 1)? },
+        "duplicate" => Logged::Duplicate,
+        "superseded" => Logged::Superseded,
+        "unknown" => Logged::Unknown,
+        other => return Err(odd(other)),
+    }))
+}
+
+fn sweep(client: &mut Client) -> Result<Answer, Failure> {
+    let row = ask_one(client, "SELECT builds, slaves, versions, opened, more FROM piw.sweep()", &[])?;
+    let builds: Vec<i64> = read(&row, 0)?;
+    let slaves: Vec<String> = read(&row, 1)?;
+    let versions: Vec<String> = read(&row, 2)?;
+    if slaves.len() != builds.len() || versions.len() != builds.len() {
+        return Err(odd("lists of different lengths"));
+    }
+    let expired = builds.into_iter().zip(slaves).zip(versions);
+    Ok(Answer::Swept(Swept {
+        expired: expired.map(|((build, slave), version)| (BuildId(build), slave, version)).collect(),
+        opened: read::<Vec<String>>(&row, 3)?.iter().map(|tag| abi(tag)).collect::<Result<_, Failure>>()?,
+        more: read(&row, 4)?,
+    }))
+}
+
+fn rewrites_due(client: &mut Client, limit: u16) -> Result<Answer, Failure> {
+    let sql = "SELECT kind, name, ordered, display, filenames, sha256s, requires, metadata, yanked \
+               FROM piw.rewrites_due($1)";
+    let rows = ask(client, sql, &[(&i32::from(limit), Type::INT4)])?;
+    Ok(Answer::RewritesDue(rows.iter().map(rewrite).collect::<Result<_, Failure>>()?))
+}
+
+fn rewrite(row: &Row) -> Result<Rewrite, Failure> {
+    let page = match read::<String>(row, 0)?.as_str() {
+        "root" => PageKind::Root,
+        "project" => PageKind::Project(package(&read::<String>(row, 1)?)?),
+        other => return Err(odd(other)),
+    };
+    let filenames: Vec<String> = read(row, 4)?;
+    let sha256s: Vec<Vec<u8>> = read(row, 5)?;
+    let requires: Vec<Option<String>> = read(row, 6)?;
+    let metadata: Vec<Vec<u8>> = read(row, 7)?;
+    let yanked: Vec<Option<String>> = read(row, 8)?;
+    if [sha256s.len(), requires.len(), metadata.len(), yanked.len()] != [filenames.len(); 4] {
+        return Err(odd("lists of different lengths"));
+    }
+    let columns = filenames.into_iter().zip(sha256s).zip(requires).zip(metadata).zip(yanked);
+    let files = columns.map(|((((filename, hash), requires_python), metadata_hash), yanked)| {
+        let (sha256, metadata_sha256) = (sha256(&hash)?, sha256(&metadata_hash)?);
+        Ok(PageFile { filename, sha256, requires_python, metadata_sha256, yanked })
+    });
+    Ok(Rewrite {
+        order: RewriteOrder { page, order: read(row, 2)? },
+        display: read(row, 3)?,
+        files: files.collect::<Result<_, Failure>>()?,
+    })
+}
+
+fn rewrite_done(client: &mut Client, order: &RewriteOrder) -> Result<Answer, Failure> {
+    let (kind, name) = match &order.page {
+        PageKind::Root => ("root", None),
+        PageKind::Project(name) => ("project", Some(name.as_str())),
+    };
+    ask(
+        client,
+        "SELECT piw.rewrite_done($1, $2, $3)",
+        &[(&kind, Type::TEXT), (&name, Type::TEXT), (&order.order, Type::INT8)],
+    )?;
+    Ok(Answer::RewriteDone)
+}
+
+type Parameters<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
+
+fn ask(client: &mut Client, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Failure> {
+    client.query_typed(sql, parameters).map_err(failure)
+}
+
+fn ask_one(client: &mut Client, sql: &str, parameters: Parameters<'_>) -> Result<Row, Failure> {
+    ask(client, sql, parameters)?.into_iter().next().ok_or_else(|| odd("no row"))
+}
+
+fn read<T: FromSqlOwned>(row: &Row, column: usize) -> Result<T, Failure> {
+    row.try_get(column).map_err(odd)
+}
+
+fn optional_abi(row: &Row, column: usize) -> Result<Option<AbiTag>, Failure> {
+    read::<Option<String>>(row, column)?.map(|tag| abi(&tag)).transpose()
+}
+
+fn abi(tag: &str) -> Result<AbiTag, Failure> {
+    AbiTag::parse(tag).map_err(odd)
+}
+
+fn package(name: &str) -> Result<ProjectName, Failure> {
+    ProjectName::parse(name).map_err(odd)
+}
+
+fn version(text: &str) -> Result<Version, Failure> {
+    Version::parse(text).map_err(odd)
+}
+
+fn sha256(bytes: &[u8]) -> Result<Sha256, Failure> {
+    bytes.try_into().map(Sha256).map_err(odd)
+}
+
+fn attempt(number: i16) -> Result<u16, Failure> {
+    u16::try_from(number).map_err(odd)
+}
+
+/// Seconds as the database counts them; what is out of range there is out of its bounds here too, and refused there.
+fn to_i32(seconds: u32) -> i32 {
+    i32::try_from(seconds).unwrap_or(i32::MAX)
+}
+
+fn odd(what: impl std::fmt::Display) -> Failure {
+    Failure::Refused(format!("the database gave an odd answer: {what}"))
+}
+
+fn failure(error: postgres::Error) -> Failure {
+    let text = describe(&error);
+    match error.code() {
+        Some(code) if is_passing(code) => Failure::Again(text),
+        Some(_) => Failure::Refused(text),
+        // Neither the server's word nor a lost connection: a value that could not be sent or read.
+        None if error.is_closed() || is_io(&error) => Failure::Again(text),
+        None => Failure::Refused(text),
+    }
+}
+
+/// Whether the trouble is the server's or another session's, so that the same call may do well later.
+fn is_passing(code: &SqlState) -> bool {
+    let class = code.code().get(..2).unwrap_or_default();
+    matches!(class, "08" | "53")
+        || [
+            SqlState::T_R_SERIALIZATION_FAILURE,
+            SqlState::T_R_DEADLOCK_DETECTED,
+            SqlState::LOCK_NOT_AVAILABLE,
+            SqlState::QUERY_CANCELED,
+            SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+            SqlState::ADMIN_SHUTDOWN,
+            SqlState::CRASH_SHUTDOWN,
+            SqlState::CANNOT_CONNECT_NOW,
+        ]
+        .contains(code)
+}
+
+fn is_io(error: &postgres::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        if inner.is::<std::io::Error>() {
+            return true;
+        }
+        cause = inner.source();
+    }
+    false
+}
+
+fn describe(error: &postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(db) => with_detail(db),
+        None => match std::error::Error::source(error) {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        },
+    }
+}
+
+fn with_detail(db: &DbError) -> String {
+    match db.detail() {
+        Some(detail) => format!("{} ({detail})", db.message()),
+        None => db.message().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trouble_that_passes_is_told_from_refusals() {
+        for code in ["08006", "53300", "40001", "40P01", "57P01", "57P02", "57P03", "55P03", "57014", "25P03"]
+        {
+            assert!(is_passing(&SqlState::from_code(code)), "{code}");
+        }
+        for code in ["22023", "23505", "42501", "42883", "3F000", "XX000", "57P04"] {
+            assert!(!is_passing(&SqlState::from_code(code)), "{code}");
+        }
+    }
+
+    #[test]
+    fn sessions_get_their_limits_beside_the_operators_options() {
+        let mut config: Config = "dbname=x options='-c work_mem=8MB'".parse().unwrap();
+        configure(&mut config);
+        assert_eq!(
+            config.get_options(),
+            Some("-c work_mem=8MB -c statement_timeout=5000 -c idle_in_transaction_session_timeout=30000")
+        );
+        assert_eq!(config.get_application_name(), Some("piw-master"));
+    }
+}

@@ -1,0 +1,152 @@
+//! The database's schema, as it is embedded in the programs: which version this software works with, and the SQL that
+//! makes it. Knows no connection and runs nothing; `admin::initdb` does, and the master only compares the number.
+
+/// The schema version that this software works with; larger is newer.
+pub const SCHEMA_VERSION: i32 = 1;
+
+/// One piece of SQL and the file it comes from, for messages.
+#[derive(Clone, Copy, Debug)]
+pub struct Script {
+    /// The path below `sql/`.
+    pub name: &'static str,
+    /// One or more statements.
+    pub sql: &'static str,
+}
+
+/// A step from one schema version to a later one: tables only, the functions are made anew after the last step.
+#[derive(Clone, Copy, Debug)]
+pub struct Update {
+    /// The version it starts from.
+    pub from: i32,
+    /// The version it leads to, larger than `from`.
+    pub to: i32,
+    /// What it does. Never edited after a release.
+    pub script: Script,
+}
+
+macro_rules! scripts {
+    ($($name:literal),* $(,)?) => {
+        &[$(Script { name: $name, sql: include_str!(concat!("../sql/", $name)) }),*]
+    };
+}
+
+/// The tables, in the order of their references.
+pub const TABLES: &[Script] = scripts![
+    "schema/meta.sql",
+    "schema/abi.sql",
+    "schema/version.sql",
+    "schema/queue.sql",
+    "schema/build.sql",
+    "schema/rewrite.sql",
+    "schema/stat.sql",
+];
+
+/// The functions, each after those it needs to be defined, and last who may call them.
+pub const FUNCTIONS: &[Script] = scripts![
+    "functions/schema_version.sql",
+    "functions/_check_token.sql",
+    "functions/_check_lease.sql",
+    "functions/_check_result.sql",
+    "functions/_prio.sql",
+    "functions/_abi3_from.sql",
+    "functions/_abi3_mask.sql",
+    "functions/_open_next.sql",
+    "functions/_requeue.sql",
+    "functions/_order_page.sql",
+    "functions/_ask_again.sql",
+    "functions/_publish.sql",
+    "functions/_record.sql",
+    "functions/_still_wanted.sql",
+    "functions/_fold_stats.sql",
+    "functions/_place.sql",
+    "functions/_why_builds.sql",
+    "functions/abis.sql",
+    "functions/add_abi.sql",
+    "functions/add_versions.sql",
+    "functions/claim.sql",
+    "functions/renew.sql",
+    "functions/adopt.sql",
+    "functions/release.sql",
+    "functions/files_known.sql",
+    "functions/log_build.sql",
+    "functions/sweep.sql",
+    "functions/rewrites_due.sql",
+    "functions/rewrite_done.sql",
+    "functions/root_names.sql",
+    "functions/why.sql",
+    "functions/audit.sql",
+    "grants.sql",
+];
+
+/// The steps from older schemas, in any order. None before the second schema.
+pub const UPDATES: &[Update] = &[];
+
+/// The chain of steps that leads from one version to another; `None` when there is none. Takes the longest step where
+/// several begin at one version.
+pub fn path(updates: &[Update], from: i32, to: i32) -> Option<Vec<Update>> {
+    let mut steps = Vec::new();
+    let mut at = from;
+    while at < to {
+        let step = updates.iter().filter(|u| u.from == at && u.to > at && u.to <= to).max_by_key(|u| u.to)?;
+        steps.push(*step);
+        at = step.to;
+    }
+    (at == to).then_some(steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn update(from: i32, to: i32) -> Update {
+        Update { from, to, script: Script { name: "test", sql: "" } }
+    }
+
+    fn steps(updates: &[Update], from: i32, to: i32) -> Option<Vec<(i32, i32)>> {
+        path(updates, from, to).map(|steps| steps.iter().map(|u| (u.from, u.to)).collect())
+    }
+
+    #[test]
+    fn steps_are_chained_whatever_their_order_in_the_list() {
+        let list = [update(3, 4), update(1, 2), update(2, 3)];
+        assert_eq!(steps(&list, 1, 4), Some(vec![(1, 2), (2, 3), (3, 4)]));
+        assert_eq!(steps(&list, 3, 4), Some(vec![(3, 4)]));
+        assert_eq!(steps(&list, 4, 4), Some(vec![]));
+    }
+
+    #[test]
+    fn a_longer_step_is_preferred_but_never_past_the_goal() {
+        let list = [update(1, 2), update(1, 3), update(2, 3), update(1, 9)];
+        assert_eq!(steps(&list, 1, 3), Some(vec![(1, 3)]));
+    }
+
+    #[test]
+    fn a_gap_a_downgrade_and_a_step_in_place_have_no_path() {
+        let list = [update(1, 2), update(3, 4), update(5, 5)];
+        assert_eq!(steps(&list, 1, 4), None);
+        assert_eq!(steps(&list, 4, 3), None);
+        assert_eq!(steps(&list, 5, 6), None);
+    }
+
+    #[test]
+    fn every_file_below_sql_is_embedded() {
+        let mut listed: Vec<&str> = TABLES.iter().chain(FUNCTIONS).map(|s| s.name).collect();
+        listed.extend(UPDATES.iter().map(|u| u.script.name));
+        listed.sort_unstable();
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("sql");
+        let mut found = Vec::new();
+        let mut dirs = vec![root.clone()];
+        while let Some(dir) = dirs.pop() {
+            for entry in std::fs::read_dir(dir).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    dirs.push(path);
+                } else if path.extension().is_some_and(|e| e == "sql") {
+                    found.push(path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned());
+                }
+            }
+        }
+        found.sort_unstable();
+        assert_eq!(found, listed);
+    }
+}
