@@ -1,0 +1,288 @@
+//! Makes the farm's tables in a database that exists, brings older ones up to date, and admits the master's role.
+//! In: a DSN that connects as super-user, the name of an ordinary role, and somebody to ask. Out: a database of this
+//! software's schema version, or an unchanged one: everything happens in one transaction. Creates neither databases
+//! nor login roles, and knows nothing of how the answer to its question is got.
+
+use std::fmt;
+
+use postgres::error::SqlState;
+use postgres::{Client, NoTls, Transaction};
+
+use crate::dsn;
+use crate::schema::{self, SCHEMA_VERSION, Script, Update};
+
+/// Owns the schema and everything in it; nobody logs in as this.
+pub const OWNER: &str = "piw_owner";
+
+/// How long to wait for another piw-initdb, or for a session that uses the tables: a running master, a dump.
+const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '5s'";
+
+/// Held while the schema changes; two numbers that nothing else in the database locks.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(7303, 1)";
+
+/// What to do, to which database, for whom.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The database, as super-user.
+    pub dsn: String,
+    /// The ordinary role that the master connects as.
+    pub user: String,
+}
+
+/// How it ended, when it did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// The database was current, and the role admitted.
+    AlreadyCurrent,
+    /// The tables were made.
+    Created,
+    /// They were brought up from this version.
+    Upgraded(i32),
+    /// They were current; one more role was admitted.
+    Admitted,
+    /// The user said no; nothing was changed.
+    Declined,
+}
+
+/// Why it failed: one line that says what to do. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error(String);
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// What is in the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    Nothing,
+    Version(i32),
+}
+
+/// Runs the checks, asks, and does it. `ask` gets a question that is answered with yes or no, and is called at most
+/// once, before anything is changed.
+pub fn run(settings: &Settings, ask: &mut dyn FnMut(&str) -> bool) -> Result<Done, Error> {
+    let mut config = dsn::parse(&settings.dsn).map_err(|bad| Error(bad.to_string()))?;
+    if config.get_application_name().is_none() {
+        config.application_name("piw-initdb");
+    }
+    let mut client = config.connect(NoTls).map_err(|error| unreachable(&config, &error))?;
+    check_roles(&mut client, &settings.user)?;
+    let found = detect(&mut client)?;
+    let database = config.get_dbname().unwrap_or_default();
+    let user = &settings.user;
+    let (question, done) = match found {
+        Found::Nothing => {
+            (format!("Make the farm's tables in database {database}, for role {user}?"), Done::Created)
+        }
+        Found::Version(SCHEMA_VERSION) if is_admitted(&mut client, user)? => return Ok(Done::AlreadyCurrent),
+        Found::Version(SCHEMA_VERSION) => {
+            (format!("Database {database} is current. Admit role {user} to it?"), Done::Admitted)
+        }
+        Found::Version(old) => (
+            format!(
+                "Bring database {database} from version {old} to {SCHEMA_VERSION}, for role {user}? \
+                 (Stop the master and take a backup first.)"
+            ),
+            Done::Upgraded(old),
+        ),
+    };
+    let steps = steps_from(found, schema::UPDATES)?;
+    if !ask(&question) {
+        return Ok(Done::Declined);
+    }
+    apply(&mut client, found, &steps, user)?;
+    Ok(done)
+}
+
+/// Brings a database from a version to this software's by the given steps, in one transaction. For tests of the way
+/// itself, while there is no second schema.
+pub fn upgrade(client: &mut Client, from: i32, updates: &[Update], user: &str) -> Result<(), Error> {
+    let steps = steps_from(Found::Version(from), updates)?;
+    apply(client, Found::Version(from), &steps, user)
+}
+
+fn unreachable(config: &postgres::Config, error: &postgres::Error) -> Error {
+    let place = dsn::describe(config);
+    let database = config.get_dbname().unwrap_or_default();
+    if error.code() == Some(&SqlState::INVALID_CATALOG_NAME) {
+        return Error(format!(
+            "database {database} does not exist; make it as the PostgreSQL super-user with: createdb {database}"
+        ));
+    }
+    Error(format!(
+        "cannot connect to {place}: {} (is PostgreSQL running, and is the DSN right?)",
+        describe(error)
+    ))
+}
+
+fn check_roles(client: &mut Client, user: &str) -> Result<(), Error> {
+    let role = client
+        .query_one("SELECT rolname::text, rolsuper FROM pg_roles WHERE rolname = current_user", &[])
+        .map_err(failed)?;
+    if !role.try_get::<_, bool>(1).map_err(failed)? {
+        let name: String = role.try_get(0).map_err(failed)?;
+        return Err(Error(format!(
+            "role {name} is not a super-user; connect as one, e.g. run piw-initdb from the account postgres"
+        )));
+    }
+    let target =
+        client.query_opt("SELECT rolsuper FROM pg_roles WHERE rolname = $1", &[&user]).map_err(failed)?;
+    match target.map(|row| row.try_get::<_, bool>(0)).transpose().map_err(failed)? {
+        None => Err(Error(format!("role {user} does not exist; make it with: createuser {user}"))),
+        Some(true) => Err(Error(format!(
+            "role {user} is a super-user, and the master must not be; name an ordinary role with -u (createuser piwheels)"
+        ))),
+        Some(false) if user == OWNER => {
+            Err(Error(format!("role {OWNER} owns the tables and must not log in; name another role with -u")))
+        }
+        Some(false) => Ok(()),
+    }
+}
+
+fn detect(client: &mut impl postgres::GenericClient) -> Result<Found, Error> {
+    let row = client
+        .query_one("SELECT to_regnamespace('piw') IS NOT NULL, to_regclass('piw.meta') IS NOT NULL", &[])
+        .map_err(failed)?;
+    let (has_schema, has_meta): (bool, bool) =
+        (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
+    if !has_schema {
+        return Ok(Found::Nothing);
+    }
+    let foreign = || {
+        Error(
+            "the database has a schema \"piw\" that is not the farm's; rename it or use another database"
+                .to_owned(),
+        )
+    };
+    if !has_meta {
+        return Err(foreign());
+    }
+    let row = client.query_opt("SELECT schema_version FROM piw.meta", &[]).map_err(|_| foreign())?;
+    let version: i32 = row.ok_or_else(foreign)?.try_get(0).map_err(|_| foreign())?;
+    if version > SCHEMA_VERSION {
+        return Err(Error(format!(
+            "the database has version {version}, newer than this software's {SCHEMA_VERSION}; there is no way back, \
+             install the newer piwheels"
+        )));
+    }
+    Ok(Found::Version(version))
+}
+
+fn is_admitted(client: &mut Client, user: &str) -> Result<bool, Error> {
+    let row = client.query_one("SELECT piw._is_admitted($1::text::name)", &[&user]).map_err(failed)?;
+    row.try_get(0).map_err(failed)
+}
+
+fn steps_from(found: Found, updates: &[Update]) -> Result<Vec<Update>, Error> {
+    let Found::Version(version) = found else { return Ok(Vec::new()) };
+    schema::path(updates, version, SCHEMA_VERSION).ok_or_else(|| {
+        Error(format!(
+            "there is no way from version {version} to {SCHEMA_VERSION}; install a piwheels in between first"
+        ))
+    })
+}
+
+fn apply(client: &mut Client, found: Found, steps: &[Update], user: &str) -> Result<(), Error> {
+    let mut transaction = client.transaction().map_err(failed)?;
+    transaction.batch_execute(LOCK_TIMEOUT).map_err(failed)?;
+    transaction.batch_execute(LOCK).map_err(failed)?;
+    if detect(&mut transaction)? != found {
+        return Err(Error("the database was changed while this piw-initdb asked; run it again".to_owned()));
+    }
+    match found {
+        Found::Nothing => create(&mut transaction)?,
+        Found::Version(SCHEMA_VERSION) => {}
+        Found::Version(_) => update(&mut transaction, steps)?,
+    }
+    transaction.query_one("SELECT piw._admit($1::text::name)", &[&user]).map_err(failed)?;
+    transaction.commit().map_err(failed)
+}
+
+fn create(transaction: &mut Transaction<'_>) -> Result<(), Error> {
+    let owner = transaction
+        .query_opt("SELECT rolcanlogin OR rolsuper FROM pg_roles WHERE rolname = $1", &[&OWNER])
+        .map_err(failed)?;
+    match owner.map(|row| row.try_get::<_, bool>(0)).transpose().map_err(failed)? {
+        None => transaction.batch_execute(&format!("CREATE ROLE {OWNER} NOLOGIN")).map_err(failed)?,
+        Some(false) => {}
+        Some(true) => {
+            return Err(Error(format!(
+                "role {OWNER} can log in or is a super-user; mend it with: ALTER ROLE {OWNER} NOLOGIN NOSUPERUSER"
+            )));
+        }
+    }
+    transaction
+        .batch_execute(&format!("CREATE SCHEMA piw AUTHORIZATION {OWNER}; SET LOCAL ROLE {OWNER}"))
+        .map_err(failed)?;
+    schema::TABLES.iter().try_for_each(|script| run_script(transaction, script))?;
+    transaction
+        .execute("INSERT INTO piw.meta (schema_version) VALUES ($1)", &[&SCHEMA_VERSION])
+        .map_err(failed)?;
+    schema::FUNCTIONS.iter().try_for_each(|script| run_script(transaction, script))?;
+    transaction.batch_execute("RESET ROLE").map_err(failed)
+}
+
+/// Drops the old functions, walks the steps over the tables, and makes the functions anew: a function's file is then
+/// always the whole truth of it. Whoever was admitted is admitted to the new ones.
+fn update(transaction: &mut Transaction<'_>, steps: &[Update]) -> Result<(), Error> {
+    let admitted = transaction
+        .query(
+            "SELECT DISTINCT r.rolname::text FROM pg_namespace n, aclexplode(n.nspacl) a JOIN pg_roles r ON r.oid = a.grantee
+             WHERE n.nspname = 'piw' AND a.grantee <> n.nspowner",
+            &[],
+        )
+        .map_err(failed)?;
+    transaction.batch_execute(&format!("SET LOCAL ROLE {OWNER}; {DROP_FUNCTIONS}")).map_err(failed)?;
+    for step in steps {
+        log::info!("from version {} to {}", step.from, step.to);
+        run_script(transaction, &step.script)?;
+    }
+    transaction
+        .execute("UPDATE piw.meta SET schema_version = $1, changed_at = now()", &[&SCHEMA_VERSION])
+        .map_err(failed)?;
+    schema::FUNCTIONS.iter().try_for_each(|script| run_script(transaction, script))?;
+    transaction.batch_execute("RESET ROLE").map_err(failed)?;
+    for row in &admitted {
+        let role: String = row.try_get(0).map_err(failed)?;
+        transaction.query_one("SELECT piw._admit($1::text::name)", &[&role]).map_err(failed)?;
+    }
+    Ok(())
+}
+
+const DROP_FUNCTIONS: &str = "DO $$
+    DECLARE f regprocedure;
+    BEGIN
+        FOR f IN SELECT oid FROM pg_proc WHERE pronamespace = 'piw'::regnamespace LOOP
+            EXECUTE format('DROP FUNCTION %s', f);
+        END LOOP;
+    END $$";
+
+fn run_script(transaction: &mut Transaction<'_>, script: &Script) -> Result<(), Error> {
+    log::info!("{}", script.name);
+    transaction.batch_execute(script.sql).map_err(|error| match failed(error) {
+        Error(text) => Error(format!("{}: {text}", script.name)),
+    })
+}
+
+fn failed(error: postgres::Error) -> Error {
+    if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) {
+        return Error(
+            "another session uses the farm's tables (a master, a dump, another piw-initdb); stop it and run this again"
+                .to_owned(),
+        );
+    }
+    Error(format!("the database did not do it, nothing was changed: {}", describe(&error)))
+}
+
+fn describe(error: &postgres::Error) -> String {
+    match (error.as_db_error(), std::error::Error::source(error)) {
+        (Some(db), _) => db.message().to_owned(),
+        (None, Some(cause)) => format!("{error}: {cause}"),
+        (None, None) => error.to_string(),
+    }
+}
