@@ -1,0 +1,123 @@
+//! Arguments that make no sense are refused by the functions themselves, with a word on what is wrong.
+
+use piwheels::domain::BuildId;
+use piwheels::master::query::{FileRecord, Outcome, Query};
+use postgres::error::SqlState;
+
+use crate::farm::{Farm, abi, record, secret, wheel};
+
+#[test]
+fn nulls_and_nonsense_are_refused_by_every_function() {
+    let mut farm = Farm::with_abis(&["cp39"]);
+    let secret = "'\\x000102030405060708090a0b0c0d0e0f'";
+    let none = "'{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'";
+    let one = "ARRAY[repeat('x', 32)::bytea]";
+    for (call, word) in [
+        ("add_abi(NULL, 1::smallint)".to_owned(), "not an ABI"),
+        ("add_abi('abi3', 1::smallint)".to_owned(), "not an ABI"),
+        ("add_abi('cp311', NULL)".to_owned(), "rank"),
+        ("add_abi('cp311', '-1')".to_owned(), "rank"),
+        ("add_versions(NULL, '{}', '{}', '{}', '{}', '{}', '{}')".to_owned(), "5,000"),
+        ("add_versions('{a}', '{}', '{1}', '{x}', '{1}', '{a}', '{t}')".to_owned(), "different lengths"),
+        ("add_versions('{a}', NULL, '{1}', '{x}', '{1}', '{a}', '{t}')".to_owned(), "different lengths"),
+        ("add_versions('{A}', '{A}', '{1}', '{x}', '{1}', '{a}', '{t}')".to_owned(), "not canonical"),
+        ("add_versions('{a}', '{A}', '{1}', '{NULL}', '{1}', '{a}', '{t}')".to_owned(), "sort key"),
+        ("add_versions('{a}', '{A}', '{1}', '{x}', '{1}', '{a}', '{NULL}')".to_owned(), "missing"),
+        (format!("claim(NULL, 'pi', {secret}, 60)"), "ABI is empty"),
+        (format!("claim('cp39', '', {secret}, 60)"), "label"),
+        ("claim('cp39', 'pi', '\\x00', 60)".to_owned(), "16 bytes"),
+        (format!("claim('cp39', 'pi', {secret}, 0)"), "lease"),
+        (format!("claim('cp39', 'pi', {secret}, NULL)"), "lease"),
+        ("renew(NULL, 60)".to_owned(), "1,000"),
+        ("renew(array_fill(1::bigint, ARRAY[1001]), 60)".to_owned(), "1,000"),
+        ("renew('{1}', 604801)".to_owned(), "7 days"),
+        (format!("adopt(0, {secret}, 'pi', 60)"), "positive"),
+        (format!("adopt(NULL, {secret}, 'pi', 60)"), "positive"),
+        ("adopt(1, NULL, 'pi', 60)".to_owned(), "16 bytes"),
+        (format!("adopt(1, {secret}, NULL, 60)"), "label"),
+        ("release(1, NULL)".to_owned(), "16 bytes"),
+        ("files_known(NULL)".to_owned(), "1,000"),
+        ("files_known('{NULL}')".to_owned(), "1,000"),
+        (format!("log_build(NULL, {secret}, 'pi', 'failed', 1, 1, {none})"), "positive"),
+        (format!("log_build(1, {secret}, '', 'failed', 1, 1, {none})"), "label"),
+        (format!("log_build(1, {secret}, 'pi', NULL, 1, 1, {none})"), "build ends"),
+        (format!("log_build(1, {secret}, 'pi', 'superseded', 1, 1, {none})"), "build ends"),
+        (format!("log_build(1, {secret}, 'pi', 'failed', -1, 1, {none})"), "negative"),
+        (format!("log_build(1, {secret}, 'pi', 'failed', 1, NULL, {none})"), "missing"),
+        (
+            format!(
+                "log_build(1, {secret}, 'pi', 'built', 1, 1, NULL, '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}')"
+            ),
+            "files",
+        ),
+        (
+            format!(
+                "log_build(1, {secret}, 'pi', 'built', 1, 1, '{{a}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}')"
+            ),
+            "lengths",
+        ),
+        (
+            format!(
+                "log_build(1, {secret}, 'pi', 'failed', 1, 1, '{{a}}', '{{1}}', {one}, '{{a}}', '{{a}}', '{{a}}', '{{a}}', {one})"
+            ),
+            "no files",
+        ),
+        (
+            format!(
+                "log_build(1, {secret}, 'pi', 'built', 1, 1, '{{../a}}', '{{1}}', {one}, '{{a}}', '{{a}}', '{{a}}', '{{a}}', {one})"
+            ),
+            "sound name",
+        ),
+        (
+            format!(
+                "log_build(1, {secret}, 'pi', 'built', 1, 1, '{{a}}', '{{0}}', {one}, '{{a}}', '{{a}}', '{{a}}', '{{a}}', {one})"
+            ),
+            "size",
+        ),
+        ("rewrites_due(0)".to_owned(), "64"),
+        ("rewrites_due(65)".to_owned(), "64"),
+        ("rewrite_done('home', 'a', 1)".to_owned(), "neither"),
+        ("rewrite_done('project', NULL, 1)".to_owned(), "neither"),
+        ("rewrite_done('root', NULL, NULL)".to_owned(), "no order"),
+        ("root_names(NULL, NULL)".to_owned(), "10,000"),
+        ("why('', NULL)".to_owned(), "empty"),
+    ] {
+        let error = farm.client.batch_execute(&format!("SELECT * FROM piw.{call}")).expect_err(&call);
+        assert_eq!(error.code(), Some(&SqlState::INVALID_PARAMETER_VALUE), "{call}: {error:?}");
+        let message = error.as_db_error().unwrap().message();
+        assert!(message.contains(word), "{call}: {message}");
+    }
+}
+
+#[test]
+fn the_oracle_hands_refusals_on() {
+    let mut farm = Farm::with_abis(&["cp39"]);
+    farm.add("foo", "1.0");
+    let claim =
+        |lease_secs| Query::Claim { abi: abi("cp39"), slave: "pi".to_owned(), secret: secret(), lease_secs };
+    for lease_secs in [0, 604_801, u32::MAX] {
+        assert!(farm.refusal(&claim(lease_secs)).contains("lease"), "{lease_secs}");
+    }
+    let builds = (1..=1001).map(BuildId).collect();
+    assert!(farm.refusal(&Query::Renew { builds, lease_secs: 60 }).contains("1,000"));
+    let job = farm.job("cp39");
+    let huge = FileRecord { size: u64::MAX, ..wheel(&job, "py3", "none") };
+    let query = Query::LogBuild(Box::new(record(job.token, Outcome::Built, vec![huge])));
+    assert!(farm.refusal(&query).contains("out of range"));
+}
+
+#[test]
+fn the_database_knows_the_outcomes_that_the_master_knows() {
+    let mut farm = Farm::with_abis(&["cp39"]);
+    // superseded is the database's own word
+    for outcome in Outcome::ALL.into_iter().filter(|outcome| *outcome != Outcome::Superseded) {
+        farm.add("foo", &format!("1.{}", outcome as u8));
+        let job = farm.job("cp39");
+        farm.log(&job, outcome, Vec::new());
+    }
+    let known = farm.texts(
+        "SELECT m[1] FROM pg_constraint c, regexp_matches(pg_get_constraintdef(c.oid), '''([a-z-]+)''', 'g') m
+         WHERE c.conrelid = 'piw.build'::regclass AND c.conname LIKE '%outcome%'",
+    );
+    assert_eq!(known, Outcome::ALL.map(Outcome::name));
+}

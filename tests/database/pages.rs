@@ -1,0 +1,131 @@
+//! Pages that are due, and what is on them.
+
+use piwheels::domain::Sha256;
+use piwheels::master::query::{Answer, PageKind, Query, Wanted};
+
+use crate::farm::{Farm, name, wanted};
+
+fn pages(farm: &mut Farm) -> Vec<PageKind> {
+    farm.rewrites().into_iter().map(|due| due.order.page).collect()
+}
+
+fn write_all(farm: &mut Farm) {
+    for due in farm.rewrites() {
+        farm.ask(&Query::RewriteDone(due.order));
+    }
+    assert!(farm.rewrites().is_empty());
+}
+
+fn publish(farm: &mut Farm, package: &str, version: &str) {
+    farm.add(package, version);
+    let job = farm.job("cp39");
+    farm.built(&job, &[("py3", "none")]);
+}
+
+#[test]
+fn the_root_is_due_for_a_project_that_had_no_files_and_not_again() {
+    let mut farm = Farm::with_abis(&["cp39"]);
+    farm.add("foo", "1.0");
+    let job = farm.job("cp39");
+    farm.failed(&job);
+    assert!(farm.rewrites().is_empty(), "a project without files has no page");
+    publish(&mut farm, "foo", "2.0");
+    assert_eq!(pages(&mut farm), [PageKind::Project(name("foo")), PageKind::Root]);
+    write_all(&mut farm);
+    publish(&mut farm, "foo", "3.0");
+    assert_eq!(pages(&mut farm), [PageKind::Project(name("foo"))]);
+}
+
+#[test]
+fn orders_for_one_page_are_merged_and_keep_its_turn() {
+    let mut farm = Farm::with_abis(&["cp39"]);
+    publish(&mut farm, "foo", "1.0");
+    publish(&mut farm, "bar", "1.0");
+    publish(&mut farm, "foo", "2.0");
+    let foo = PageKind::Project(name("foo"));
+    assert_eq!(pages(&mut farm), [foo, PageKind::Root, PageKind::Project(name("bar"))]);
+    assert_eq!(farm.rewrites()[0].files.len(), 2);
+    let Answer::RewritesDue(first) = farm.ask(&Query::RewritesDue { limit: 1 }) else { panic!() };
+    assert_eq!(first.len(), 1);
+}
+
+#[test]
+fn a_page_that_is_ordered_while_it_is_written_stays_due() {
+    let mut farm = Farm::with_abis(&["cp39"]);
+    publish(&mut farm, "foo", "1.0");
+    let first = farm.rewrites().remove(0);
+    publish(&mut farm, "foo", "2.0");
+    farm.ask(&Query::RewriteDone(first.order.clone()));
+    let second = farm.rewrites().remove(0);
+    assert_eq!((second.order.page.clone(), second.files.len()), (first.order.page.clone(), 2));
+    assert!(second.order.order > first.order.order);
+    farm.ask(&Query::RewriteDone(second.order));
+    assert_eq!(pages(&mut farm), [PageKind::Root]);
+    publish(&mut farm, "foo", "3.0");
+    farm.ask(&Query::RewriteDone(first.order));
+    assert_eq!(pages(&mut farm).len(), 2, "done twice, after a broken connection: the new order stays");
+}
+
+#[test]
+fn a_page_has_the_files_newest_version_first_with_all_that_it_shows() {
+    let mut farm = Farm::with_abis(&["cp39"]);
+    farm.add_all(vec![
+        Wanted { display: "Foo.Bar".to_owned(), ..wanted("foo.bar", "1.9") },
+        Wanted { display: "Foo.Bar".to_owned(), yanked: Some(String::new()), ..wanted("foo.bar", "1.10") },
+    ]);
+    for _ in 0..2 {
+        let job = farm.job("cp39");
+        farm.built(&job, &[("py3", "none"), ("py2", "none")]);
+    }
+    let due = farm.rewrites().remove(0);
+    assert_eq!((due.order.page, due.display.as_str()), (PageKind::Project(name("foo-bar")), "Foo.Bar"));
+    let names: Vec<_> = due.files.iter().map(|file| file.filename.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "foo_bar-1.10-py2-none-any.whl",
+            "foo_bar-1.10-py3-none-any.whl",
+            "foo_bar-1.9-py2-none-any.whl",
+            "foo_bar-1.9-py3-none-any.whl",
+        ]
+    );
+    let file = &due.files[0];
+    assert_eq!((file.yanked.as_deref(), file.requires_python.as_deref()), (Some(""), Some(">=3.9")));
+    assert_eq!(file.metadata_sha256, Sha256::of(file.filename.as_bytes()));
+    assert_eq!(due.files[2].yanked, None);
+}
+
+#[test]
+fn the_root_names_projects_with_files_piece_by_piece() {
+    let mut farm = Farm::with_abis(&["cp39"]);
+    for package in ["zope", "a-b", "ab", "a1", "without"] {
+        farm.add(package, "1.0");
+        let job = farm.job("cp39");
+        if package == "without" {
+            farm.failed(&job);
+        } else {
+            farm.built(&job, &[("py3", "none")]);
+        }
+    }
+    let mut names = Vec::new();
+    loop {
+        let query = Query::RootNames { after: names.last().cloned(), limit: 3 };
+        let Answer::RootNames(piece) = farm.ask(&query) else { panic!() };
+        let last = piece.len() < 3;
+        names.extend(piece);
+        if last {
+            break;
+        }
+    }
+    assert_eq!(names, ["a-b", "a1", "ab", "zope"]);
+}
+
+#[test]
+fn files_that_are_known_come_with_their_hashes() {
+    let mut farm = Farm::with_abis(&["cp39"]);
+    publish(&mut farm, "foo", "1.0");
+    let page = farm.rewrites().remove(0).files.remove(0);
+    let query = Query::FilesKnown(vec!["other-1.0-py3-none-any.whl".to_owned(), page.filename.clone()]);
+    let Answer::FilesKnown(known) = farm.ask(&query) else { panic!() };
+    assert_eq!(known, [(page.filename, page.sha256)]);
+}
