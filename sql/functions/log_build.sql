@@ -58,7 +58,8 @@ BEGIN
         v_abi3_from := _abi3_from(p_python_tags, p_abi_tags);
     END IF;
     UPDATE vstate s SET
-        done = s.done | (1::bigint << v_lease.abi_id) | _abi3_mask(v_abi3_from),
+        done = s.done | (1::bigint << v_lease.abi_id)
+            | CASE WHEN v_abi3_from IS NULL THEN 0 ELSE _abi3_mask(v_abi3_from) END,
         -- true of every file; false of none at all
         covered = s.covered OR (cardinality(p_abi_tags) > 0 AND 'none' = ALL (p_abi_tags)),
         abi3_from = least(s.abi3_from, v_abi3_from)

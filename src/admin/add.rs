@@ -34,7 +34,7 @@ pub struct Add {
 pub fn run(add: &Add, queue: &Path) -> Result<(), Failure> {
     let items = gather(add)?;
     let items =
-        List::new(items).map_err(|_| Failure::usage("more requirements than one request takes (10,000)"))?;
+        List::new(items).map_err(|_| Failure::usage("more requirements than one request takes (5,000)"))?;
     let json = client::ask(queue, &FromTool::Add { items }, TIME_LIMIT)?;
     if add.json {
         println!("{json}");

@@ -331,7 +331,7 @@ mod tests {
         juggler.opened(Millis(1), ConnId(2));
         juggler.message(Millis(1), ConnId(2), FromSlave::Hello { transfer: KEY }, &mut out).unwrap();
         assert!(out.iter().any(|e| matches!(e, Effect::Close(ConnId(1), None))));
-        assert_eq!(fetches(&mut out, ConnId(2)), [0..10]);
+        assert_eq!(fetches(&mut out, ConnId(2)), std::slice::from_ref(&(0..10)));
         juggler.closed(ConnId(1), &mut out);
         juggler.message(Millis(1), ConnId(2), chunk(&(0..10)), &mut out).unwrap();
         assert!(juggler.written(ID, 0, 10, &mut out));

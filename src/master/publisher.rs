@@ -13,7 +13,7 @@
 //! What may go wrong on the way: the slave is lost (the build stays where it is until the slave is back or the lease
 //! ends); the disk says no (tried again after [`DISK_RETRY`]); the bytes are not those promised (fetched again, and
 //! after [`DIGEST_FAILURES`] recorded as lost in transfer); the file is no wheel of this version (recorded as a bad
-//! wheel); its name is published with other bytes (recorded as superseded: a published name never changes its bytes).
+//! wheel); its name is published with other bytes (the same: a published name never changes its bytes).
 //!
 //! Pure: no sockets, files, SQL or clock. What it wants of the slave it says in [`Step`]s.
 
@@ -368,7 +368,7 @@ impl Publisher {
                 if let Some((name, _)) = clash {
                     let reason =
                         format!("{name} is published already, with other bytes; the published ones stay");
-                    self.fail(build, Outcome::Superseded, reason, out);
+                    self.fail(build, Outcome::BadWheel, reason, out);
                 } else {
                     let known: Vec<_> = known.into_iter().map(|(name, _)| name).collect();
                     let names = publication.ready.iter().map(|(_, f)| f.filename.clone());

@@ -14,7 +14,7 @@ pub const LOG_BYTES: usize = 32 * 1024;
 /// Files in one BUILT.
 pub const FILES_PER_BUILD: usize = 64;
 /// Requirements in one ADD.
-pub const ADD_ITEMS: usize = 10_000;
+pub const ADD_ITEMS: usize = 5_000;
 
 /// A slave's label, in bytes.
 pub const LABEL_BYTES: usize = 64;

@@ -108,6 +108,8 @@ fn of_two_slaves_the_first_to_finish_wins_with_its_files() {
         let live = farm.job("cp39");
         let (winner, loser) = if late_one_wins { (&late, &live) } else { (&live, &late) };
         assert_eq!(farm.built(winner, &[("cp39", "cp39")]), opened("cp311"));
+        let ended = if late_one_wins { "superseded" } else { "expired" };
+        assert_eq!(farm.texts("SELECT ended FROM piw.lease"), [ended]);
         assert_eq!(farm.adopt(loser.token), Adoption::Late(loser.clone()));
         assert_eq!(farm.built(loser, &[("cp39", "cp39")]), Logged::Superseded);
         assert_eq!(farm.built(loser, &[("cp39", "cp39")]), Logged::Duplicate);

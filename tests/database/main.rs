@@ -1,6 +1,8 @@
 //! The database of the farm against a real PostgreSQL: piw-initdb, the rights of the master's role, and what every
 //! function of the schema promises.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 #[path = "../kit/mod.rs"]
 mod kit;
 
@@ -14,6 +16,7 @@ mod initdb;
 mod late;
 mod leases;
 mod pages;
+mod races;
 mod rights;
 mod versions;
 mod why;
