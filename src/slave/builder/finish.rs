@@ -1,0 +1,243 @@
+//! What is done when a build's processes are gone: decide how it ended, read and digest what it made, end its log.
+//!
+//! A wheel may have hundreds of megabytes and a slow card under it: this runs in a helper thread, so that the slave
+//! goes on giving signs of life.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use nix::libc::O_NOFOLLOW;
+use nix::sys::wait::WaitStatus;
+use sha2::Digest;
+
+use super::log::BuildLog;
+use crate::domain::{Millis, Sha256, WheelName};
+use crate::slave::session::Outcome;
+use crate::slave::workdir::remove_tree;
+use crate::wire::limits::FILES_PER_BUILD;
+use crate::wire::slave::{BuildEnd, BuiltFile};
+use crate::wire::{List, Text};
+
+const READ_BYTES: usize = 16 * 1024;
+
+/// A build whose processes are gone.
+#[derive(Debug)]
+pub struct Finish {
+    pub(super) dir: PathBuf,
+    pub(super) log: BuildLog,
+    pub(super) status: Option<WaitStatus>,
+    /// The time limit, if that was what ended it.
+    pub(super) timed_out: Option<Millis>,
+    pub(super) no_sdist: bool,
+    pub(super) duration: Millis,
+}
+
+impl Finish {
+    /// Reads everything the build left. Takes as long as that takes.
+    pub fn run(self) -> Outcome {
+        for name in ["home", "tmp"] {
+            // room for what follows; the whole directory goes later, and then it is told if it will not go
+            let _ = remove_tree(&self.dir.join(name));
+        }
+        let (end, why, files) = self.judge();
+        let seconds = self.duration.0 as f64 / 1e3;
+        let said = match end {
+            BuildEnd::Built => "built",
+            BuildEnd::Failed => "failed",
+            BuildEnd::Timeout => "timeout",
+            BuildEnd::NoSdist => "no-sdist",
+            BuildEnd::BadWheel => "bad-wheel",
+        };
+        let log_bytes = self.log.finish(&format!("piw-slave: {said} after {seconds:.1} s: {why}"));
+        Outcome { end, duration: self.duration, log_bytes, files }
+    }
+
+    fn judge(&self) -> (BuildEnd, String, List<BuiltFile, FILES_PER_BUILD>) {
+        if let Some(limit) = self.timed_out {
+            let text =
+                format!("the time limit of {} s ended it; all its processes were killed", limit.0 / 1000);
+            return (BuildEnd::Timeout, text, empty());
+        }
+        let (end, why) = match self.status {
+            Some(WaitStatus::Exited(_, 0)) => match wheels(&self.dir.join("out")) {
+                Ok(files) => {
+                    let names: Vec<_> =
+                        files.iter().map(|f| format!("{} ({} bytes)", f.filename, f.size)).collect();
+                    return (BuildEnd::Built, names.join(", "), files);
+                }
+                Err(why) => (BuildEnd::BadWheel, why),
+            },
+            Some(WaitStatus::Exited(_, code)) if self.no_sdist => {
+                (BuildEnd::NoSdist, format!("pip found no source distribution (exit status {code})"))
+            }
+            Some(WaitStatus::Exited(_, code)) => {
+                (BuildEnd::Failed, format!("pip ended with exit status {code}"))
+            }
+            Some(WaitStatus::Signaled(_, signal, _)) => {
+                (BuildEnd::Failed, format!("pip was killed by {signal}"))
+            }
+            _ => (BuildEnd::Failed, "pip ended nobody knows how".to_owned()),
+        };
+        (end, why, empty())
+    }
+}
+
+fn empty() -> List<BuiltFile, FILES_PER_BUILD> {
+    List::new(Vec::new()).unwrap_or_else(|_| unreachable!("nothing is not too much"))
+}
+
+/// The wheels in `out`, by name, or why they cannot be offered.
+fn wheels(out: &Path) -> Result<List<BuiltFile, FILES_PER_BUILD>, String> {
+    let unreadable = |e: std::io::Error| format!("what was built cannot be read: {e}");
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(out).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|extension| extension == "whl") {
+            paths.push(path);
+        }
+        if paths.len() > FILES_PER_BUILD {
+            return Err(format!("more than {FILES_PER_BUILD} wheels"));
+        }
+    }
+    if paths.is_empty() {
+        return Err("pip made no wheel".to_owned());
+    }
+    paths.sort();
+    let files = paths.iter().map(|path| wheel(path)).collect::<Result<Vec<_>, _>>()?;
+    List::new(files).map_err(str::to_owned)
+}
+
+fn wheel(path: &Path) -> Result<BuiltFile, String> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let parsed = WheelName::parse(&name).map_err(|e| e.to_string())?;
+    let filename = Text::new(parsed.as_str()).map_err(|e| format!("the name {name:?} {e}"))?;
+    let (mut file, size) = open_regular(path).map_err(|e| format!("{name}: {e}"))?;
+    if size == 0 {
+        return Err(format!("{name} is empty"));
+    }
+    let mut hash = sha2::Sha256::new();
+    let mut buffer = [0; READ_BYTES];
+    let mut read = 0;
+    loop {
+        match file.read(&mut buffer).map_err(|e| format!("{name}: {e}"))? {
+            0 => break,
+            n => {
+                hash.update(&buffer[..n]);
+                read += n as u64;
+            }
+        }
+    }
+    Ok(BuiltFile { filename, size: read, sha256: Sha256(hash.finalize().into()) })
+}
+
+/// Opens a file that a build made, if it is one: a link may point at anything on this machine.
+pub fn open_regular(path: &Path) -> Result<(File, u64), String> {
+    let mut options = OpenOptions::new();
+    // without O_NONBLOCK, opening a FIFO would wait for its other end
+    options.read(true).custom_flags(O_NOFOLLOW | nix::libc::O_NONBLOCK);
+    let file = options.open(path).map_err(|e| e.to_string())?;
+    let metadata = file.metadata().map_err(|e| e.to_string())?;
+    if metadata.is_file() { Ok((file, metadata.len())) } else { Err("is not a regular file".to_owned()) }
+}
+
+/// Finds pip's word that there is no source distribution of the requirement, in output that comes in pieces. Only of
+/// the requirement itself: a build that misses its own dependencies says the same of those.
+#[derive(Debug)]
+pub struct NoSdistScan {
+    wanted: [Vec<u8>; 2],
+    line: Vec<u8>,
+    found: bool,
+}
+
+impl NoSdistScan {
+    /// Longest line that is looked at, in bytes; pip's list of versions may be long, but it comes last.
+    const LINE_BYTES: usize = 1024;
+
+    /// Looks for word about this requirement (`name==version`).
+    pub fn new(requirement: &str) -> Self {
+        Self {
+            wanted: [
+                format!("ERROR: No matching distribution found for {requirement}\n").into_bytes(),
+                format!("ERROR: Could not find a version that satisfies the requirement {requirement} ")
+                    .into_bytes(),
+            ],
+            line: Vec::new(),
+            found: false,
+        }
+    }
+
+    /// Looks at the next piece.
+    pub fn feed(&mut self, data: &[u8]) {
+        for piece in data.split_inclusive(|b| *b == b'\n') {
+            let room = Self::LINE_BYTES.saturating_sub(self.line.len());
+            self.line.extend_from_slice(&piece[..room.min(piece.len())]);
+            if piece.ends_with(b"\n") {
+                self.found |= self.wanted.iter().any(|wanted| self.line.starts_with(wanted));
+                self.line.clear();
+            }
+        }
+    }
+
+    /// Whether pip said so.
+    pub fn found(&self) -> bool {
+        self.found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pips_word_is_found_in_pieces_and_only_for_this_requirement() {
+        let found = |text: &str, step: usize| {
+            let mut scan = NoSdistScan::new("foo==1.0");
+            for piece in text.as_bytes().chunks(step) {
+                scan.feed(piece);
+            }
+            scan.found()
+        };
+        for step in [1, 7, 1000] {
+            assert!(found("Looking\nERROR: No matching distribution found for foo==1.0\n", step));
+            let text = "ERROR: Could not find a version that satisfies the requirement foo==1.0 (from versions: none)\n";
+            assert!(found(text, step));
+            assert!(!found("ERROR: No matching distribution found for foo==1.0.1\n", step));
+            assert!(!found("ERROR: No matching distribution found for setuptools>=99\n", step));
+            assert!(!found("      ERROR: No matching distribution found for foo==1.0\n", step));
+        }
+        assert!(!found(&"x".repeat(100_000), 1000));
+    }
+
+    #[test]
+    fn only_sound_wheels_are_offered() {
+        let dir = tempfile::tempdir().unwrap();
+        let put = |name: &str, data: &[u8]| fs::write(dir.path().join(name), data).unwrap();
+        assert_eq!(wheels(dir.path()).unwrap_err(), "pip made no wheel");
+        put("notes.txt", b"x");
+        put("foo-1.0-py3-none-any.whl", b"hello");
+        put("bar-1.0-py3-none-any.whl", &[7; 100_000]);
+        let files = wheels(dir.path()).unwrap();
+        assert_eq!(
+            files.iter().map(|f| &*f.filename).collect::<Vec<_>>(),
+            ["bar-1.0-py3-none-any.whl", "foo-1.0-py3-none-any.whl"]
+        );
+        assert_eq!((files[0].size, files[0].sha256), (100_000, Sha256::of(&[7; 100_000])));
+        assert_eq!((files[1].size, files[1].sha256), (5, Sha256::of(b"hello")));
+
+        put("foo-2.0-py3-none-any.whl", b"");
+        assert_eq!(wheels(dir.path()).unwrap_err(), "foo-2.0-py3-none-any.whl is empty");
+        fs::remove_file(dir.path().join("foo-2.0-py3-none-any.whl")).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", dir.path().join("foo-3.0-py3-none-any.whl")).unwrap();
+        assert!(wheels(dir.path()).is_err());
+        fs::remove_file(dir.path().join("foo-3.0-py3-none-any.whl")).unwrap();
+        put("odd.whl", b"x");
+        assert!(wheels(dir.path()).unwrap_err().contains("not a wheel's file name"));
+        fs::remove_file(dir.path().join("odd.whl")).unwrap();
+        for n in 0..FILES_PER_BUILD {
+            put(&format!("foo-1.{n}.1-py3-none-any.whl"), b"x");
+        }
+        assert!(wheels(dir.path()).unwrap_err().contains("more than 64"));
+    }
+}

@@ -1,0 +1,130 @@
+//! Every process of a build, however it tried to get away: sessions and groups of its own, double forks, deaf ears.
+//!
+//! The slave is a child subreaper (prctl(2), PR_SET_CHILD_SUBREAPER): whatever loses its parent becomes its child. All
+//! it ever starts are builds, one at a time; so every descendant of this process belongs to the one build.
+
+use std::collections::HashMap;
+use std::fs;
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Pid, getpid};
+
+/// How often a sweep looks again for what was forked meanwhile.
+const ROUNDS: usize = 8;
+
+/// Makes this process the parent of every orphan below it.
+pub fn adopt_orphans() -> nix::Result<()> {
+    nix::sys::prctl::set_child_subreaper(true)
+}
+
+/// Kills every descendant. Returns whether none is left; otherwise call again soon, and [`reap`] before that.
+pub fn sweep() -> bool {
+    for _ in 0..ROUNDS {
+        let left = descendants(getpid());
+        if left.iter().all(|process| process.zombie) {
+            return left.is_empty();
+        }
+        for process in left {
+            // Gone already is as good; anything else shows in the next round.
+            let _ = kill(process.pid, Signal::SIGKILL);
+        }
+    }
+    false
+}
+
+/// Takes the exit status of every child that has ended, without waiting; that of `main`, if it is among them.
+pub fn reap(main: Option<Pid>) -> Option<WaitStatus> {
+    let mut found = None;
+    loop {
+        match waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
+            Ok(status @ (WaitStatus::Exited(pid, _) | WaitStatus::Signaled(pid, ..))) => {
+                if Some(pid) == main {
+                    found = Some(status);
+                }
+            }
+            Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return found,
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(e) => {
+                log::error!("waitpid: {e}");
+                return found;
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Process {
+    pid: Pid,
+    /// Dead, and waiting for its parent to take note.
+    zombie: bool,
+}
+
+/// The processes below `root` as /proc shows them now.
+fn descendants(root: Pid) -> Vec<Process> {
+    let mut children: HashMap<i32, Vec<Process>> = HashMap::new();
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    for entry in entries.flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
+        // A process may end between the listing and here.
+        let Ok(stat) = fs::read(entry.path().join("stat")) else { continue };
+        if let Some((parent, zombie)) = parent_and_death(&stat) {
+            children.entry(parent).or_default().push(Process { pid: Pid::from_raw(pid), zombie });
+        }
+    }
+    let mut found = Vec::new();
+    let mut open = vec![root.as_raw()];
+    while let Some(pid) = open.pop() {
+        for child in children.remove(&pid).unwrap_or_default() {
+            open.push(child.pid.as_raw());
+            found.push(child);
+        }
+    }
+    found
+}
+
+/// From a line of /proc/PID/stat (`pid (name) state parent …`, where the name may hold anything): the parent, and
+/// whether the process is a zombie.
+fn parent_and_death(stat: &[u8]) -> Option<(i32, bool)> {
+    let after_name = stat.iter().rposition(|b| *b == b')')? + 1;
+    let mut fields = stat[after_name..].split(|b| *b == b' ').filter(|field| !field.is_empty());
+    let state = fields.next()?;
+    let parent = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
+    Some((parent, matches!(state, b"Z" | b"X")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parent_is_found_behind_any_name() {
+        assert_eq!(parent_and_death(b"12 (cat) S 7 12 12 0"), Some((7, false)));
+        assert_eq!(parent_and_death(b"12 (a) S 9 (b) R 8 1 1"), Some((8, false)));
+        assert_eq!(parent_and_death(b"12 (\xff\n) Z 1 0"), Some((1, true)));
+        assert_eq!(parent_and_death(b""), None);
+        assert_eq!(parent_and_death(b"12 (cat) S"), None);
+    }
+
+    #[test]
+    fn children_and_grandchildren_are_seen() {
+        let mut child = std::process::Command::new("sh")
+            .args(["-c", "sleep 1000 & echo $!; wait"])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.as_mut().unwrap()), &mut line)
+            .unwrap();
+        let grandchild = Pid::from_raw(line.trim().parse().unwrap());
+        let seen: Vec<_> = descendants(getpid()).into_iter().map(|process| process.pid).collect();
+        kill(grandchild, Signal::SIGKILL).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(seen.contains(&Pid::from_raw(child.id() as i32)), "{seen:?}");
+        assert!(seen.contains(&grandchild), "{seen:?}");
+    }
+}

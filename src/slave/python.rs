@@ -1,0 +1,103 @@
+//! What the chosen interpreter builds for (PEP 425), asked of it once at start, in the environment that builds get.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::builder::command::environment;
+use crate::domain::AbiTag;
+
+/// pip brings the reference implementation of tags with it. Its last platform is the plain one (`linux_…`), which is
+/// the one wheels are named by, and right for a 32-bit Python on a 64-bit kernel.
+const QUESTION: &str = r#"
+import sys
+try:
+    import pip
+    from pip._vendor.packaging import tags
+except ImportError as e:
+    sys.exit("it has no usable pip: %s" % e)
+best = next(tags.sys_tags())
+print("\n".join([
+    "piw-slave",
+    sys.executable,
+    "%d%d" % sys.version_info[:2],
+    best.abi,
+    list(tags.platform_tags())[-1],
+    pip.__version__,
+]))
+"#;
+
+/// An interpreter and what it builds for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Python {
+    /// Where it is, absolute.
+    pub executable: PathBuf,
+    /// Version, such as `311`.
+    pub python_tag: String,
+    /// ABI, such as `cp311`.
+    pub abi_tag: String,
+    /// Platform, such as `linux_armv7l`.
+    pub platform_tag: String,
+    /// The version of its pip.
+    pub pip: String,
+}
+
+impl Python {
+    /// Asks the interpreter `program`, a path or a name to look for. `dir` is where it may leave something. The error
+    /// is one line for people.
+    pub fn ask(program: &Path, dir: &Path) -> Result<Self, String> {
+        let wrong = |what: &str| format!("the interpreter {}: {what}", program.display());
+        let mut command = Command::new(program);
+        command.args(["-c", QUESTION]).stdin(Stdio::null()).env_clear();
+        command.envs(environment(dir, true, |name| std::env::var_os(name)));
+        let output = command.output().map_err(|e| wrong(&format!("cannot be run: {e}")))?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Err(wrong(said.lines().last().unwrap_or("does not answer").trim()));
+        }
+        Self::read(&String::from_utf8_lossy(&output.stdout)).map_err(|what| wrong(&what))
+    }
+
+    fn read(answer: &str) -> Result<Self, String> {
+        let mut lines = answer.lines().skip_while(|line| *line != "piw-slave").skip(1);
+        let mut line =
+            || lines.next().map(str::to_owned).filter(|line| !line.is_empty()).ok_or("does not answer");
+        let python = Self {
+            executable: line()?.into(),
+            python_tag: line()?,
+            abi_tag: line()?,
+            platform_tag: line()?,
+            pip: line()?,
+        };
+        AbiTag::parse(&python.abi_tag).map_err(|e| e.to_string())?;
+        Ok(python)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_read_behind_whatever_a_start_up_file_prints() {
+        let python = Python::read("hello\npiw-slave\n/p/python\n313\ncp313t\nlinux_armv7l\n24.0\n").unwrap();
+        assert_eq!(
+            (python.python_tag.as_str(), python.abi_tag.as_str(), python.platform_tag.as_str()),
+            ("313", "cp313t", "linux_armv7l")
+        );
+        assert!(Python::read("piw-slave\n/p/python\n").is_err());
+        assert!(Python::read("piw-slave\n/p/pypy\n310\npypy310_pp73\nlinux_x86_64\n24.0\n").is_err());
+    }
+
+    #[test]
+    fn a_real_interpreter_answers_and_others_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let python = Python::ask(Path::new("/usr/bin/python3"), dir.path()).unwrap();
+        assert!(python.executable.is_absolute());
+        assert_eq!(python.abi_tag.strip_prefix("cp").map(|v| v.starts_with(&python.python_tag)), Some(true));
+        assert!(python.platform_tag.starts_with("linux_"), "{}", python.platform_tag);
+        let missing = Python::ask(Path::new("/no/such/python"), dir.path()).unwrap_err();
+        assert!(missing.contains("/no/such/python: cannot be run"), "{missing}");
+        let mute = Python::ask(Path::new("/bin/true"), dir.path()).unwrap_err();
+        assert!(mute.contains("does not answer"), "{mute}");
+    }
+}

@@ -1,0 +1,625 @@
+//! The slave's side of the slave channel (`wire-spec/slave.md`): a pure state machine.
+//!
+//! In: what happened to the connection, to the build, to the file transfer, and the operator's wish to stop. Out:
+//! [`Effect`]s, in the order they are to be carried out. It knows no sockets, files, processes, threads or clock.
+//!
+//! Three things vary on their own:
+//!
+//! ```text
+//! link:  away ──time──► connecting ──► greeting ──HELLO──► open(stage)
+//!          ▲                │              │                  │
+//!          └────────────────┴── lost, refused, no answer ─────┘      (back-off; the work is kept)
+//!
+//! stage: idle ──IDLE──► asked ──SLEEP──► asleep ──WAKE, time──► idle
+//!                         └────BUILD──► reporting ──log sent, BUILT──► offered ◄──SENT── sending
+//!                                                                        │  └────SEND─────▲
+//!                                                                        └──DONE──► idle
+//!
+//! work:  nothing ──BUILD──► building ──ended──► finished ──DONE──► discarding ──gone──► nothing
+//!                               └────── HELLO{drop}, BYE, stop at once ───▲
+//! ```
+//!
+//! A finished build is discarded on DONE, on HELLO{drop}, on BYE in either direction, and never otherwise.
+
+use log::Level;
+
+use super::backoff::Backoff;
+use crate::domain::{BuildId, JobToken, Millis, ProjectName};
+use crate::wire::limits::LOG_BYTES;
+use crate::wire::slave::{BuildEnd, BuiltFile, FromSlave, Held, Holding, Resume, ToSlave};
+use crate::wire::{List, Text};
+
+/// How often a sign of life is sent.
+pub const BUSY_EVERY: Millis = Millis::secs(5);
+/// How long HELLO and IDLE may go unanswered.
+pub const ANSWER_LIMIT: Millis = Millis::secs(60);
+/// How long BUILT and SENT may go unanswered: the master checks files and commits meanwhile.
+pub const COMMIT_LIMIT: Millis = Millis::secs(600);
+
+/// What HELLO says of this slave.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Software version.
+    pub software: Text<64>,
+    /// Name for people.
+    pub label: Text<64>,
+    /// The time one build may take, in seconds.
+    pub timeout_secs: u32,
+    /// Python version, such as `311`.
+    pub python_tag: Text<64>,
+    /// ABI, such as `cp311`.
+    pub abi_tag: Text<64>,
+    /// Platform, such as `linux_armv7l`.
+    pub platform_tag: Text<64>,
+}
+
+/// How a build ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// How it ended.
+    pub end: BuildEnd,
+    /// Wall-clock time.
+    pub duration: Millis,
+    /// Length of the whole log, in bytes.
+    pub log_bytes: u64,
+    /// What it made; empty unless it was built.
+    pub files: List<BuiltFile, 64>,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Time has passed: due whenever [`Session::next_deadline`] is reached.
+    Tick,
+    /// The connection stands and the master's preamble was right.
+    Connected,
+    /// There is no connection, or no longer; for people, why.
+    Disconnected(String),
+    /// A message came.
+    Message(ToSlave),
+    /// Everything sent so far has left this process: there is room for more of the log.
+    Drained,
+    /// The build's log has grown to this many bytes.
+    LogGrew(u64),
+    /// The build ended, and its whole log is written.
+    Ended(Outcome),
+    /// Everything of the build is gone, as [`Effect::DiscardBuild`] asked.
+    Discarded,
+    /// The file channel said DONE.
+    TransferDone,
+    /// What the finished build left cannot be read any more; for people, why.
+    Lost(String),
+    /// No build can be started on this machine; for people, why.
+    CannotBuild(String),
+    /// The operator wants an end: once for when the build is delivered, twice for now.
+    Stop,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Connect to the master.
+    Connect,
+    /// Close the connection, when what was sent has left or cannot leave. Not answered by [`Input::Disconnected`].
+    Disconnect,
+    /// Send a message.
+    Send(FromSlave),
+    /// Send this piece of the build's log.
+    SendLog {
+        /// Where it begins.
+        offset: u64,
+        /// At most what one LOG may carry.
+        length: usize,
+    },
+    /// Begin to build.
+    StartBuild {
+        /// Which.
+        build: BuildId,
+        /// Package, canonical name.
+        package: String,
+        /// Version; letters, digits and `.!+_-` only.
+        version: String,
+        /// Index to build from; empty for the one pip is configured for.
+        index_url: String,
+    },
+    /// Kill the build, if it runs, and delete everything of it.
+    DiscardBuild,
+    /// Send this file of the finished build on the file channel.
+    ServeTransfer {
+        /// Which, in the order of [`Outcome::files`].
+        index: u16,
+        /// What the file channel's HELLO names.
+        transfer: [u8; 16],
+    },
+    /// No transfer is wanted any more: close the file channel.
+    StopTransfer,
+    /// Tell the operator.
+    Report(Level, String),
+    /// End the program when what was sent has left.
+    Exit {
+        /// Whether something is wrong with this machine.
+        failure: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nothing is asked; IDLE follows as soon as nothing is held.
+    Idle,
+    Asked {
+        give_up_at: Millis,
+    },
+    Asleep {
+        until: Millis,
+    },
+    /// The log is being sent, up to its end and BUILT.
+    Reporting {
+        log_sent: u64,
+    },
+    Offered {
+        give_up_at: Millis,
+    },
+    Sending {
+        index: u16,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    Away {
+        retry_at: Millis,
+    },
+    Connecting,
+    Greeting {
+        give_up_at: Millis,
+    },
+    Open(Stage),
+    /// [`Effect::Exit`] was given.
+    Gone,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Work {
+    Nothing,
+    Building { token: JobToken, log_bytes: u64 },
+    Finished { token: JobToken, outcome: Outcome },
+    Discarding,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Stop {
+    No,
+    /// Deliver what is held, take nothing new.
+    WhenDelivered,
+    /// Hold nothing any more, and go.
+    Now {
+        reason: String,
+        failure: bool,
+    },
+}
+
+/// The state of one slave.
+#[derive(Clone, Debug)]
+pub struct Session {
+    identity: Identity,
+    backoff: Backoff,
+    link: Link,
+    work: Work,
+    stop: Stop,
+    index_url: String,
+    busy_at: Millis,
+    /// Whether the connection takes more of the log.
+    room: bool,
+}
+
+impl Session {
+    /// A slave that has not connected yet; it does at the first [`Input::Tick`].
+    pub fn new(identity: Identity, seed: u64) -> Self {
+        Self {
+            identity,
+            backoff: Backoff::new(seed),
+            link: Link::Away { retry_at: Millis(0) },
+            work: Work::Nothing,
+            stop: Stop::No,
+            index_url: String::new(),
+            busy_at: Millis(0),
+            room: false,
+        }
+    }
+
+    /// When [`Input::Tick`] is due at the latest.
+    pub fn next_deadline(&self) -> Option<Millis> {
+        match self.link {
+            Link::Away { retry_at } => Some(retry_at),
+            Link::Connecting | Link::Gone => None,
+            Link::Greeting { give_up_at }
+            | Link::Open(Stage::Asked { give_up_at } | Stage::Offered { give_up_at }) => {
+                Some(give_up_at.min(self.busy_at))
+            }
+            Link::Open(Stage::Asleep { until }) => Some(until.min(self.busy_at)),
+            Link::Open(Stage::Idle | Stage::Reporting { .. } | Stage::Sending { .. }) => Some(self.busy_at),
+        }
+    }
+
+    /// Takes note of what happened; appends what is to be done.
+    pub fn handle(&mut self, now: Millis, input: Input, out: &mut Vec<Effect>) {
+        if self.link == Link::Gone {
+            return;
+        }
+        match input {
+            Input::Tick => self.tick(now, out),
+            Input::Connected => self.connected(now, out),
+            Input::Disconnected(reason) => self.lost(now, &reason, out),
+            Input::Message(message) => self.message(now, message, out),
+            Input::Drained => self.room = true,
+            Input::LogGrew(bytes) => {
+                if let Work::Building { log_bytes, .. } = &mut self.work {
+                    *log_bytes = bytes.max(*log_bytes);
+                }
+            }
+            Input::Ended(outcome) => self.ended(outcome, out),
+            Input::Discarded => {
+                debug_assert_eq!(self.work, Work::Discarding, "only what was asked for");
+                self.work = Work::Nothing;
+            }
+            Input::TransferDone => {
+                if let Link::Open(Stage::Sending { index }) = self.link {
+                    out.push(Effect::Send(FromSlave::Sent { index }));
+                    self.link = Link::Open(Stage::Offered { give_up_at: now + COMMIT_LIMIT });
+                }
+            }
+            Input::Lost(reason) => self.give_back(now, &reason, out),
+            Input::CannotBuild(reason) => {
+                out.push(Effect::Report(Level::Error, format!("cannot build here: {reason}")));
+                self.leave(reason, true, out);
+            }
+            Input::Stop => self.stop_asked(out),
+        }
+        self.advance(now, out);
+    }
+
+    fn tick(&mut self, now: Millis, out: &mut Vec<Effect>) {
+        match self.link {
+            Link::Away { retry_at } if now >= retry_at => {
+                self.link = Link::Connecting;
+                out.push(Effect::Connect);
+            }
+            Link::Greeting { give_up_at } if now >= give_up_at => {
+                self.hang_up(now, "no answer to HELLO", out);
+            }
+            Link::Open(Stage::Asked { give_up_at }) if now >= give_up_at => {
+                self.hang_up(now, "no answer to IDLE", out);
+            }
+            Link::Open(Stage::Offered { give_up_at }) if now >= give_up_at => {
+                self.hang_up(now, "no answer to BUILT or SENT", out);
+            }
+            Link::Open(Stage::Asleep { until }) if now >= until => self.link = Link::Open(Stage::Idle),
+            _ => {}
+        }
+        if matches!(self.link, Link::Greeting { .. } | Link::Open(_)) && now >= self.busy_at {
+            out.push(Effect::Send(FromSlave::Busy {}));
+            self.busy_at = now + BUSY_EVERY;
+        }
+    }
+
+    fn connected(&mut self, now: Millis, out: &mut Vec<Effect>) {
+        if self.link != Link::Connecting {
+            return;
+        }
+        let held = match &self.work {
+            Work::Building { token, .. } => Some(Held { token: *token, state: Holding::Building }),
+            Work::Finished { token, .. } => Some(Held { token: *token, state: Holding::Built }),
+            Work::Nothing | Work::Discarding => None,
+        };
+        let me = self.identity.clone();
+        out.push(Effect::Send(FromSlave::Hello {
+            software: me.software,
+            label: me.label,
+            timeout_secs: me.timeout_secs,
+            python_tag: me.python_tag,
+            abi_tag: me.abi_tag,
+            platform_tag: me.platform_tag,
+            held,
+        }));
+        self.link = Link::Greeting { give_up_at: now + ANSWER_LIMIT };
+        self.busy_at = now + BUSY_EVERY;
+        self.room = true;
+    }
+
+    /// The connection is no more. The work is kept.
+    fn lost(&mut self, now: Millis, reason: &str, out: &mut Vec<Effect>) {
+        if matches!(self.link, Link::Away { .. }) {
+            return;
+        }
+        if matches!(self.link, Link::Open(Stage::Sending { .. })) {
+            out.push(Effect::StopTransfer);
+        }
+        let wait = self.backoff.next_wait();
+        self.link = Link::Away { retry_at: now + wait };
+        self.room = false;
+        let text =
+            format!("no connection to the master: {reason}; next attempt in {:.1} s", wait.0 as f64 / 1e3);
+        out.push(Effect::Report(Level::Warn, text));
+    }
+
+    fn hang_up(&mut self, now: Millis, reason: &str, out: &mut Vec<Effect>) {
+        out.push(Effect::Disconnect);
+        self.lost(now, reason, out);
+    }
+
+    /// What is held cannot be delivered: the master is told and may hand it out again.
+    fn give_back(&mut self, now: Millis, reason: &str, out: &mut Vec<Effect>) {
+        if !matches!(self.work, Work::Building { .. } | Work::Finished { .. }) {
+            return;
+        }
+        out.push(Effect::Report(Level::Error, format!("the build is lost: {reason}")));
+        self.discard(out);
+        if matches!(self.link, Link::Greeting { .. } | Link::Open(_)) {
+            out.push(Effect::Send(FromSlave::Bye { reason: Text::cut(reason) }));
+            self.hang_up(now, "the job was given back", out);
+        }
+    }
+
+    fn discard(&mut self, out: &mut Vec<Effect>) {
+        if let Link::Open(stage @ (Stage::Reporting { .. } | Stage::Offered { .. } | Stage::Sending { .. })) =
+            self.link
+        {
+            if !matches!(stage, Stage::Reporting { .. }) {
+                out.push(Effect::StopTransfer);
+            }
+            self.link = Link::Open(Stage::Idle);
+        }
+        if matches!(self.work, Work::Building { .. } | Work::Finished { .. }) {
+            out.push(Effect::DiscardBuild);
+            self.work = Work::Discarding;
+        }
+    }
+
+    /// Stops whatever runs; BYE and the end follow when it is gone.
+    fn leave(&mut self, reason: String, failure: bool, out: &mut Vec<Effect>) {
+        self.discard(out);
+        if !matches!(self.stop, Stop::Now { .. }) {
+            self.stop = Stop::Now { reason, failure };
+        }
+    }
+
+    fn ended(&mut self, outcome: Outcome, out: &mut Vec<Effect>) {
+        // A build that was discarded while it ended is nobody's any more.
+        if let Work::Building { token, .. } = self.work {
+            let text =
+                format!("build {} ended: {:?}, {} files", token.build, outcome.end, outcome.files.len());
+            out.push(Effect::Report(Level::Info, text));
+            self.work = Work::Finished { token, outcome };
+        }
+    }
+
+    fn stop_asked(&mut self, out: &mut Vec<Effect>) {
+        match (&self.stop, &self.work) {
+            (Stop::No, work) => {
+                if *work != Work::Nothing {
+                    let text = "stopping when the build is delivered; a second signal ends it now";
+                    out.push(Effect::Report(Level::Warn, text.to_owned()));
+                }
+                self.stop = Stop::WhenDelivered;
+            }
+            (Stop::WhenDelivered, _) => self.leave("stopped by its operator".to_owned(), false, out),
+            (Stop::Now { .. }, _) => {}
+        }
+    }
+
+    fn message(&mut self, now: Millis, message: ToSlave, out: &mut Vec<Effect>) {
+        // What is still under way while the build is being killed concerns nobody.
+        if matches!(self.stop, Stop::Now { .. }) {
+            return;
+        }
+        if !matches!(self.link, Link::Greeting { .. } | Link::Open(_)) {
+            return;
+        }
+        if let Err(wrong) = self.take(now, message, out) {
+            self.hang_up(now, &wrong, out);
+        }
+    }
+
+    /// A message that may come now; otherwise, what is wrong with it.
+    fn take(&mut self, now: Millis, message: ToSlave, out: &mut Vec<Effect>) -> Result<(), String> {
+        let name = message.name();
+        match (message, self.link) {
+            (ToSlave::Bye { reason }, _) => {
+                out.push(Effect::Report(Level::Warn, format!("the master says BYE: {reason}")));
+                self.leave("the master said BYE".to_owned(), false, out);
+                return Ok(());
+            }
+            (ToSlave::Hello { slave_id, index_url, resume, log_from }, Link::Greeting { .. }) => {
+                return self.greeted(slave_id, &index_url, resume, log_from, out);
+            }
+            (ToSlave::Sleep { seconds }, Link::Open(Stage::Asked { .. })) => {
+                if !(1..=3600).contains(&seconds) {
+                    return Err(format!("SLEEP for {seconds} s"));
+                }
+                self.link = Link::Open(Stage::Asleep { until: now + Millis::secs(seconds.into()) });
+            }
+            (ToSlave::Wake {}, Link::Open(Stage::Asleep { .. })) => self.link = Link::Open(Stage::Idle),
+            // WAKE and an IDLE sent because the time was up may pass each other.
+            (ToSlave::Wake {}, Link::Open(Stage::Asked { .. })) => {}
+            (ToSlave::Build { token, package, version }, Link::Open(Stage::Asked { .. })) => {
+                self.begin(token, &package, &version, out)?;
+            }
+            (ToSlave::Send { index, transfer }, Link::Open(Stage::Offered { .. })) => {
+                let files = match &self.work {
+                    Work::Finished { outcome, .. } => outcome.files.len(),
+                    _ => 0,
+                };
+                if usize::from(index) >= files {
+                    return Err(format!("SEND of file {index}, there are {files}"));
+                }
+                self.link = Link::Open(Stage::Sending { index });
+                out.push(Effect::ServeTransfer { index, transfer });
+            }
+            (ToSlave::Done { build }, Link::Open(Stage::Offered { .. } | Stage::Sending { .. })) => {
+                match &self.work {
+                    Work::Finished { token, .. } if token.build == build => {}
+                    _ => return Err(format!("DONE for build {build}, which is not held")),
+                }
+                out.push(Effect::Report(Level::Info, format!("build {build} is recorded")));
+                self.discard(out);
+            }
+            _ => return Err(format!("{name} may not come now ({})", self.place())),
+        }
+        // Only an answer after the greeting shows that the two get on with each other.
+        self.backoff.reset();
+        Ok(())
+    }
+
+    fn greeted(
+        &mut self,
+        slave_id: u32,
+        index_url: &str,
+        resume: Resume,
+        log_from: u64,
+        out: &mut Vec<Effect>,
+    ) -> Result<(), String> {
+        check_index_url(index_url)?;
+        let stage = match (resume, &self.work) {
+            (Resume::None, Work::Nothing | Work::Discarding) => Stage::Idle,
+            (Resume::GoOn, Work::Building { log_bytes, .. }) if log_from <= *log_bytes => {
+                Stage::Reporting { log_sent: log_from }
+            }
+            (Resume::GoOn, Work::Finished { outcome, .. }) if log_from <= outcome.log_bytes => {
+                Stage::Reporting { log_sent: log_from }
+            }
+            (Resume::GoOn, Work::Building { .. } | Work::Finished { .. }) => {
+                return Err(format!("HELLO: log_from {log_from} is past the end of the log"));
+            }
+            (Resume::Drop, Work::Building { .. } | Work::Finished { .. }) => {
+                out.push(Effect::Report(
+                    Level::Warn,
+                    "the master does not want the build that is held".to_owned(),
+                ));
+                self.discard(out);
+                Stage::Idle
+            }
+            // the greeting spoke of a job that was discarded since, or of none at all
+            (Resume::Drop | Resume::GoOn, Work::Nothing | Work::Discarding)
+            | (Resume::None, Work::Building { .. } | Work::Finished { .. }) => {
+                return Err(format!("HELLO: {resume:?} does not answer what was said to be held"));
+            }
+        };
+        self.index_url = index_url.to_owned();
+        self.link = Link::Open(stage);
+        out.push(Effect::Report(Level::Info, format!("the master knows this slave as number {slave_id}")));
+        Ok(())
+    }
+
+    fn begin(
+        &mut self,
+        token: JobToken,
+        package: &str,
+        version: &str,
+        out: &mut Vec<Effect>,
+    ) -> Result<(), String> {
+        let package = ProjectName::parse(package).map_err(|e| format!("BUILD: {e}"))?;
+        check_version(version)?;
+        out.push(Effect::Report(Level::Info, format!("build {}: {package} {version}", token.build)));
+        out.push(Effect::StartBuild {
+            build: token.build,
+            package: package.as_str().to_owned(),
+            version: version.to_owned(),
+            index_url: self.index_url.clone(),
+        });
+        self.work = Work::Building { token, log_bytes: 0 };
+        self.link = Link::Open(Stage::Reporting { log_sent: 0 });
+        Ok(())
+    }
+
+    /// Does what the state calls for without a further input: leave, ask, report.
+    fn advance(&mut self, now: Millis, out: &mut Vec<Effect>) {
+        if self.work == Work::Nothing && self.stop != Stop::No {
+            let (reason, failure) = match &self.stop {
+                Stop::Now { reason, failure } => (reason.as_str(), *failure),
+                Stop::No | Stop::WhenDelivered => ("stopped by its operator", false),
+            };
+            if matches!(self.link, Link::Greeting { .. } | Link::Open(_)) {
+                out.push(Effect::Send(FromSlave::Bye { reason: Text::cut(reason) }));
+            }
+            out.push(Effect::Exit { failure });
+            self.link = Link::Gone;
+            return;
+        }
+        match self.link {
+            Link::Open(Stage::Idle) if self.work == Work::Nothing => {
+                out.push(Effect::Send(FromSlave::Idle {}));
+                self.link = Link::Open(Stage::Asked { give_up_at: now + ANSWER_LIMIT });
+            }
+            Link::Open(Stage::Reporting { log_sent }) => self.report(now, log_sent, out),
+            _ => {}
+        }
+    }
+
+    fn report(&mut self, now: Millis, log_sent: u64, out: &mut Vec<Effect>) {
+        let log_bytes = match &self.work {
+            Work::Building { log_bytes, .. } => *log_bytes,
+            Work::Finished { outcome, .. } => outcome.log_bytes,
+            Work::Nothing | Work::Discarding => return,
+        };
+        if log_sent < log_bytes {
+            if !self.room {
+                return;
+            }
+            // One piece at a time: a slow network must not make this process hold the log.
+            let length = (log_bytes - log_sent).min(LOG_BYTES as u64);
+            out.push(Effect::SendLog { offset: log_sent, length: length as usize });
+            self.room = false;
+            self.link = Link::Open(Stage::Reporting { log_sent: log_sent + length });
+            if log_sent + length < log_bytes {
+                return;
+            }
+        }
+        if let Work::Finished { token, outcome } = &self.work {
+            out.push(Effect::Send(FromSlave::Built {
+                token: *token,
+                end: outcome.end,
+                duration_ms: outcome.duration.0,
+                log_bytes: outcome.log_bytes,
+                files: outcome.files.clone(),
+            }));
+            self.link = Link::Open(Stage::Offered { give_up_at: now + COMMIT_LIMIT });
+        }
+    }
+
+    /// Where the conversation is, for people.
+    fn place(&self) -> &'static str {
+        match self.link {
+            Link::Away { .. } | Link::Connecting => "not connected",
+            Link::Greeting { .. } => "waiting for HELLO",
+            Link::Open(Stage::Idle) => "idle",
+            Link::Open(Stage::Asked { .. }) => "waiting for a job",
+            Link::Open(Stage::Asleep { .. }) => "asleep",
+            Link::Open(Stage::Reporting { .. }) => "building",
+            Link::Open(Stage::Offered { .. }) => "waiting for SEND or DONE",
+            Link::Open(Stage::Sending { .. }) => "sending a file",
+            Link::Gone => "gone",
+        }
+    }
+}
+
+/// What becomes an argument of pip must not be taken for an option, a URL or a condition.
+fn check_version(version: &str) -> Result<(), String> {
+    let sound = version.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
+        && version
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'!' | b'+' | b'_' | b'-'));
+    if sound { Ok(()) } else { Err(format!("BUILD: {version:?} is not a version")) }
+}
+
+fn check_index_url(url: &str) -> Result<(), String> {
+    let scheme = ["http://", "https://", "file://"].iter().any(|scheme| url.starts_with(scheme));
+    let printable = url.chars().all(|c| !c.is_whitespace() && !c.is_control());
+    if url.is_empty() || (scheme && printable) {
+        Ok(())
+    } else {
+        Err(format!("HELLO: {url:?} is not an index"))
+    }
+}
+
+#[cfg(test)]
+mod tests;
