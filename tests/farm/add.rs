@@ -1,0 +1,74 @@
+//! `piw add`: everything or nothing.
+
+use std::io::Write;
+use std::process::Stdio;
+
+use crate::kit::farm::{Farm, text};
+use crate::kit::sdist::Recipe;
+
+#[test]
+fn unknown_packages_and_versions_are_named_and_nothing_is_half_done() {
+    let farm = Farm::start(&["cp311"], &[]);
+    farm.index.offer(&Recipe::pure("good", "1.0"));
+    let output = farm.piw_command(&["add", "good", "nonesuch", "good==9.9", "good>2"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let printed = text(&output);
+    assert!(printed.contains("piw: nonesuch: no such package on the index"), "{printed}");
+    assert!(printed.contains("piw: good: no version ==9.9 with a source distribution; the newest is 1.0"), "{printed}");
+    assert_eq!(printed.lines().count(), 3, "one line for each: {printed}");
+    assert_eq!(farm.count("SELECT count(*) FROM piw.version"), 0);
+    let output = farm.piw_command(&["why", "good"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("not on this farm's list"), "{}", text(&output));
+}
+
+#[test]
+fn the_newest_fitting_version_is_queued_under_its_canonical_name_and_twice_changes_nothing() {
+    let farm = Farm::start(&["cp311"], &[]);
+    for version in ["1.9", "1.10", "2.0b1"] {
+        farm.index.offer(&Recipe::pure("good_package", version));
+    }
+    assert_eq!(farm.piw(&["add", "Good.Package"]), "good-package 1.10: queued for cp311\n");
+    let again = farm.piw(&["add", "good-package==1.10"]);
+    assert!(again.contains("was queued for cp311 already"), "{again}");
+    farm.piw(&["add", "good-package<1.10"]);
+    assert_eq!(farm.count("SELECT count(*) FROM piw.version"), 2);
+    assert_eq!(farm.count("SELECT count(*) FROM piw.queue"), 2);
+    farm.audit();
+}
+
+#[test]
+fn lists_come_from_files_and_from_standard_input() {
+    let farm = Farm::start(&["cp311"], &[]);
+    for name in ["a", "b", "c"] {
+        farm.index.offer(&Recipe::pure(name, "1.0"));
+    }
+    let list = farm.path("run/list.txt");
+    std::fs::write(&list, "# ours\na==1.0 --hash=sha256:00\n\nb>=0.5 ; python_version >= '3'\n").unwrap();
+    farm.piw(&["add", "-r", list.to_str().unwrap()]);
+    let mut command = farm.piw_command(&["add", "-"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"c\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(text(&output), "c 1.0: queued for cp311\n");
+    assert_eq!(farm.count("SELECT count(*) FROM piw.queue"), 3);
+
+    std::fs::write(&list, "a\n-e .\nb b\n").unwrap();
+    let output = farm.piw_command(&["add", "-r", list.to_str().unwrap()]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("list.txt, line 2: the option -e"), "{}", text(&output));
+    assert!(text(&output).contains("nothing was added"));
+}
+
+#[test]
+fn packages_added_before_any_abi_wait_for_one() {
+    let farm = Farm::start(&[], &[]);
+    farm.index.offer(&Recipe::pure("early", "1.0"));
+    let said = farm.piw(&["add", "early"]);
+    assert!(said.contains("queued when an ABI is added"), "{said}");
+    assert_eq!(farm.piw(&["abi", "add", "cp311"]), "cp311: added; 1 versions are queued for it\n");
+    assert_eq!(farm.piw(&["abi", "add", "cp39"]), "cp39: added\n");
+    assert_eq!(farm.piw(&["abi", "add", "cp39"]), "cp39: was there already\n");
+    let list = farm.piw(&["abi", "list"]);
+    assert!(list.find("cp39").unwrap() < list.find("cp311").unwrap(), "by Python version, not by text: {list}");
+}

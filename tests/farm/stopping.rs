@@ -1,0 +1,85 @@
+//! Signals: a gentle stop loses nothing, a hard one gives jobs back.
+
+use nix::sys::signal::Signal;
+use piwheels::wire::slave::{FromSlave, ToSlave};
+
+use crate::kit::farm::{Farm, abi_of, python};
+use crate::kit::peer::Peer;
+use crate::kit::sdist::Recipe;
+use crate::kit::wait::until;
+
+#[test]
+fn the_first_signal_lets_slaves_finish_and_deliver_what_they_build() {
+    let abi = abi_of(&python());
+    let mut farm = Farm::start(&[&abi, "cp20"], &[]);
+    let gate = farm.gate("go");
+    farm.index.offer(&Recipe::native("last", "1.0").behind(&gate));
+    farm.index.offer(&Recipe::native("next", "1.0"));
+    let mut builder = farm.start_slave("builder");
+    farm.piw(&["add", "last"]);
+    let mut idle = Peer::slave(farm.slave_port, "idle", None);
+    idle.say(&FromSlave::Idle {});
+    until("build", || farm.logs(), || {
+        (farm.count("SELECT count(*) FROM piw.lease") == 1).then_some(())
+    });
+    farm.piw(&["add", "next"]);
+    let mut master = farm.master.take().unwrap();
+    master.signal(Signal::SIGTERM);
+    // the idle one is told at once, and nobody new gets in
+    loop {
+        match idle.hear() {
+            Some(ToSlave::Bye { .. }) => break,
+            Some(ToSlave::Sleep { .. } | ToSlave::Wake {} | ToSlave::Build { .. }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    idle.say(&FromSlave::Bye { reason: piwheels::wire::Text::cut("told to") });
+    assert!(std::net::TcpStream::connect(("127.0.0.1", farm.slave_port)).is_err());
+    assert!(master.is_running(), "it waits for the builder");
+    farm.open(&gate);
+    assert_eq!(master.wait(), 0, "{}", farm.logs());
+    assert_eq!(builder.wait(), 0, "the slave is told BYE after its build\n{}", farm.logs());
+    assert!(!farm.path("run/import").exists());
+    assert_eq!(farm.count("SELECT count(*) FROM piw.file"), 1);
+    farm.start_master();
+    until("pages", || farm.logs(), || (farm.count("SELECT count(*) FROM piw.rewrite") == 0).then_some(()));
+    assert_eq!(farm.crawl(), 1);
+    farm.audit();
+}
+
+#[test]
+fn the_second_signal_stops_at_once_and_jobs_go_back() {
+    let abi = abi_of(&python());
+    let mut farm = Farm::start(&[&abi], &[]);
+    let gate = farm.gate("never");
+    farm.index.offer(&Recipe::native("endless", "1.0").behind(&gate));
+    let mut slave = farm.start_slave("one");
+    farm.piw(&["add", "endless"]);
+    farm.wait_for_state("endless", &abi, "building");
+    let mut master = farm.master.take().unwrap();
+    master.signal(Signal::SIGINT);
+    master.wait_for_line(0, &["stopping:"]);
+    master.signal(Signal::SIGINT);
+    assert_eq!(master.wait(), 0, "{}", farm.logs());
+    assert_eq!(slave.wait(), 0, "{}", farm.logs());
+    assert_eq!(farm.count("SELECT count(*) FROM piw.queue"), 1, "the job is queued again");
+    assert_eq!(farm.count("SELECT count(*) FROM piw.build"), 0);
+    farm.audit();
+}
+
+#[test]
+fn a_slave_that_says_bye_gives_its_job_back_at_once() {
+    let farm = Farm::start(&["cp311"], &[]);
+    farm.index.offer(&Recipe::native("x", "1.0"));
+    farm.piw(&["add", "x"]);
+    let mut first = Peer::slave(farm.slave_port, "first", None);
+    let (token, _) = first.take_job();
+    let mut second = Peer::slave(farm.slave_port, "second", None);
+    second.say(&FromSlave::Idle {});
+    assert!(matches!(second.hear(), Some(ToSlave::Sleep { .. })));
+    first.say(&FromSlave::Bye { reason: piwheels::wire::Text::cut("going home") });
+    assert!(first.is_dropped());
+    assert!(matches!(second.hear(), Some(ToSlave::Wake {})), "no lease has to end for that");
+    let (again, _) = second.take_job();
+    assert_ne!(again, token, "every hand-out has a token of its own");
+}
