@@ -45,7 +45,9 @@ fn run(options: &Options) -> Result<(), Failure> {
         .map_err(|error| Failure::error(error.to_string()))?;
     let user = &settings.user;
     let line = match done {
-        Done::AlreadyCurrent => format!("the database is current (version {SCHEMA_VERSION}), and {user} may use it"),
+        Done::AlreadyCurrent => {
+            format!("the database is current (version {SCHEMA_VERSION}), and {user} may use it")
+        }
         Done::Created => format!("the tables are made (version {SCHEMA_VERSION}), and {user} may use them"),
         Done::Upgraded(from) => format!("the database went from version {from} to {SCHEMA_VERSION}"),
         Done::Admitted => format!("{user} may use the database now"),

@@ -14,7 +14,10 @@ fn unknown_packages_and_versions_are_named_and_nothing_is_half_done() {
     assert_eq!(output.status.code(), Some(1));
     let printed = text(&output);
     assert!(printed.contains("piw: nonesuch: no such package on the index"), "{printed}");
-    assert!(printed.contains("piw: good: no version ==9.9 with a source distribution; the newest is 1.0"), "{printed}");
+    assert!(
+        printed.contains("piw: good: no version ==9.9 with a source distribution; the newest is 1.0"),
+        "{printed}"
+    );
     assert_eq!(printed.lines().count(), 3, "one line for each: {printed}");
     assert_eq!(farm.count("SELECT count(*) FROM piw.version"), 0);
     let output = farm.piw_command(&["why", "good"]).output().unwrap();
@@ -70,5 +73,8 @@ fn packages_added_before_any_abi_wait_for_one() {
     assert_eq!(farm.piw(&["abi", "add", "cp39"]), "cp39: added\n");
     assert_eq!(farm.piw(&["abi", "add", "cp39"]), "cp39: was there already\n");
     let list = farm.piw(&["abi", "list"]);
-    assert!(list.find("cp39").unwrap() < list.find("cp311").unwrap(), "by Python version, not by text: {list}");
+    assert!(
+        list.find("cp39").unwrap() < list.find("cp311").unwrap(),
+        "by Python version, not by text: {list}"
+    );
 }

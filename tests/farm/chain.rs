@@ -21,7 +21,9 @@ impl WebServer {
         // the port is free a moment later too: nothing else takes ephemeral ports without being given them
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = account::command(python());
-        command.args(["-m", "http.server", "--bind", "127.0.0.1", &port.to_string(), "--directory"]).arg(root);
+        command
+            .args(["-m", "http.server", "--bind", "127.0.0.1", &port.to_string(), "--directory"])
+            .arg(root);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         until("web server", String::new, || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
         Self { child, url: format!("http://127.0.0.1:{port}/simple") }
@@ -100,7 +102,11 @@ fn two_pythons_share_a_farm_and_a_version_goes_from_one_abi_to_the_next_by_rank(
 
     farm.piw(&["add", "slow"]);
     farm.wait_for_state("slow", &abis[0], "building");
-    assert_eq!(farm.why("slow", &abis[1]).unwrap()["state"], "waiting", "only the lowest ABI is tried at first");
+    assert_eq!(
+        farm.why("slow", &abis[1]).unwrap()["state"],
+        "waiting",
+        "only the lowest ABI is tried at first"
+    );
     farm.open(&gate);
     for abi in &abis {
         farm.wait_for_state("slow", abi, "built");

@@ -44,6 +44,9 @@ pub(crate) fn runnable(program: &str, dir: &Path) -> PathBuf {
         return program;
     }
     let copy = dir.join(program.file_name().unwrap());
+    if copy.exists() {
+        return copy;
+    }
     fs::copy(&program, &copy).unwrap();
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
     copy

@@ -29,11 +29,16 @@ impl Running {
 
     /// Waits for a line that has all of `words`, beginning after the first `from` bytes of the log.
     pub(crate) fn wait_for_line(&self, from: usize, words: &[&str]) -> String {
-        until(&format!("line with {words:?}"), || self.log(), || {
-            let log = self.log();
-            let found = log.get(from..)?.lines().find(|line| words.iter().all(|word| line.contains(word)))?;
-            Some(found.to_owned())
-        })
+        until(
+            &format!("line with {words:?}"),
+            || self.log(),
+            || {
+                let log = self.log();
+                let found =
+                    log.get(from..)?.lines().find(|line| words.iter().all(|word| line.contains(word)))?;
+                Some(found.to_owned())
+            },
+        )
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -53,9 +58,11 @@ impl Running {
     /// Waits for its end; the exit code.
     pub(crate) fn wait(&mut self) -> i32 {
         let log = self.log.clone();
-        let status = until("end of the program", || fs::read_to_string(&log).unwrap_or_default(), || {
-            self.child.try_wait().unwrap()
-        });
+        let status = until(
+            "end of the program",
+            || fs::read_to_string(&log).unwrap_or_default(),
+            || self.child.try_wait().unwrap(),
+        );
         status.code().unwrap_or(-1)
     }
 
@@ -142,7 +149,8 @@ impl Farm {
 
     /// The master's command line, with other options appended.
     pub(crate) fn master_command(&self, more: &[&str]) -> Command {
-        let mut command = account::command(account::runnable(env!("CARGO_BIN_EXE_piw-master"), &self.path("bin")));
+        let mut command =
+            account::command(account::runnable(env!("CARGO_BIN_EXE_piw-master"), &self.path("bin")));
         command.arg("-v").arg("-d").arg(self.dsn());
         command.arg("-o").arg(self.path("www")).arg("--spool-path").arg(self.path("spool"));
         command.arg("--slave-queue").arg(format!("tcp://127.0.0.1:{}", self.slave_port));
@@ -189,7 +197,8 @@ impl Farm {
     }
 
     pub(crate) fn start_slave_with(&self, label: &str, python: &Path, options: &[&str]) -> Running {
-        let mut command = account::command(account::runnable(env!("CARGO_BIN_EXE_piw-slave"), &self.path("bin")));
+        let mut command =
+            account::command(account::runnable(env!("CARGO_BIN_EXE_piw-slave"), &self.path("bin")));
         let dir = self.path(&format!("slave-{label}"));
         if !dir.exists() {
             fs::create_dir(&dir).unwrap();
@@ -211,7 +220,10 @@ impl Farm {
 
     pub(crate) fn piw_command(&self, arguments: &[&str]) -> Command {
         let mut command = account::command(account::runnable(env!("CARGO_BIN_EXE_piw"), &self.path("bin")));
-        command.arg("--import-queue").arg(format!("ipc://{}", self.path("run/import").display())).args(arguments);
+        command
+            .arg("--import-queue")
+            .arg(format!("ipc://{}", self.path("run/import").display()))
+            .args(arguments);
         command
     }
 
@@ -225,9 +237,11 @@ impl Farm {
 
     /// Waits until a version is in a state for an ABI; what `piw why` then says.
     pub(crate) fn wait_for_state(&self, package: &str, abi: &str, state: &str) -> Value {
-        until(&format!("{package} {state} for {abi}"), || self.logs(), || {
-            self.why(package, abi).filter(|build| build["state"] == state)
-        })
+        until(
+            &format!("{package} {state} for {abi}"),
+            || self.logs(),
+            || self.why(package, abi).filter(|build| build["state"] == state),
+        )
     }
 
     /// The logs of everything, for a failure's message.
@@ -248,19 +262,31 @@ impl Farm {
         client.query_one(query, &[]).unwrap().get(0)
     }
 
+    /// Changes the database behind the farm's back.
+    pub(crate) fn execute(&self, statements: &str) {
+        self.cluster.reopen(&self.database).superuser().batch_execute(statements).unwrap();
+    }
+
     /// What became of a build: its published log.
     pub(crate) fn build_log(&self, build: &Value) -> String {
-        let path = piwheels::master::writer::log_path(piwheels::domain::BuildId(build["build_id"].as_i64().unwrap()));
+        let path = piwheels::master::writer::log_path(piwheels::domain::BuildId(
+            build["build_id"].as_i64().unwrap(),
+        ));
         let output = Command::new("gzip").arg("-dc").arg(self.path("www").join(path)).output().unwrap();
         assert!(output.status.success(), "{}", text(&output));
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// Follows every link of the index as a client would: each file is there with the digest that its link says, its
-    /// metadata too, and every file there is has a row. How many files there are.
+    /// metadata too, and every file there is has a row. How many files there are. Waits until no page is due.
     pub(crate) fn crawl(&self) -> usize {
+        until(
+            "end of page writing",
+            || self.logs(),
+            || (self.count("SELECT count(*) FROM piw.rewrite") == 0).then_some(()),
+        );
         let simple = self.path("www/simple");
-        let root = until("root index", || self.logs(), || fs::read_to_string(simple.join("index.html")).ok());
+        let root = fs::read_to_string(simple.join("index.html")).unwrap();
         let mut files = 0;
         for project in links(&root) {
             let dir = simple.join(project.trim_end_matches('/'));
@@ -279,7 +305,8 @@ impl Farm {
     /// The database's own audit finds nothing.
     pub(crate) fn audit(&self) {
         let database = self.cluster.reopen(&self.database);
-        let found = database.config("postgres").connect(NoTls).unwrap().query("SELECT * FROM piw.audit()", &[]);
+        let found =
+            database.config("postgres").connect(NoTls).unwrap().query("SELECT * FROM piw.audit()", &[]);
         assert!(found.unwrap().is_empty(), "the audit found something");
     }
 }

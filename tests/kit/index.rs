@@ -73,7 +73,8 @@ fn serve(stream: TcpStream, content: &Mutex<Content>) {
         }
         let path = request.split(' ').nth(1).unwrap_or_default();
         let (status, kind, body) = answer(path, &content.lock().unwrap());
-        let head = format!("HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n", body.len());
+        let head =
+            format!("HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n", body.len());
         if output.write_all(head.as_bytes()).and_then(|()| output.write_all(&body)).is_err() {
             return;
         }

@@ -95,7 +95,9 @@ impl Peer {
         self.say(&FromSlave::Idle {});
         loop {
             match self.hear() {
-                Some(ToSlave::Build { token, package, version }) => return (token, format!("{package}=={version}")),
+                Some(ToSlave::Build { token, package, version }) => {
+                    return (token, format!("{package}=={version}"));
+                }
                 Some(ToSlave::Sleep { .. }) => {}
                 Some(ToSlave::Wake {}) => self.say(&FromSlave::Idle {}),
                 other => panic!("no job: {other:?}"),

@@ -60,7 +60,8 @@ impl Recipe {
         );
         fs::write(tree.join("backend.py"), head + include_str!("backend.py")).unwrap();
         let file = dir.join(format!("{stem}.tar.gz"));
-        let packed = Command::new("tar").arg("-C").arg(dir).arg("-czf").arg(&file).arg(&stem).status().unwrap();
+        let packed =
+            Command::new("tar").arg("-C").arg(dir).arg("-czf").arg(&file).arg(&stem).status().unwrap();
         assert!(packed.success());
         fs::remove_dir_all(&tree).unwrap();
         file
