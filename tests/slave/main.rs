@@ -37,7 +37,7 @@ signal.signal(signal.SIGHUP, signal.SIG_IGN)
 open(sys.argv[2], "w").close()
 while True: time.sleep(1)
 """
-subprocess.Popen([sys.executable, "-c", code, "{mark}", "{fled}"]).wait()
+subprocess.Popen([sys.executable, "-c", textwrap.dedent(code), "{mark}", "{fled}"]).wait()
 while not os.path.exists("{fled}"):
     time.sleep(0.02)
 os.unlink("{fled}")
