@@ -7,7 +7,7 @@ use std::process::Command;
 
 /// What every backend begins with. `make` writes a wheel with a payload that no compression makes smaller.
 const BACKEND: &str = r#"
-import hashlib, os, subprocess, sys, time, zipfile
+import hashlib, os, subprocess, sys, textwrap, time, zipfile
 
 NAME = "@NAME@"
 META = "Metadata-Version: 2.1\nName: %s\nVersion: 1.0\n" % NAME
@@ -38,23 +38,23 @@ def say(*words):
 def build_wheel(directory, config_settings=None, metadata_directory=None):
 "#;
 
-pub struct Index {
+pub(crate) struct Index {
     dir: PathBuf,
 }
 
 impl Index {
-    pub fn new(dir: &Path) -> Self {
+    pub(crate) fn new(dir: &Path) -> Self {
         let dir = dir.join("index");
         fs::create_dir(&dir).unwrap();
         Self { dir }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("file://{}/simple", self.dir.display())
     }
 
     /// Adds version 1.0 of a package whose `build_wheel(directory, …)` has this body.
-    pub fn add(&self, name: &str, body: &str) {
+    pub(crate) fn add(&self, name: &str, body: &str) {
         let source = self.dir.join(format!("{name}-1.0"));
         fs::create_dir(&source).unwrap();
         let body: String = body.trim().lines().map(|line| format!("    {line}\n")).collect();

@@ -1,5 +1,8 @@
 //! The real `piw-slave`, with the real pip, against a master that does what each test tells it.
 
+// Helpers of tests fail as tests do; clippy knows them only by #[test].
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod index;
 mod master;
 mod rig;
@@ -37,7 +40,7 @@ signal.signal(signal.SIGHUP, signal.SIG_IGN)
 open(sys.argv[2], "w").close()
 while True: time.sleep(1)
 """
-subprocess.Popen([sys.executable, "-c", code, "{mark}", "{fled}"]).wait()
+subprocess.Popen([sys.executable, "-c", textwrap.dedent(code), "{mark}", "{fled}"]).wait()
 while not os.path.exists("{fled}"):
     time.sleep(0.02)
 os.unlink("{fled}")

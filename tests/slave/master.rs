@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -11,31 +11,31 @@ use piwheels::wire::slave::{BuildEnd, BuiltFile, FromSlave, Held, Resume, ToSlav
 use piwheels::wire::{BuildId, Channel, Frame, JobToken, Preamble, Text, file, frame};
 
 /// Far more than anything takes, also on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-pub const TOKEN: JobToken = JobToken { build: BuildId(7), secret: [9; 16] };
+pub(crate) const TOKEN: JobToken = JobToken { build: BuildId(7), secret: [9; 16] };
 
-pub struct Master {
-    pub slaves: TcpListener,
-    pub files: TcpListener,
+pub(crate) struct Master {
+    pub(crate) slaves: TcpListener,
+    pub(crate) files: TcpListener,
 }
 
 impl Master {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::at(0, 0)
     }
 
-    pub fn at(slave_port: u16, file_port: u16) -> Self {
+    pub(crate) fn at(slave_port: u16, file_port: u16) -> Self {
         let bind = |port| TcpListener::bind(("127.0.0.1", port)).unwrap();
         Self { slaves: bind(slave_port), files: bind(file_port) }
     }
 
-    pub fn ports(&self) -> (u16, u16) {
+    pub(crate) fn ports(&self) -> (u16, u16) {
         (self.slaves.local_addr().unwrap().port(), self.files.local_addr().unwrap().port())
     }
 
     /// The next slave that connects, and the job it says it holds.
-    pub fn greet(&self) -> (Peer, Option<Held>) {
+    pub(crate) fn greet(&self) -> (Peer, Option<Held>) {
         let mut peer = Peer::accept(&self.slaves, Channel::Slave);
         match peer.next() {
             FromSlave::Hello { software, python_tag, abi_tag, platform_tag, held, .. } => {
@@ -49,7 +49,7 @@ impl Master {
     }
 
     /// Greets a slave that holds nothing and hands it a job.
-    pub fn hand_out(&self, index_url: &str, package: &str) -> Peer {
+    pub(crate) fn hand_out(&self, index_url: &str, package: &str) -> Peer {
         let (mut peer, held) = self.greet();
         assert_eq!(held, None);
         peer.hello(index_url, Resume::None, 0);
@@ -59,7 +59,7 @@ impl Master {
     }
 
     /// The next connection to the file port, and the transfer it names.
-    pub fn transfer(&self) -> (Peer, [u8; 16]) {
+    pub(crate) fn transfer(&self) -> (Peer, [u8; 16]) {
         let mut peer = Peer::accept(&self.files, Channel::File);
         let transfer = peer.transfer();
         (peer, transfer)
@@ -68,26 +68,26 @@ impl Master {
 
 /// What a slave said of a build when it ended.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Built {
-    pub end: BuildEnd,
-    pub files: Vec<BuiltFile>,
+pub(crate) struct Built {
+    pub(crate) end: BuildEnd,
+    pub(crate) files: Vec<BuiltFile>,
 }
 
-pub struct Peer {
+pub(crate) struct Peer {
     stream: TcpStream,
     input: BytesMut,
     channel: Channel,
 }
 
 impl Peer {
-    pub fn accept(listener: &TcpListener, channel: Channel) -> Self {
+    pub(crate) fn accept(listener: &TcpListener, channel: Channel) -> Self {
         let mut peer = Self::accept_silent(listener, channel);
         peer.stream.write_all(&Preamble { channel }.encode()).unwrap();
         peer
     }
 
     /// Accepts and checks the slave's preamble without an answer.
-    pub fn accept_silent(listener: &TcpListener, channel: Channel) -> Self {
+    pub(crate) fn accept_silent(listener: &TcpListener, channel: Channel) -> Self {
         let timeout = PollTimeout::try_from(PATIENCE).unwrap();
         let ready = poll(&mut [PollFd::new(listener.as_fd(), PollFlags::POLLIN)], timeout).unwrap();
         assert_eq!(ready, 1, "no slave connects");
@@ -100,7 +100,7 @@ impl Peer {
         Self { stream, input: BytesMut::new(), channel }
     }
 
-    pub fn write(&mut self, bytes: &[u8]) {
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).unwrap();
     }
 
@@ -120,48 +120,49 @@ impl Peer {
     }
 
     /// The next message that is not just a sign of life.
-    pub fn next(&mut self) -> FromSlave {
+    pub(crate) fn next(&mut self) -> FromSlave {
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let frame = self.frame().expect("a message, not the end of the stream");
             match FromSlave::decode(frame).unwrap() {
-                FromSlave::Busy {} => {}
+                FromSlave::Busy {} => assert!(Instant::now() < deadline, "nothing but signs of life"),
                 message => return message,
             }
         }
     }
 
     /// Whether the next message is just a sign of life.
-    pub fn sign_of_life(&mut self) -> bool {
+    pub(crate) fn sign_of_life(&mut self) -> bool {
         FromSlave::decode(self.frame().expect("a message")).unwrap() == FromSlave::Busy {}
     }
 
     /// Whether the slave closes the connection without another word.
-    pub fn is_closed(&mut self) -> bool {
+    pub(crate) fn is_closed(&mut self) -> bool {
         self.frame().is_none()
     }
 
-    pub fn send(&mut self, message: &ToSlave) {
+    pub(crate) fn send(&mut self, message: &ToSlave) {
         let mut out = BytesMut::new();
         message.encode(&mut out);
         self.write(&out);
     }
 
-    pub fn hello(&mut self, index_url: &str, resume: Resume, log_from: u64) {
+    pub(crate) fn hello(&mut self, index_url: &str, resume: Resume, log_from: u64) {
         let index_url = Text::new(index_url).unwrap();
         self.send(&ToSlave::Hello { slave_id: 1, index_url, resume, log_from });
     }
 
-    pub fn build(&mut self, package: &str) {
+    pub(crate) fn build(&mut self, package: &str) {
         let (package, version) = (Text::new(package).unwrap(), Text::new("1.0").unwrap());
         self.send(&ToSlave::Build { token: TOKEN, package, version });
     }
 
-    pub fn done(&mut self) {
+    pub(crate) fn done(&mut self) {
         self.send(&ToSlave::Done { build: TOKEN.build });
     }
 
     /// Appends to `log` until it has the text.
-    pub fn log_until(&mut self, log: &mut Vec<u8>, text: &str) {
+    pub(crate) fn log_until(&mut self, log: &mut Vec<u8>, text: &str) {
         while !String::from_utf8_lossy(log).contains(text) {
             match self.next() {
                 FromSlave::Log { offset, data } => {
@@ -174,7 +175,7 @@ impl Peer {
     }
 
     /// Appends to `log` until BUILT, which must come after all of it.
-    pub fn built(&mut self, log: &mut Vec<u8>) -> Built {
+    pub(crate) fn built(&mut self, log: &mut Vec<u8>) -> Built {
         loop {
             match self.next() {
                 FromSlave::Log { offset, data } => {
@@ -191,28 +192,28 @@ impl Peer {
         }
     }
 
-    pub fn bye(&mut self) -> String {
+    pub(crate) fn bye(&mut self) -> String {
         match self.next() {
             FromSlave::Bye { reason } => reason.into_string(),
             other => panic!("{other:?} instead of BYE"),
         }
     }
 
-    pub fn transfer(&mut self) -> [u8; 16] {
+    pub(crate) fn transfer(&mut self) -> [u8; 16] {
         match file::FromSlave::decode(self.frame().expect("HELLO")).unwrap() {
             file::FromSlave::Hello { transfer } => transfer,
             other => panic!("{other:?} instead of HELLO"),
         }
     }
 
-    pub fn send_file(&mut self, message: &file::ToSlave) {
+    pub(crate) fn send_file(&mut self, message: &file::ToSlave) {
         let mut out = BytesMut::new();
         message.encode(&mut out);
         self.write(&out);
     }
 
     /// Asks for all of these ranges at once, then reads the answers into `data`.
-    pub fn fetch(&mut self, ranges: &[(u64, u32)], data: &mut [u8]) {
+    pub(crate) fn fetch(&mut self, ranges: &[(u64, u32)], data: &mut [u8]) {
         for (offset, length) in ranges {
             self.send_file(&file::ToSlave::Fetch { offset: *offset, length: *length });
         }

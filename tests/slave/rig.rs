@@ -13,14 +13,14 @@ use nix::unistd::{Pid, User, geteuid};
 use crate::index::Index;
 use crate::master::{Master, PATIENCE};
 
-pub struct Rig {
-    pub dir: tempfile::TempDir,
-    pub index: Index,
-    pub master: Master,
+pub(crate) struct Rig {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) index: Index,
+    pub(crate) master: Master,
 }
 
 impl Rig {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         open_to_all(dir.path());
         // the clone's own directory may not be one that nobody can enter
@@ -35,21 +35,21 @@ impl Rig {
         Self { dir, index, master: Master::new() }
     }
 
-    pub fn work(&self) -> PathBuf {
+    pub(crate) fn work(&self) -> PathBuf {
         self.dir.path().join("work")
     }
 
     /// A file that only this test knows of; backends wait for it.
-    pub fn gate(&self) -> PathBuf {
+    pub(crate) fn gate(&self) -> PathBuf {
         self.dir.path().join("gate")
     }
 
-    pub fn open_gate(&self) {
+    pub(crate) fn open_gate(&self) {
         fs::write(self.gate(), "").unwrap();
     }
 
     /// A command that runs the slave with nothing of this environment, as a user it accepts.
-    pub fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(self.dir.path().join("piw-slave"));
         command.env_clear().env("PATH", "/usr/bin:/bin").current_dir("/").stdin(Stdio::null());
         if let Some((uid, gid)) = nobody() {
@@ -58,7 +58,7 @@ impl Rig {
         command
     }
 
-    pub fn start(&self, arguments: &[&str]) -> Slave {
+    pub(crate) fn start(&self, arguments: &[&str]) -> Slave {
         let (slave_port, file_port) = self.master.ports();
         let said = self.dir.path().join("said");
         let mut command = self.command();
@@ -70,13 +70,13 @@ impl Rig {
     }
 
     /// What is in the slave's directory but its lock.
-    pub fn left(&self) -> Vec<String> {
+    pub(crate) fn left(&self) -> Vec<String> {
         let names = fs::read_dir(self.work()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
         names.filter(|name| name != "piw-slave.lock").collect()
     }
 
     /// Waits until nothing of a build is left.
-    pub fn wait_until_clear(&self) {
+    pub(crate) fn wait_until_clear(&self) {
         wait_until("the build's directory to go", || self.left().is_empty());
     }
 }
@@ -86,7 +86,7 @@ fn open_to_all(path: &Path) {
 }
 
 /// Whom to run the slave as, if that is not who we are.
-pub fn nobody() -> Option<(u32, u32)> {
+pub(crate) fn nobody() -> Option<(u32, u32)> {
     if !geteuid().is_root() {
         return None;
     }
@@ -94,21 +94,21 @@ pub fn nobody() -> Option<(u32, u32)> {
     Some((user.uid.as_raw(), user.gid.as_raw()))
 }
 
-pub struct Slave {
+pub(crate) struct Slave {
     child: Child,
     said: PathBuf,
 }
 
 impl Slave {
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
     }
 
-    pub fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         fs::read_to_string(&self.said).unwrap()
     }
 
-    pub fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         let mut status = None;
         wait_until("the slave to end", || {
             status = self.child.try_wait().unwrap();
@@ -138,7 +138,7 @@ impl Drop for Slave {
     }
 }
 
-pub fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !reached() {
         assert!(Instant::now() < deadline, "waited in vain for {what}");
@@ -147,7 +147,7 @@ pub fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
 }
 
 /// Processes with this text in their command line.
-pub fn processes(mark: &str) -> Vec<String> {
+pub(crate) fn processes(mark: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {
         let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();

@@ -95,7 +95,7 @@ impl BuildLog {
             self.write(b"\n")?;
         }
         let end = line.floor_char_boundary(line.len().min(OWN_LINES as usize / 2));
-        self.write(line[..end].as_bytes())?;
+        self.write(&line.as_bytes()[..end])?;
         self.write(b"\n")
     }
 

@@ -1,7 +1,9 @@
 //! Every arrow of `wire-spec/slave.md` under a fake clock, and the master lost at each step.
 
 use super::*;
-use crate::wire::Sha256;
+use crate::domain::BuildId;
+use crate::wire::slave::{BuildEnd, BuiltFile};
+use crate::wire::{List, Sha256};
 
 const TOKEN: JobToken = JobToken { build: BuildId(7), secret: [9; 16] };
 const TRANSFER: [u8; 16] = [3; 16];

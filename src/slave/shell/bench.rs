@@ -112,11 +112,16 @@ impl Bench {
             self.clear(dir, helpers);
             return None;
         }
-        self.place = Place::Finishing { dir, discard: false };
         let finish = build.finish(now);
         match helpers.work(move || Report::Finished(finish.run())) {
-            Ok(()) => None,
-            Err(e) => Some(Input::Lost(format!("no thread to read it: {e}"))),
+            Ok(()) => {
+                self.place = Place::Finishing { dir, discard: false };
+                None
+            }
+            Err(e) => {
+                self.place = Place::Kept { dir, files: Vec::new() };
+                Some(Input::Lost(format!("no thread to read it: {e}")))
+            }
         }
     }
 

@@ -199,10 +199,9 @@ impl Shell {
 
     fn take_signals(&mut self) -> io::Result<()> {
         while let Some(info) = self.signals.read_signal()? {
-            match Signal::try_from(info.ssi_signo.cast_signed()) {
-                Ok(Signal::SIGTERM | Signal::SIGINT) => self.tell_session(session::Input::Stop),
-                // SIGCHLD: children are reaped at each tick
-                _ => {}
+            // SIGCHLD only wakes the loop: children are reaped at each tick.
+            if let Ok(Signal::SIGTERM | Signal::SIGINT) = Signal::try_from(info.ssi_signo.cast_signed()) {
+                self.tell_session(session::Input::Stop);
             }
         }
         Ok(())
