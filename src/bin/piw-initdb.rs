@@ -13,7 +13,7 @@ use piwheels::schema::SCHEMA_VERSION;
 /// Makes the farm's tables in a database that exists, or brings older ones up to date. Asks before it changes
 /// anything, and does everything in one transaction.
 #[derive(Debug, Parser)]
-#[command(name = "piw-initdb", version)]
+#[command(name = "piw-initdb", version, args_override_self = true)]
 struct Options {
     #[command(flatten)]
     common: Common,

@@ -13,7 +13,7 @@ use piwheels::options::{Common, Failure};
 
 /// The master of a farm: hands out builds, takes in wheels, writes the index.
 #[derive(Parser, Debug)]
-#[command(name = "piw-master", version)]
+#[command(name = "piw-master", version, args_override_self = true)]
 struct Options {
     #[command(flatten)]
     common: Common,

@@ -8,7 +8,7 @@ use piwheels::options::{Common, Failure};
 
 /// Administers a farm through its master.
 #[derive(Parser, Debug)]
-#[command(name = "piw", version)]
+#[command(name = "piw", version, args_override_self = true)]
 struct Options {
     #[command(flatten)]
     common: Common,

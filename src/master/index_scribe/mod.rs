@@ -170,6 +170,10 @@ mod tests {
         assert!(text.contains(&href), "{text}");
         assert!(text.contains("data-requires-python=\"&gt;=3.7,&lt;4\""), "{text}");
         assert!(!text.contains("data-yanked"));
+        assert!(text.contains(&format!("data-core-metadata=\"sha256={}\"", "cd".repeat(32))), "{text}");
+        // pip 22.3 to 23.1 read this older name, and then refuse a project whose METADATA spells its name otherwise
+        // than it was asked for
+        assert!(!text.contains("data-dist-info-metadata"));
         let before = std::fs::metadata(&page).unwrap();
         write(&mut scribe, vec![file("foo-1.0-py3-none-any.whl")]).unwrap();
         let after = std::fs::metadata(&page).unwrap();

@@ -44,7 +44,9 @@ const PASSED: [&str; 17] = [
 /// The arguments of pip for a job; `out` is where wheels go.
 pub fn pip_arguments(job: &Job, out: &Path) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = Vec::with_capacity(20);
-    arguments.extend(["-m", "pip", "wheel", "--no-deps", "--no-cache-dir", "--no-binary"].map(Into::into));
+    // without -v pip keeps what a backend prints to itself, unless it fails
+    arguments
+        .extend(["-m", "pip", "wheel", "-v", "--no-deps", "--no-cache-dir", "--no-binary"].map(Into::into));
     arguments.push(job.package.clone().into());
     arguments.extend(["--wheel-dir".into(), out.into()]);
     arguments.extend(["--disable-pip-version-check", "--no-input", "--progress-bar", "off"].map(Into::into));
@@ -161,7 +163,7 @@ mod tests {
         };
         assert_eq!(
             words(""),
-            "-m pip wheel --no-deps --no-cache-dir --no-binary foo --wheel-dir /b/out --disable-pip-version-check \
+            "-m pip wheel -v --no-deps --no-cache-dir --no-binary foo --wheel-dir /b/out --disable-pip-version-check \
              --no-input --progress-bar off foo==1.0"
         );
         assert!(words("http://i/simple").ends_with("--index-url http://i/simple foo==1.0"));
