@@ -1,5 +1,7 @@
 //! The whole farm, end to end: real PostgreSQL, real sockets, real processes, real pip.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on ends")]
+
 #[path = "../kit/mod.rs"]
 mod kit;
 
