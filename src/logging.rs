@@ -69,7 +69,7 @@ impl Lines {
 pub fn start(program: &'static str, console: LevelFilter, file: Option<&Path>) -> Result<(), String> {
     let lines = Lines::new(program, console, file)?;
     let mut builder = env_logger::Builder::new();
-    builder.filter_module("piwheels", lines.most()).parse_env("PIW_LOG");
+    builder.filter_module("piw", lines.most()).parse_env("PIW_LOG");
     builder.format(move |_, record| {
         lines.write(record);
         Ok(())

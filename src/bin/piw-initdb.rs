@@ -53,7 +53,9 @@ fn run(options: &Options) -> Result<(), Failure> {
         Done::Admitted => format!("{user} may use the database now"),
         Done::Declined => return Err(Failure::usage("declined; nothing was changed")),
     };
-    if !options.common.quiet {
+    log::info!("{line}");
+    // with -v the line above is on the console already
+    if !options.common.quiet && options.common.verbose == 0 {
         println!("{line}");
     }
     Ok(())

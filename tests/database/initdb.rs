@@ -70,11 +70,14 @@ fn a_no_an_empty_line_and_the_end_of_input_change_nothing() {
 }
 
 #[test]
-fn with_yes_it_does_not_ask_and_is_silent() {
+fn with_yes_it_does_not_ask_and_says_in_one_line_what_it_did() {
     let database = Cluster::shared().empty_database();
     let done = run(&["--yes", "--dsn", &database.dsn(SUPERUSER), "--user", MASTER]);
-    assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, "", ""));
+    let line = format!("the tables are made (version {SCHEMA_VERSION}), and {MASTER} may use them\n");
+    assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, line.as_str(), ""));
     assert_eq!(number(&database, SCHEMAS), 1);
+    let again = run(&["-y", "-q", "--dsn", &database.dsn(SUPERUSER), "--user", MASTER]);
+    assert_eq!((again.code, again.stdout.as_str(), again.stderr.as_str()), (0, "", ""));
 }
 
 #[test]
