@@ -21,7 +21,7 @@ STARTED = float(os.environ.get("QUICKSTART_T0") or time.time())
 # `settled`: another ABI's wheel serves this one too.
 FINAL = {"built", "settled", "failed", "skipped"}
 REMINDER_S = 60
-LOG_LINES = 15
+LOG_LINES = 40
 LOG_COLUMNS = 200
 # So many failed questions in a row and the master is not coming back.
 PATIENCE = 30
@@ -46,8 +46,8 @@ def arguments():
 class Watched:
     """One package in one version, as last seen."""
 
-    def __init__(self, package, version, abi):
-        self.package, self.version, self.abi = package, version, abi
+    def __init__(self, www, package, version, abi):
+        self.www, self.package, self.version, self.abi = www, package, version, abi
         self.state, self.shown, self.reason = "unknown", "", ""
         self.seconds = None
         self.build_id = None
@@ -87,8 +87,9 @@ class Watched:
             self.seconds = build["duration_ms"] / 1000
         took = "" if self.seconds is None else f" in {self.seconds:.1f} s"
         if build["state"] == "failed":
-            self.reason = str(build.get("outcome") or "no reason given")
-            return self.change("failed", f"failed{took}: {self.reason}")
+            outcome = str(build.get("outcome") or "no reason given")
+            self.reason = f"recorded as {outcome}; its log is {log_path(self.www, self.build_id)}"
+            return self.change("failed", f"failed{took}, recorded as {outcome}")
         return self.change(build["state"], f"built{took}" if build["state"] == "built" else "served by another ABI's wheel")
 
     def change(self, state, text):
@@ -168,7 +169,7 @@ def main():
     added = json.loads(options.added.read_text(encoding="utf-8"))["added"]
     # Two requirements may have chosen the same version.
     chosen = dict.fromkeys((entry["package"], entry["version"]) for entry in added)
-    packages = [Watched(package, version, options.abi) for package, version in chosen]
+    packages = [Watched(options.www, package, version, options.abi) for package, version in chosen]
     in_time = watch(options, packages)
     if not in_time:
         waiting = ", ".join(f"{w.package} {w.version}" for w in packages if not w.done())

@@ -9,5 +9,6 @@ mod add;
 mod chain;
 mod crashes;
 mod hostile;
+mod quickstart;
 mod refusals;
 mod stopping;
