@@ -21,7 +21,7 @@ STARTED = float(os.environ.get("QUICKSTART_T0") or time.time())
 # `settled`: another ABI's wheel serves this one too.
 FINAL = {"built", "settled", "failed", "skipped"}
 REMINDER_S = 60
-LOG_LINES = 40
+LOG_LINES = 60
 LOG_COLUMNS = 200
 # So many failed questions in a row and the master is not coming back.
 PATIENCE = 30
