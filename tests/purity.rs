@@ -1,0 +1,93 @@
+//! The rule that lets a simulator drive the farm: the state machines, the domain and the wire name nothing that does
+//! I/O, reads a clock or starts a thread.
+
+use std::path::{Path, PathBuf};
+
+/// What a pure module may not name, outside its own tests.
+const FORBIDDEN: [&str; 12] = [
+    "mio",
+    "postgres",
+    "r2d2",
+    "ureq",
+    "nix",
+    "std::net",
+    "std::fs",
+    "std::thread",
+    "std::process",
+    "std::os",
+    "Instant",
+    "SystemTime",
+];
+
+const PURE: [&str; 16] = [
+    "src/wire",
+    "src/domain",
+    "src/master/architect.rs",
+    "src/master/event.rs",
+    "src/master/farm.rs",
+    "src/master/file_juggler.rs",
+    "src/master/limits.rs",
+    "src/master/mr_chase.rs",
+    "src/master/pages.rs",
+    "src/master/publisher.rs",
+    "src/master/query.rs",
+    "src/master/seraph.rs",
+    "src/master/slave_driver.rs",
+    "src/slave/backoff.rs",
+    "src/slave/session.rs",
+    "src/slave/session",
+];
+
+fn files(path: &Path) -> Vec<PathBuf> {
+    if path.is_file() {
+        return vec![path.to_owned()];
+    }
+    let entries = std::fs::read_dir(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    entries.flat_map(|entry| files(&entry.unwrap().path())).collect()
+}
+
+/// The code of a file without comments and without its tests, which come last.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
+    lines
+        .take_while(|(_, line)| !line.starts_with("#[cfg(test)]"))
+        .map(|(number, line)| (number, line.split("//").next().unwrap_or_default()))
+}
+
+fn names(line: &str, word: &str) -> bool {
+    line.match_indices(word).any(|(at, _)| {
+        let edge = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() && c != '_');
+        edge(line[..at].chars().next_back()) && edge(line[at + word.len()..].chars().next())
+    })
+}
+
+#[test]
+fn pure_modules_name_no_socket_file_process_thread_database_or_clock() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    let mut lines = 0;
+    for path in PURE.iter().flat_map(|path| files(&root.join(path))) {
+        // the golden vectors' reader and test benches are tests as a whole
+        if path.file_name().is_some_and(|name| name == "vectors.rs" || name == "tests.rs") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        for (number, line) in code(&text) {
+            lines += 1;
+            for word in FORBIDDEN.iter().filter(|word| names(line, word)) {
+                found.push(format!("{}:{number}: {word}", path.display()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+    assert!(lines > 2000, "only {lines} lines were looked at");
+}
+
+#[test]
+fn the_check_sees_what_it_looks_for() {
+    assert!(names("use std::fs::File;", "std::fs"));
+    assert!(names("let now = Instant::now();", "Instant"));
+    assert!(code("let x = 1; // Instant").all(|(_, line)| !names(line, "Instant")));
+    assert_eq!(code("a\n#[cfg(test)]\nmod tests {}").count(), 1);
+    assert!(!names("community", "mio") && !names("domio::x", "mio"));
+}
