@@ -1,6 +1,8 @@
 //! The rule that lets a simulator drive the farm: the state machines, the domain and the wire name nothing that does
 //! I/O, reads a clock or starts a thread.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 
 /// What a pure module may not name, outside its own tests.

@@ -35,7 +35,9 @@ fn quickstart_builds_installs_says_what_failed_and_leaves_no_process_behind() {
     let first = quickstart(&dir, &["--once", "markupsafe==2.1.5", "BeautifulSoup==3.2.1"]);
     let printed = text(&first);
     assert_eq!(first.status.code(), Some(1), "one package failed\n{printed}");
-    let row = |name: &str| printed.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{printed}"));
+    let row = |name: &str| {
+        printed.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{printed}"))
+    };
     assert!(row("markupsafe  ").contains("installed"), "{printed}");
     assert!(row("beautifulsoup  ").contains("failed"), "{printed}");
     assert!(printed.contains("SyntaxError"), "the end of the failed build's log is shown\n{printed}");
@@ -45,7 +47,10 @@ fn quickstart_builds_installs_says_what_failed_and_leaves_no_process_behind() {
     let second = quickstart(&dir, &["--once", "markupsafe==2.1.5"]);
     let printed = text(&second);
     assert_eq!(second.status.code(), Some(0), "{printed}");
-    assert!(!printed.contains("Creating a private PostgreSQL cluster"), "the second run reuses the first's\n{printed}");
+    assert!(
+        !printed.contains("Creating a private PostgreSQL cluster"),
+        "the second run reuses the first's\n{printed}"
+    );
     assert_eq!(processes_of(&dir), Vec::<String>::new());
 
     let unknown = quickstart(&dir, &["--once", "no-such-package-on-any-index-6f1b"]);

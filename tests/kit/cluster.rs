@@ -208,7 +208,8 @@ impl Database<'_> {
 fn binaries() -> &'static Path {
     static FOUND: OnceLock<PathBuf> = OnceLock::new();
     FOUND.get_or_init(|| {
-        let mut dirs: Vec<PathBuf> = std::env::var_os("PIW_TEST_PG_BIN").into_iter().map(PathBuf::from).collect();
+        let mut dirs: Vec<PathBuf> =
+            std::env::var_os("PIW_TEST_PG_BIN").into_iter().map(PathBuf::from).collect();
         dirs.extend(std::env::var_os("PATH").iter().flat_map(std::env::split_paths));
         if let Ok(output) = Command::new("pg_config").arg("--bindir").output() {
             dirs.push(String::from_utf8_lossy(&output.stdout).trim().into());
