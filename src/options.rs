@@ -43,17 +43,19 @@ pub struct Failure {
     pub reasons: Vec<String>,
     /// The exit code.
     pub code: u8,
+    /// The master refused it, and so changed nothing.
+    pub answered: bool,
 }
 
 impl Failure {
     /// It could not be done.
     pub fn error(reason: impl Into<String>) -> Self {
-        Self { reasons: vec![reason.into()], code: 1 }
+        Self { reasons: vec![reason.into()], code: 1, answered: false }
     }
 
     /// It was asked wrongly, or declined.
     pub fn usage(reason: impl Into<String>) -> Self {
-        Self { reasons: vec![reason.into()], code: 2 }
+        Self { reasons: vec![reason.into()], code: 2, answered: false }
     }
 
     /// Says why, and gives the exit code.

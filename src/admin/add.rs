@@ -35,7 +35,13 @@ pub fn run(add: &Add, queue: &Path) -> Result<(), Failure> {
     let items = gather(add)?;
     let items =
         List::new(items).map_err(|_| Failure::usage("more requirements than one request takes (5,000)"))?;
-    let json = client::ask(queue, &FromTool::Add { items }, TIME_LIMIT)?;
+    let json = client::ask(queue, &FromTool::Add { items }, TIME_LIMIT).map_err(|mut failure| {
+        // a lost connection leaves it open; an answer of the master does not
+        if failure.answered {
+            failure.reasons.push("nothing was added".to_owned());
+        }
+        failure
+    })?;
     if add.json {
         println!("{json}");
         return Ok(());
@@ -77,7 +83,7 @@ fn gather(add: &Add) -> Result<Vec<crate::wire::import::Requirement>, Failure> {
     }
     if !errors.is_empty() {
         errors.push("nothing was added".to_owned());
-        return Err(Failure { reasons: errors, code: 1 });
+        return Err(Failure { reasons: errors, code: 1, answered: false });
     }
     if found.is_empty() {
         return Err(Failure::usage("nothing to add: name packages, -r FILE, or - for standard input"));

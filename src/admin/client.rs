@@ -56,7 +56,7 @@ pub fn ask(path: &Path, request: &FromTool, limit: Duration) -> Result<String, F
     };
     stream.set_write_timeout(Some(limit)).map_err(lost)?;
     stream.write_all(&output).map_err(lost)?;
-    answer(&mut stream, until).map_err(lost)?.map_err(|reasons| Failure { reasons, code: 1 })
+    answer(&mut stream, until).map_err(lost)?.map_err(|reasons| Failure { reasons, code: 1, answered: true })
 }
 
 fn answer(stream: &mut UnixStream, until: Instant) -> io::Result<Result<String, Vec<String>>> {

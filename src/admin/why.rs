@@ -36,8 +36,8 @@ pub fn run(why: &Why, queue: &Path) -> Result<(), Failure> {
     let version = Text::new(version).map_err(|reason| Failure::usage(format!("the version {reason}")))?;
     let request = FromTool::Why { package: requirement.package, version };
     let json = client::ask(queue, &request, TIME_LIMIT).map_err(|mut failure| {
-        if failure.code == 1 && failure.reasons.len() == 1 && failure.reasons[0].starts_with("not on") {
-            failure.reasons[0] = format!("{}: {}", why.package, failure.reasons[0]);
+        if failure.answered {
+            failure.reasons.iter_mut().for_each(|reason| *reason = format!("{}: {reason}", why.package));
         }
         failure
     })?;

@@ -71,7 +71,7 @@ fn usage(reason: impl ToString) -> StartError {
 pub fn run(settings: &Settings) -> Result<(), StartError> {
     if nix::unistd::geteuid().is_root() {
         return Err(error(
-            "piw-master must not run as root; run it as an account of its own (see the README)",
+            "must not run as root: start it as an account of its own (for example: runuser -u piwheels -- piw-master)",
         ));
     }
     if !matches!(settings.import_queue, Address::Path(_)) {
