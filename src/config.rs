@@ -60,6 +60,8 @@ impl std::error::Error for ConfigError {}
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     values: HashMap<String, (String, String)>,
+    /// What was passed over and may surprise: for the log, once there is one.
+    pub warnings: Vec<String>,
 }
 
 impl Config {
@@ -74,8 +76,12 @@ impl Config {
                 },
                 None => PathBuf::from(file),
             };
-            if let Ok(text) = std::fs::read_to_string(&file) {
-                config.read(&file, &text)?;
+            match std::fs::read_to_string(&file) {
+                Ok(text) => config.read(&file, &text)?,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    config.warnings.push(format!("{} is passed over: {error}", file.display()));
+                }
             }
         }
         if let Some(file) = explicit {

@@ -32,6 +32,7 @@ impl Common {
         let file: Option<PathBuf> = config.find(self.log_file.clone(), "log-file")?;
         let level = logging::console_level(self.quiet, self.verbose);
         logging::start(program, level, file.as_deref()).map_err(Failure::error)?;
+        config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
         Ok(config)
     }
 }

@@ -50,6 +50,7 @@ pub fn run(abi: &Abi, queue: &Path) -> Result<(), Failure> {
             let answer = parse(&client::ask(queue, &FromTool::AbiAdd { abi, rank: *rank }, TIME_LIMIT)?)?;
             match answer["opened"].as_u64() {
                 Some(0) => println!("{tag}: added"),
+                Some(1) => println!("{tag}: added; 1 version is queued for it"),
                 Some(opened) => println!("{tag}: added; {opened} versions are queued for it"),
                 None => println!("{tag}: was there already"),
             }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::client;
 use super::requirements;
+use crate::logging::utc;
 use crate::options::Failure;
 use crate::wire::Text;
 use crate::wire::import::FromTool;
@@ -47,6 +48,9 @@ pub fn run(why: &Why, queue: &Path) -> Result<(), Failure> {
     }
     let answer: Value = serde_json::from_str(&json).map_err(|e| Failure::error(e.to_string()))?;
     let name = answer["package"].as_str().unwrap_or_default();
+    if let Some(reason) = answer["skip"].as_str() {
+        println!("{name}: every version is skipped: {reason}");
+    }
     for version in answer["versions"].as_array().into_iter().flatten() {
         for line in describe(name, version) {
             println!("{line}");
@@ -96,8 +100,14 @@ fn describe_build(build: &Value) -> String {
             text("slave"),
             build["build_id"]
         ),
-        "queued" => format!("queued at place {}", build["place"]),
-        "delayed" => format!("waits until {} for attempt {}", text("due"), build["attempt"]),
+        "queued" => match build["place"].as_u64() {
+            Some(place) => format!("queued at place {place}"),
+            None => "queued, after the first 1,000".to_owned(),
+        },
+        "delayed" => {
+            let due = utc(build["due"].as_u64().unwrap_or_default());
+            format!("its slaves were lost; attempt {} comes at {due}", build["attempt"])
+        }
         "building" => format!("is being built by {} (build {})", text("slave"), build["build_id"]),
         "settled" => "settled by another ABI's wheel".to_owned(),
         "waiting" => "waits for the ABI before it".to_owned(),

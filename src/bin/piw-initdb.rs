@@ -69,6 +69,11 @@ fn ask(question: &str) -> bool {
     }
     let mut answer = String::new();
     match io::stdin().lock().read_line(&mut answer) {
+        Ok(0) => {
+            // the end of input left the cursor behind the question
+            let _ = writeln!(out);
+            false
+        }
         Ok(_) => matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"),
         Err(_) => false,
     }

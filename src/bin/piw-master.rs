@@ -91,5 +91,9 @@ fn run(options: Options) -> Result<(), Failure> {
             wheel_bytes: config.value(options.max_wheel, "max-wheel", Size(standard.wheel_bytes))?.0,
         },
     };
-    start::run(&settings).map_err(|error| Failure { reasons: vec![error.reason], code: error.code, answered: false })
+    start::run(&settings).map_err(|error| Failure {
+        reasons: vec![error.reason],
+        code: error.code,
+        answered: false,
+    })
 }

@@ -81,7 +81,7 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     if arguments.version {
-        println!("{}", piwheels::VERSION);
+        println!("piw-slave {}", piwheels::VERSION);
         return ExitCode::SUCCESS;
     }
     match run(arguments) {
@@ -103,7 +103,7 @@ fn parse(words: impl Iterator<Item = OsString>) -> Result<Arguments, ExitCode> {
             Err(ExitCode::SUCCESS)
         }
         Err(EarlyExit { output, status: Err(()) }) => {
-            eprintln!("piw-slave: {}", output.trim_end());
+            eprintln!("piw-slave: {}; see --help", output.trim_end());
             Err(ExitCode::from(2))
         }
     }
@@ -121,6 +121,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Refusal> {
     let log_file: Option<PathBuf> = config.find(arguments.log_file, "log-file")?;
     logging::start_small("piw-slave", logging::console_level(quiet, verbose), log_file.as_deref())
         .map_err(|line| Refusal(1, line))?;
+    config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
 
     let timeout = config.value(arguments.timeout, "timeout", Duration::secs(3 * 3600))?;
     let timeout_secs = u32::try_from(timeout.0.as_secs()).unwrap_or(0);

@@ -40,6 +40,8 @@ enum Root {
     Due(RewriteOrder),
     /// Written, a piece at a time; the last name written.
     Writing(RewriteOrder, Option<String>),
+    /// All its names are with the scribe.
+    Ending,
 }
 
 impl Pages {
@@ -60,7 +62,7 @@ impl Pages {
 
     /// Whether nothing is half done: orders that wait are rows, and safe.
     pub fn settled(&self) -> bool {
-        self.under_way == 0 && !self.asking && !matches!(self.root, Root::Writing(..))
+        self.under_way == 0 && !self.asking && !matches!(self.root, Root::Writing(..) | Root::Ending)
     }
 
     /// The database answered.
@@ -109,6 +111,7 @@ impl Pages {
                 out.effects.push(Effect::Page(PageRequest::RootNames(names)));
                 if end {
                     out.effects.push(Effect::Page(PageRequest::RootEnd(order)));
+                    self.root = Root::Ending;
                 }
             }
             other => {

@@ -120,38 +120,42 @@ fn prepare_directories(output: &Path, spool: Option<PathBuf>) -> Result<PathBuf,
             error(format!("cannot make {}: {e}; make it, writable for this account", path.display()))
         })
     };
-    make(output, 0o755)?;
-    make(&output.join("simple"), 0o755)?;
     let spool = spool.unwrap_or_else(|| {
         let mut name = output.as_os_str().to_owned();
         name.push(".spool");
         PathBuf::from(name)
     });
+    let outside =
+        || usage(format!("the spool {} must be outside the web site {}", spool.display(), output.display()));
+    // before anything is made; again below, when links are resolved
+    if spool.starts_with(output) {
+        return Err(outside());
+    }
+    make(output, 0o755)?;
+    make(&output.join("simple"), 0o755)?;
     make(&spool, 0o700)?;
     let place = |path: &Path| {
         let path = path.canonicalize().map_err(|e| error(format!("{}: {e}", path.display())))?;
         let device = path.metadata().map_err(|e| error(format!("{}: {e}", path.display())))?.dev();
         Ok((path, device))
     };
-    let ((output, on), (spool, beside)) = (place(output)?, place(&spool)?);
+    let ((real_output, on), (real_spool, beside)) = (place(output)?, place(&spool)?);
     if on != beside {
         let (a, b) = (output.display(), spool.display());
         return Err(usage(format!(
             "{a} and {b} must be on one file system; --spool-path names another place"
         )));
     }
-    if spool.starts_with(&output) {
-        let reason =
-            format!("the spool {} must be outside the web site {}", spool.display(), output.display());
-        return Err(usage(reason));
+    if real_spool.starts_with(&real_output) {
+        return Err(outside());
     }
-    for path in [&output, &spool] {
+    for path in [&real_output, &real_spool] {
         let probe = path.join(".piw-probe");
         std::fs::write(&probe, b"")
             .and_then(|()| std::fs::remove_file(&probe))
             .map_err(|e| error(format!("{} is not writable for this account: {e}", path.display())))?;
     }
-    Ok(spool)
+    Ok(real_spool)
 }
 
 /// Connects, checks the schema, and reads what the farm must know from the start.

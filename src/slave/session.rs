@@ -324,9 +324,11 @@ impl Session {
     fn take(&mut self, now: Millis, message: ToSlave, out: &mut Vec<Effect>) -> Result<(), String> {
         let name = message.name();
         match (message, self.link) {
-            (ToSlave::Bye { reason }, _) => {
+            (ToSlave::Bye { reason }, link) => {
+                // before its HELLO it is a refusal, which starting again does not mend
+                let refused = matches!(link, Link::Greeting { .. });
                 out.push(Effect::Report(Level::Warn, format!("the master says BYE: {reason}")));
-                self.leave("the master said BYE".to_owned(), false, out);
+                self.leave("the master said BYE".to_owned(), refused, out);
                 return Ok(());
             }
             (ToSlave::Hello { slave_id, index_url, resume, log_from }, Link::Greeting { .. }) => {

@@ -70,7 +70,7 @@ fn packages_added_before_any_abi_wait_for_one() {
     farm.index.offer(&Recipe::pure("early", "1.0"));
     let said = farm.piw(&["add", "early"]);
     assert!(said.contains("queued when an ABI is added"), "{said}");
-    assert_eq!(farm.piw(&["abi", "add", "cp311"]), "cp311: added; 1 versions are queued for it\n");
+    assert_eq!(farm.piw(&["abi", "add", "cp311"]), "cp311: added; 1 version is queued for it\n");
     assert_eq!(farm.piw(&["abi", "add", "cp39"]), "cp39: added\n");
     assert_eq!(farm.piw(&["abi", "add", "cp39"]), "cp39: was there already\n");
     let list = farm.piw(&["abi", "list"]);

@@ -380,7 +380,7 @@ fn a_private_directory_goes_with_its_slave() {
     peer.send(&ToSlave::Bye { reason: Text::default() });
     peer.bye();
     let status = child.wait_with_output().unwrap().status;
-    assert_eq!(status.code(), Some(0));
+    assert_eq!(status.code(), Some(1), "it was refused before it was let in");
     assert_eq!(rig.left(), [""; 0]);
 }
 
@@ -396,7 +396,7 @@ fn wrong_usage_is_told_from_trouble_by_the_exit_code() {
     };
     let (code, said) = run(&["--help"]);
     assert!(code == 0 && said.contains("--log-limit"), "{code}: {said}");
-    assert_eq!(run(&["--version"]), (0, format!("{}\n", piwheels::VERSION)));
+    assert_eq!(run(&["--version"]), (0, format!("piw-slave {}\n", piwheels::VERSION)));
     for (arguments, expected, what) in [
         (&["--no-such-option"][..], 2, "--no-such-option"),
         (&["--timeout", "soon"], 2, "soon"),

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use mio::Waker;
 use r2d2_postgres::PostgresConnectionManager;
@@ -26,6 +27,8 @@ pub const ORACLES: usize = 4;
 /// First and longest pause before a question is asked again.
 const AGAIN_FIRST: Duration = Duration::from_millis(50);
 const AGAIN_LONGEST: Duration = Duration::from_secs(2);
+/// While the database is away, the log says so this often, and not once for each question that waits.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(30);
 
 /// The pool that the oracles draw from.
 pub type Pool = r2d2::Pool<PostgresConnectionManager<NoTls>>;
@@ -70,7 +73,32 @@ pub struct Threads {
     gazer: Worker<(Ticket, Vec<LookUp>)>,
     replies: Receiver<Reply>,
     taken: VecDeque<Reply>,
-    stopping: Arc<AtomicBool>,
+    trouble: Arc<Trouble>,
+}
+
+/// What the oracles share: whether the master ends, and when the database was last complained about.
+#[derive(Default)]
+struct Trouble {
+    stopping: AtomicBool,
+    complained: Mutex<Option<Instant>>,
+}
+
+impl Trouble {
+    /// Says that the database is away, if nobody has lately.
+    fn complain(&self, reason: &str) {
+        let mut complained = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
+        if complained.is_none_or(|at| at.elapsed() >= COMPLAIN_EVERY) {
+            *complained = Some(Instant::now());
+            log::warn!("the database does not answer ({reason}); asking again until it does");
+        }
+    }
+
+    /// Says that the database is back, if it was complained about.
+    fn over(&self) {
+        if self.complained.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
+            log::warn!("the database answers again");
+        }
+    }
 }
 
 impl Threads {
@@ -84,10 +112,10 @@ impl Threads {
     ) -> io::Result<Self> {
         let (sender, replies) = channel();
         let way = Way { replies: sender, waker: Arc::new(waker) };
-        let stopping = Arc::new(AtomicBool::new(false));
+        let trouble = Arc::new(Trouble::default());
         let mut oracles = Vec::with_capacity(ORACLES);
         for n in 0..ORACLES {
-            oracles.push(start_oracle(OracleId(n), pool.clone(), way.clone(), stopping.clone())?);
+            oracles.push(start_oracle(OracleId(n), pool.clone(), way.clone(), trouble.clone())?);
         }
         let (back, at, beside) = (way.clone(), output.clone(), spool.clone());
         let writer = Worker::start(
@@ -130,7 +158,7 @@ impl Threads {
             gazer,
             replies,
             taken: VecDeque::new(),
-            stopping,
+            trouble,
         })
     }
 
@@ -180,7 +208,7 @@ impl Threads {
     /// Lets the threads finish what they were asked: files and pages whole, questions to the database answered or given
     /// up. The cloud gazer is not waited for: what it reads changes nothing.
     pub(super) fn finish(self) {
-        self.stopping.store(true, Ordering::Relaxed);
+        self.trouble.stopping.store(true, Ordering::Relaxed);
         self.writer.finish();
         self.scribe.finish();
         self.oracles.into_iter().for_each(Worker::finish);
@@ -191,13 +219,13 @@ fn start_oracle(
     id: OracleId,
     pool: Pool,
     way: Way,
-    stopping: Arc<AtomicBool>,
+    trouble: Arc<Trouble>,
 ) -> io::Result<Worker<(Ticket, Query)>> {
     Worker::start(
         &format!("oracle-{}", id.0 + 1),
         || (),
         move |(), (ticket, query): (Ticket, Query), answer: &mut dyn FnMut(_)| {
-            if let Some(found) = ask_until_answered(&pool, &query, &stopping) {
+            if let Some(found) = ask_until_answered(&pool, &query, &trouble) {
                 answer((ticket, found));
             }
         },
@@ -208,7 +236,7 @@ fn start_oracle(
 
 /// Asks again, with growing pauses, as long as the database is away or busy: every query may be repeated. `None` only
 /// when the master ends meanwhile.
-fn ask_until_answered(pool: &Pool, query: &Query, stopping: &AtomicBool) -> Option<Answer> {
+fn ask_until_answered(pool: &Pool, query: &Query, trouble: &Trouble) -> Option<Answer> {
     let mut pause = AGAIN_FIRST;
     let mut tries = 0u32;
     loop {
@@ -216,7 +244,7 @@ fn ask_until_answered(pool: &Pool, query: &Query, stopping: &AtomicBool) -> Opti
             Ok(mut client) => match oracle::execute(&mut client, query) {
                 Ok(answer) => {
                     if tries > 0 {
-                        log::info!("the database answers again");
+                        trouble.over();
                     }
                     return Some(answer);
                 }
@@ -225,12 +253,12 @@ fn ask_until_answered(pool: &Pool, query: &Query, stopping: &AtomicBool) -> Opti
             },
             Err(error) => error.to_string(),
         };
-        if stopping.load(Ordering::Relaxed) {
+        if trouble.stopping.load(Ordering::Relaxed) {
             return None;
         }
         // the first one may be a deadlock or a dropped connection, which a second try mends
         if tries > 0 {
-            log::warn!("the database does not answer ({failure}); asking again in {} ms", pause.as_millis());
+            trouble.complain(&failure);
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(AGAIN_LONGEST);

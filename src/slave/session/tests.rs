@@ -404,8 +404,8 @@ fn a_master_that_does_not_answer_is_left_and_tried_again() {
 fn bye_from_the_master_stops_the_build_answers_and_ends_in_every_state() {
     let mut greeting = Rig::new();
     greeting.connect();
-    for mut rig in [greeting, Rig::asked()] {
-        assert_eq!(rig.put(bye()), [say_bye("the master said BYE"), Effect::Exit { failure: false }]);
+    for (mut rig, failure) in [(greeting, true), (Rig::asked(), false)] {
+        assert_eq!(rig.put(bye()), [say_bye("the master said BYE"), Effect::Exit { failure }]);
         assert!(rig.reports.iter().any(|line| line.contains("enough")), "{:?}", rig.reports);
     }
     for mut rig in [Rig::building(), Rig::offered(1), Rig::sending()] {
