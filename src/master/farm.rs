@@ -596,3 +596,6 @@ impl Farm {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

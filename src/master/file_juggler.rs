@@ -246,6 +246,19 @@ impl FileJuggler {
 }
 
 #[cfg(test)]
+impl FileJuggler {
+    /// Transfers that are expected or under way.
+    pub(super) fn transfers(&self) -> usize {
+        self.transfers.len()
+    }
+
+    /// Bytes asked for or unwritten: as counted, and as the transfers have them.
+    pub(super) fn in_flight(&self) -> (u64, u64) {
+        (self.in_flight, self.transfers.values().map(Transfer::in_flight).sum())
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::{ProjectName, Sha256, Version};
