@@ -111,11 +111,13 @@ impl Farm {
             Event::Slave(conn, message) => self.slave(now, conn, message, out),
             Event::File(conn, message) => {
                 if let Err(defect) = self.juggler.message(now, conn, message, &mut out.effects) {
+                    self.juggler.closed(conn, &mut out.effects);
                     out.close(conn, Some(defect));
                 }
             }
             Event::Tool(conn, message) => {
                 if let Err(defect) = self.chase.message(conn, message, out) {
+                    self.chase.closed(conn);
                     out.close(conn, Some(defect));
                 }
             }
@@ -143,9 +145,15 @@ impl Farm {
     /// A message on a slave channel.
     fn slave(&mut self, now: Millis, conn: ConnId, message: FromSlave, out: &mut Out) {
         self.slaves.heard(now, conn);
-        let greeted = self.slaves.slaves.get(&conn).is_some_and(|s| s.introduction.is_some());
+        let Some(slave) = self.slaves.slaves.get(&conn) else { return };
+        // what crosses the master's BYE, or comes behind a defect, is not listened to; only the slave's BYE still counts
+        if slave.state == State::Leaving && !matches!(message, FromSlave::Bye { .. }) {
+            return;
+        }
+        let greeted = slave.introduction.is_some();
         if !greeted && !matches!(message, FromSlave::Hello { .. } | FromSlave::Bye { .. }) {
-            out.close(conn, Some(format!("{} before HELLO", message.name())));
+            let defect = format!("{} before HELLO", message.name());
+            self.drop_slave(conn, Some(defect), out);
             return;
         }
         let verdict = match message {
@@ -192,14 +200,22 @@ impl Farm {
             Verdict::Offers(offer) => self.publisher.offer(*offer, out),
             Verdict::OffersAndDrop(offer, defect) => {
                 self.publisher.offer(*offer, out);
-                out.close(conn, Some(defect));
+                self.drop_slave(conn, Some(defect), out);
             }
-            Verdict::Drop(defect) => out.close(conn, Some(defect)),
+            Verdict::Drop(defect) => self.drop_slave(conn, Some(defect), out),
             Verdict::Refuse(reason) => {
                 self.slaves.dismiss(conn, &reason, out);
                 out.close(conn, Some(reason));
             }
         }
+    }
+
+    /// Ends a slave's connection: for a defect of the slave, or for no fault. It may come back.
+    fn drop_slave(&mut self, conn: ConnId, defect: Option<String>, out: &mut Out) {
+        if let Some(slave) = self.slaves.slaves.get_mut(&conn) {
+            slave.state = State::Leaving;
+        }
+        out.close(conn, defect);
     }
 
     fn label(&self, conn: ConnId) -> String {
@@ -409,7 +425,7 @@ impl Farm {
             Some((log_from, before)) => {
                 log::info!("slave {id} returns with build {}", token.build);
                 if let Some(before) = before {
-                    out.close(before, None);
+                    self.drop_slave(before, None, out);
                 }
                 self.welcome(conn, Resume::GoOn, log_from, out);
             }
@@ -510,7 +526,7 @@ impl Farm {
                 }
                 Step::Drop(build, defect) => {
                     if let Some(conn) = self.slaves.jobs.get(&build).and_then(|job| job.conn) {
-                        out.close(conn, Some(defect));
+                        self.drop_slave(conn, Some(defect), out);
                     }
                 }
             }

@@ -66,7 +66,7 @@ pub enum State {
     Building(BuildId),
     /// Its result is on its way into the index.
     Offered(BuildId),
-    /// It was told BYE.
+    /// It was told BYE, said BYE, or its connection is being closed: nothing else it says is listened to.
     Leaving,
 }
 

@@ -231,6 +231,21 @@ fn late_and_building_is_dropped_late_and_built_goes_on() {
 }
 
 #[test]
+fn of_two_connections_with_one_token_the_older_is_closed() {
+    let mut bed = Testbed::new();
+    let (old, token) = bed.building(1);
+    let new = bed.come_back(token, Holding::Building, Adoption::Live(job_of(token)));
+    assert_eq!(bed.said(), ["ask adopt 1", "1: CLOSE", "2: HELLO GoOn 0"]);
+    bed.say(old, log(0, 5));
+    bed.built(old, token, BuildEnd::Failed, &[]);
+    bed.cut(old);
+    assert!(bed.said().is_empty(), "what the old one still said concerns nobody");
+    bed.say(new, log(0, 5));
+    bed.built(new, token, BuildEnd::Failed, &[]);
+    assert_eq!(bed.said(), ["log 1 0+5", "place 1 [] log"]);
+}
+
+#[test]
 fn a_second_offer_while_the_first_is_under_way_changes_nothing() {
     let (mut bed, slave, token) = offering();
     bed.cut(slave);

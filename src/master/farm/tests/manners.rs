@@ -79,6 +79,55 @@ fn only_hello_comes_first_and_only_once() {
     }
 }
 
+#[test]
+fn a_peer_with_many_defects_is_closed_for_the_first() {
+    let (mut bed, slave, _) = in_state("idle");
+    bed.say(slave, log(0, 1));
+    bed.said();
+    for _ in 0..3 {
+        bed.say(slave, log(0, 1));
+        bed.say(slave, FromSlave::Sent { index: 0 });
+        bed.say(slave, FromSlave::Idle {});
+    }
+    assert!(bed.said().is_empty(), "one line in the log, and no job for a connection that ends");
+
+    let file = bed.open(Channel::File);
+    bed.chunk(file, 0, 1);
+    assert_eq!(bed.said().len(), 1);
+    bed.chunk(file, 0, 1);
+    assert!(bed.said().is_empty());
+}
+
+#[test]
+fn a_job_claimed_for_a_connection_that_is_being_closed_goes_back() {
+    let (mut bed, slave, _) = in_state("waiting for an answer");
+    bed.say(slave, FromSlave::Idle {});
+    bed.said();
+    bed.hand_out(1);
+    assert_eq!(bed.said(), ["ask release 1"]);
+}
+
+#[test]
+fn who_may_not_be_here_is_told_bye_and_closed() {
+    let refused = [
+        (introduction("0.0", "cp311", PLATFORM), "this farm runs version"),
+        (introduction(VERSION, "cp39", PLATFORM), "this farm does not build for cp39"),
+        (introduction(VERSION, "py3", PLATFORM), "\"py3\" is not an ABI"),
+        (introduction(VERSION, "cp311", ""), "\"\" is not a platform tag"),
+        (introduction(VERSION, "cp311", "Linux-x"), "\"Linux-x\" is not a platform tag"),
+    ];
+    for (hello, reason) in refused {
+        let mut bed = Testbed::new();
+        let slave = bed.open(Channel::Slave);
+        bed.say(slave, hello);
+        let said = bed.said();
+        assert_eq!(said[0], "1: BYE");
+        assert!(said[1].starts_with(&format!("1: CLOSE ({reason}")), "{said:?}");
+        bed.say(slave, introduction(VERSION, "cp311", PLATFORM));
+        assert!(bed.said().is_empty(), "BYE is the last word");
+    }
+}
+
 fn introduction(software: &str, abi: &str, platform: &str) -> FromSlave {
     FromSlave::Hello {
         software: text(software),

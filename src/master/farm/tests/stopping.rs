@@ -101,6 +101,24 @@ fn while_draining_a_claim_under_way_gives_its_job_back() {
 }
 
 #[test]
+fn the_second_signal_tells_everybody_to_go_and_takes_their_jobs_back() {
+    let mut bed = Testbed::new();
+    let (slave, token) = bed.building(1);
+    bed.put(Event::Drain);
+    bed.put(Event::Stop);
+    assert_eq!(bed.said(), ["stop listening", "1: BYE"]);
+    // what crosses BYE is no defect: the slave's own BYE is still to come, and gives the job back
+    bed.say(slave, log(0, 5));
+    bed.built(slave, token, BuildEnd::Built, &[(PURE, 5)]);
+    bed.say(slave, FromSlave::Busy {});
+    assert!(bed.said().is_empty());
+    bye(&mut bed, slave);
+    assert_eq!(bed.said(), ["discard log 1", "ask release 1", "1: CLOSE"]);
+    bed.answer("release", Answer::Released(None));
+    assert_eq!(bed.said(), ["exit"]);
+}
+
+#[test]
 fn the_second_signal_waits_for_nobody_longer_than_its_time() {
     let mut bed = Testbed::new();
     bed.building(1);
