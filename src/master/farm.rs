@@ -191,6 +191,9 @@ impl Farm {
         match verdict {
             Verdict::Fine => {}
             Verdict::WantsJob => self.claim(conn, out),
+            Verdict::Arrives if self.running != Running::Yes => {
+                self.slaves.dismiss(conn, "the master stops", out);
+            }
             Verdict::Arrives => self.welcome(conn, Resume::None, 0, out),
             Verdict::Returns(held) => {
                 let slave = self.label(conn);
@@ -549,9 +552,10 @@ impl Farm {
             .map(|(conn, _)| *conn)
             .collect();
         for conn in idle {
-            // one that is asking or returning is told when its answer comes
+            // One that is asking or returning is told when its answer comes, and one that has not said HELLO may hold a
+            // build, which BYE would cost it.
             let state = self.slaves.slaves.get(&conn).map(|s| s.state.clone());
-            if !matches!(state, Some(State::Asked | State::Adopting(_))) {
+            if !matches!(state, Some(State::Greeting | State::Asked | State::Adopting(_))) {
                 self.slaves.dismiss(conn, "the master stops", out);
             }
         }

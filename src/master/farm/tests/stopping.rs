@@ -101,6 +101,43 @@ fn while_draining_a_claim_under_way_gives_its_job_back() {
 }
 
 #[test]
+fn while_draining_a_slave_that_comes_back_delivers() {
+    let mut bed = Testbed::new();
+    let token = token(1);
+    let early = bed.greet(Some(Held { token, state: Holding::Built }));
+    let late = bed.open(Channel::Slave);
+    bed.put(Event::Drain);
+    assert_eq!(bed.said(), ["ask adopt 1", "stop listening"], "BYE would cost them what they hold");
+    bed.say(
+        late,
+        hello("cp311", Some(Held { token: crate::master::testbed::token(2), state: Holding::Built })),
+    );
+    bed.answer("adopt 1", Answer::Adopted(Adoption::Live(job_of(token))));
+    bed.answer("adopt 2", Answer::Adopted(Adoption::Recorded));
+    bed.built(early, token, BuildEnd::Failed, &[]);
+    assert_eq!(bed.said(), ["ask adopt 2", "1: HELLO GoOn 0", "2: HELLO Drop 0", "place 1 []"]);
+    bed.say(late, FromSlave::Idle {});
+    assert_eq!(bed.said(), ["2: BYE"]);
+    bye(&mut bed, late);
+    bed.placed(1, Placed::Durable);
+    bed.recorded(1);
+    bye(&mut bed, early);
+    let said = bed.said();
+    assert_eq!(said[said.len() - 4..], ["1: DONE 1", "1: BYE", "1: CLOSE", "exit"]);
+}
+
+#[test]
+fn while_draining_a_new_slave_is_told_to_go() {
+    let mut bed = Testbed::new();
+    let slave = bed.open(Channel::Slave);
+    bed.put(Event::Drain);
+    bed.say(slave, hello("cp311", None));
+    assert_eq!(bed.said(), ["stop listening", "1: BYE"]);
+    bye(&mut bed, slave);
+    assert_eq!(bed.said(), ["1: CLOSE", "exit"]);
+}
+
+#[test]
 fn the_second_signal_tells_everybody_to_go_and_takes_their_jobs_back() {
     let mut bed = Testbed::new();
     let (slave, token) = bed.building(1);
