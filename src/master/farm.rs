@@ -351,9 +351,8 @@ impl Farm {
     fn claimed(&mut self, conn: ConnId, job: Option<Job>, out: &mut Out) {
         let seen = self.claims.remove(&conn);
         let Some(job) = job else {
-            let Some(who) = self.slaves.slaves.get(&conn).and_then(|s| s.introduction.clone()) else {
-                return;
-            };
+            let Some(slave) = self.slaves.slaves.get(&conn) else { return };
+            let (State::Asked, Some(who)) = (&slave.state, slave.introduction.clone()) else { return };
             if self.running == Running::Yes
                 && seen.is_some_and(|seen| !self.architect.sleep(conn, &who.abi, seen))
             {
@@ -398,17 +397,22 @@ impl Farm {
         }
     }
 
-    /// One job came into the queue of an ABI.
+    /// One job came into the queue of an ABI. One that is leaving does not take the wake-up with it.
     fn arrived(&mut self, abi: &AbiTag, out: &mut Out) {
-        if let Some(conn) = self.architect.arrived(abi) {
-            self.wake(conn, out);
+        while let Some(conn) = self.architect.arrived(abi) {
+            if self.wake(conn, out) {
+                return;
+            }
         }
     }
 
-    fn wake(&self, conn: ConnId, out: &mut Out) {
-        if self.slaves.slaves.get(&conn).is_some_and(|slave| slave.state == State::Asleep) {
+    /// Wakes a slave; false when it does not sleep.
+    fn wake(&self, conn: ConnId, out: &mut Out) -> bool {
+        let asleep = self.slaves.slaves.get(&conn).is_some_and(|slave| slave.state == State::Asleep);
+        if asleep {
             out.tell(conn, ToSlave::Wake {});
         }
+        asleep
     }
 
     /// The database knows what became of a returning slave's job.

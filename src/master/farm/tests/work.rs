@@ -54,6 +54,32 @@ fn work_that_arrives_during_a_claim_is_claimed_again() {
 }
 
 #[test]
+fn a_slave_that_is_gone_or_leaving_is_not_woken_in_anothers_place() {
+    let mut bed = Testbed::new();
+    let gone = asleep(&mut bed);
+    let leaving = bed.slave();
+    bed.say(leaving, FromSlave::Idle {});
+    bed.say(leaving, FromSlave::Bye { reason: text("enough") });
+    bed.answer("claim", Answer::Claimed(None));
+    bed.said();
+    asleep(&mut bed);
+    bed.cut(gone);
+    arrives(&mut bed);
+    assert_eq!(bed.said(), ["3: WAKE"]);
+}
+
+#[test]
+fn a_sleeper_that_says_bye_does_not_take_the_wake_up_with_it() {
+    let mut bed = Testbed::new();
+    let leaving = asleep(&mut bed);
+    asleep(&mut bed);
+    bed.say(leaving, FromSlave::Bye { reason: text("enough") });
+    bed.said();
+    arrives(&mut bed);
+    assert_eq!(bed.said(), ["2: WAKE"]);
+}
+
+#[test]
 fn a_job_that_was_claimed_for_a_slave_that_is_gone_goes_back_and_wakes_another() {
     let mut bed = Testbed::new();
     asleep(&mut bed);
