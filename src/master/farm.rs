@@ -121,7 +121,7 @@ impl Farm {
                     out.close(conn, Some(defect));
                 }
             }
-            Event::Closed(conn) => self.closed(conn, out),
+            Event::Closed(conn) => self.closed(now, conn, out),
             Event::Database(ticket, answer) => {
                 if let Some(purpose) = out.purpose(ticket) {
                     self.answered(now, purpose, answer, out);
@@ -294,11 +294,11 @@ impl Farm {
     }
 
     /// A connection is gone.
-    fn closed(&mut self, conn: ConnId, out: &mut Out) {
+    fn closed(&mut self, now: Millis, conn: ConnId, out: &mut Out) {
         self.juggler.closed(conn, &mut out.effects);
         self.chase.closed(conn);
         self.claims.remove(&conn);
-        let Some(slave) = self.slaves.closed(conn) else { return };
+        let Some(slave) = self.slaves.closed(now, conn) else { return };
         let Some(who) = &slave.introduction else { return };
         self.architect.forget(conn, &who.abi);
         if slave.state != State::Leaving {
@@ -472,9 +472,8 @@ impl Farm {
         for (build, slave, what) in &swept.expired {
             log::warn!("build {build}: {slave} was not heard from in time; {what} is queued again");
             let away = self.slaves.jobs.get(build).is_some_and(|job| job.conn.is_none());
-            if away && self.publisher.cancel(*build, out) {
-                self.slaves.finish(*build);
-                out.effects.push(Effect::Disk(DiskRequest::DiscardLog(*build)));
+            if away {
+                self.give_up(*build, out);
             }
         }
         for abi in &swept.opened {
@@ -482,6 +481,14 @@ impl Farm {
         }
         if swept.more {
             self.sweep(out);
+        }
+    }
+
+    /// A job whose slave is not expected back: nothing is kept of it, unless it can be finished without the slave.
+    fn give_up(&mut self, build: BuildId, out: &mut Out) {
+        if self.publisher.cancel(build, out) {
+            self.slaves.finish(build);
+            out.effects.push(Effect::Disk(DiskRequest::DiscardLog(build)));
         }
     }
 
@@ -600,6 +607,9 @@ impl Farm {
 
     fn tick(&mut self, now: Millis, out: &mut Out) {
         self.slaves.tick(now, out);
+        for build in self.slaves.lost(now, self.limits.lease) {
+            self.give_up(build, out);
+        }
         self.juggler.tick(now, &mut out.effects);
         self.publisher.tick(now, out);
         // a draining master may have hours of building before it: leases are renewed and pages written meanwhile

@@ -215,6 +215,28 @@ fn a_lease_that_ends_while_the_build_is_placed_does_not_lose_it() {
 }
 
 #[test]
+fn a_late_build_whose_slave_is_lost_again_is_thrown_away_though_no_sweep_names_it() {
+    let lease = Limits::default().lease;
+    let mut bed = Testbed::new();
+    let token = crate::master::testbed::token(1);
+    let slave = bed.come_back(token, Holding::Built, Adoption::Late(job_of(token)));
+    bed.built(slave, token, BuildEnd::Built, &[(PURE, 5)]);
+    assert_eq!(bed.said(), ["ask adopt 1", "1: HELLO GoOn 0", "open t1 5", "1: SEND 0"]);
+    bed.cut(slave);
+    bed.wait(lease - Millis(1));
+    assert!(bed.said_beside_housekeeping().is_empty());
+    assert_eq!(bed.farm.juggler.transfers(), 1, "it may come back until its lease would have ended");
+    bed.wait(Millis::secs(1));
+    let said = bed.said_beside_housekeeping();
+    assert!(
+        said.contains(&"discard t1".to_owned()) && said.contains(&"discard log 1".to_owned()),
+        "{said:?}"
+    );
+    assert_eq!(bed.farm.juggler.transfers(), 0);
+    assert!(bed.farm.slaves.jobs.is_empty());
+}
+
+#[test]
 fn late_and_building_is_dropped_late_and_built_goes_on() {
     let token = crate::master::testbed::token(1);
     let mut bed = Testbed::new();
