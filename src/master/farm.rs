@@ -525,17 +525,26 @@ impl Farm {
                             key
                         }
                     };
-                    if let Some(conn) = self.slaves.jobs.get(&build).and_then(|job| job.conn) {
+                    // one that came back and has not said BUILT again is told when it does
+                    if let Some((conn, State::Offered(_))) = self.slaves.holder(build) {
                         out.tell(conn, ToSlave::Send { index, transfer: key });
                     }
                 }
                 Step::Forget(transfer) => self.juggler.forget(transfer, &mut out.effects),
                 Step::Done(build) => {
-                    if let Some(conn) = self.slaves.finish(build) {
-                        out.tell(conn, ToSlave::Done { build });
-                        if self.running != Running::Yes {
-                            self.slaves.dismiss(conn, "the master stops", out);
+                    let holder = self.slaves.holder(build).map(|(conn, state)| (conn, state.clone()));
+                    self.slaves.finish(build);
+                    match holder {
+                        Some((conn, State::Offered(_))) => {
+                            out.tell(conn, ToSlave::Done { build });
+                            if self.running != Running::Yes {
+                                self.slaves.dismiss(conn, "the master stops", out);
+                            }
                         }
+                        // It came back and has not said BUILT again, so DONE may not come: with its next HELLO it hears
+                        // that the build is recorded.
+                        Some((conn, State::Building(_))) => self.drop_slave(conn, None, out),
+                        _ => {}
                     }
                 }
                 Step::Drop(build, defect) => {

@@ -360,6 +360,12 @@ impl SlaveDriver {
         }
     }
 
+    /// The slave that holds a build, if it is there, and what it is doing.
+    pub fn holder(&self, build: BuildId) -> Option<(ConnId, &State)> {
+        let conn = self.jobs.get(&build)?.conn?;
+        Some((conn, &self.slaves.get(&conn)?.state))
+    }
+
     /// A build is over: the slave that holds it, if it is there, is idle again.
     pub fn finish(&mut self, build: BuildId) -> Option<ConnId> {
         let conn = self.jobs.remove(&build)?.conn?;

@@ -153,6 +153,36 @@ fn a_build_that_was_recorded_meanwhile_is_dropped() {
 }
 
 #[test]
+fn a_slave_that_is_back_is_told_neither_send_nor_done_before_it_offers_again() {
+    // the check of the first file ends between HELLO and BUILT
+    let mut bed = Testbed::new();
+    let (slave, token) = bed.building(1);
+    bed.built(slave, token, BuildEnd::Built, &[(PURE, 5), (BOUND, 7)]);
+    bed.deliver(1, 5);
+    bed.say(slave, FromSlave::Sent { index: 0 });
+    bed.cut(slave);
+    let slave = bed.come_back(token, Holding::Built, Adoption::Live(job_of(token)));
+    bed.said();
+    bed.sound(1);
+    assert_eq!(bed.said(), ["open t2 7"], "the slave still sends its log");
+    bed.built(slave, token, BuildEnd::Built, &[(PURE, 5), (BOUND, 7)]);
+    assert_eq!(bed.said(), [format!("{}: SEND 1", slave.0)]);
+    // the commit ends there
+    bed.deliver(2, 7);
+    bed.sound(2);
+    bed.say(slave, FromSlave::Sent { index: 1 });
+    bed.placed(1, Placed::Durable);
+    bed.cut(slave);
+    let slave = bed.come_back(token, Holding::Built, Adoption::Live(job_of(token)));
+    bed.said();
+    bed.recorded(1);
+    let said = bed.said();
+    assert_eq!(said.last(), Some(&format!("{}: CLOSE", slave.0)), "it comes again and is told drop");
+    bed.built(slave, token, BuildEnd::Built, &[(PURE, 5), (BOUND, 7)]);
+    assert!(bed.said().is_empty(), "what crosses the end of the connection is nobody's defect");
+}
+
+#[test]
 fn a_slave_lost_for_good_while_fetching_leaves_nothing_behind() {
     let mut bed = Testbed::new();
     let (slave, token) = bed.building(1);

@@ -150,6 +150,25 @@ fn a_log_with_a_gap_closes_the_connection_and_the_job_waits() {
 }
 
 #[test]
+fn a_log_over_its_limit_ends_the_build() {
+    let mut bed = Testbed::with(Limits { log_bytes: 100, ..Limits::default() });
+    let (slave, token) = bed.building(1);
+    bed.say(slave, log(0, 100));
+    bed.say(slave, log(100, 1));
+    let closed = "1: CLOSE (its log is over 100 bytes)";
+    assert_eq!(bed.said(), ["log 1 0+100", "place 1 [] log remark", closed]);
+    bed.cut(slave);
+    bed.placed(1, Placed::Durable);
+    // back before the commit, still building: its next words are over the limit again
+    let adopted = crate::master::query::Adoption::Live(job_of(token));
+    let slave = bed.come_back(token, Holding::Building, adopted);
+    bed.said();
+    bed.recorded(1);
+    assert_eq!(bed.said(), [format!("{}: CLOSE", slave.0)], "DONE may not come while it builds");
+    assert!(bed.farm.slaves.jobs.is_empty());
+}
+
+#[test]
 fn a_log_that_waits_for_the_disk_holds_its_slave_until_half_is_written() {
     let (mut bed, slave, _) = in_state("building");
     let pieces = LOG_BACKLOG_BYTES / LOG_BYTES as u64;
