@@ -78,10 +78,14 @@ struct Publication {
     unclaimed: Vec<String>,
 }
 
+/// `Requires-Python` of a wheel, and the digest of its METADATA.
+type Metadata = (Option<String>, Sha256);
+
 #[derive(Debug, PartialEq, Eq)]
 enum Stage {
-    /// The next file is fetched: its transfer, whether the slave said SENT, what the check found.
-    Fetching { transfer: TransferId, sent: bool, checked: Option<(Option<String>, Sha256)> },
+    /// The next file is fetched: its transfer, whether the slave said SENT, what the check found (or why it is no
+    /// wheel of this version).
+    Fetching { transfer: TransferId, sent: bool, checked: Option<Result<Metadata, String>> },
     /// The slave is not there; SEND waits for its return.
     Waiting,
     /// The disk failed; the same again at this time.
@@ -232,7 +236,7 @@ impl Publisher {
         }
         match checked {
             Checked::Sound { requires_python, metadata_sha256 } => {
-                *slot = Some((requires_python, metadata_sha256));
+                *slot = Some(Ok((requires_python, metadata_sha256)));
                 self.advance(build, out);
             }
             Checked::WrongDigest { found } => {
@@ -247,7 +251,10 @@ impl Publisher {
                 }
                 self.steps.push(Step::Drop(build, reason));
             }
-            Checked::BadWheel(reason) => self.fail(build, Outcome::BadWheel, reason, out),
+            Checked::BadWheel(reason) => {
+                *slot = Some(Err(reason));
+                self.advance(build, out);
+            }
         }
     }
 
@@ -264,15 +271,23 @@ impl Publisher {
         }
     }
 
-    /// Goes to the next file when this one is sent and sound. Both are waited for: the slave is told SEND only when it
-    /// expects to be.
+    /// Goes on when a file is sent and checked. Both are waited for: the slave is told SEND only when it expects to be,
+    /// and DONE not before its SENT, which would then come out of nowhere.
     fn advance(&mut self, build: BuildId, out: &mut Out) {
         let Some(publication) = self.builds.get_mut(&build) else { return };
         let Stage::Fetching { transfer, sent: true, checked: Some(_) } = publication.stage else { return };
-        let Stage::Fetching { checked: Some((requires_python, metadata_sha256)), .. } =
+        let Stage::Fetching { checked: Some(checked), .. } =
             std::mem::replace(&mut publication.stage, Stage::Waiting)
         else {
             return;
+        };
+        let (requires_python, metadata_sha256) = match checked {
+            Ok(metadata) => metadata,
+            Err(reason) => {
+                self.drop_transfer(transfer, out);
+                self.fail(build, Outcome::BadWheel, reason, out);
+                return;
+            }
         };
         let file = &publication.offer.files[publication.ready.len()];
         let record = FileRecord {
@@ -301,10 +316,7 @@ impl Publisher {
         );
         publication.offer.outcome = outcome;
         publication.offer.remark = Some(reason);
-        let mut dropped: Vec<_> = publication.ready.drain(..).map(|(transfer, _)| transfer).collect();
-        if let Stage::Fetching { transfer, .. } = publication.stage {
-            dropped.push(transfer);
-        }
+        let dropped: Vec<_> = publication.ready.drain(..).map(|(transfer, _)| transfer).collect();
         publication.offer.files.clear();
         for transfer in dropped {
             self.drop_transfer(transfer, out);

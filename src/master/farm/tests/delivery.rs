@@ -183,6 +183,23 @@ fn wrong_bytes_three_times_are_recorded_as_lost_and_the_slave_is_told_when_it_is
 }
 
 #[test]
+fn what_is_no_wheel_of_the_version_is_recorded_when_the_slave_has_said_sent() {
+    let (mut bed, slave, _) = offering(&[(PURE, 5), (BOUND, 7)]);
+    bed.deliver(1, 5);
+    bed.sound(1);
+    bed.say(slave, FromSlave::Sent { index: 0 });
+    bed.deliver(2, 7);
+    bed.said();
+    bed.disk(DiskAnswer::Checked(TransferId(2), Checked::BadWheel("no METADATA".to_owned())));
+    assert!(bed.said().is_empty(), "SENT is under way, and would come after DONE");
+    bed.say(slave, FromSlave::Sent { index: 1 });
+    assert_eq!(bed.said(), ["discard t2", "discard t1", "place 1 [] log remark"]);
+    bed.placed(1, Placed::Durable);
+    bed.recorded(1);
+    assert_eq!(bed.said(), ["ask log-build 1 bad-wheel 0 files", "1: DONE 1"]);
+}
+
+#[test]
 fn a_transfer_that_the_disk_refused_is_fetched_again_after_its_time_and_not_before() {
     let (mut bed, slave, _) = offering(&[(PURE, 5)]);
     let conn = bed.file_hello();
