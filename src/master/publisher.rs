@@ -98,6 +98,17 @@ enum Stage {
     Committing,
 }
 
+impl Publication {
+    /// Whether bytes are still to come from the slave. When none are, the build is finished without it.
+    fn needs_slave(&self) -> bool {
+        match self.stage {
+            Stage::Fetching { .. } | Stage::Waiting => true,
+            Stage::DiskRetry { .. } => self.ready.len() < self.offer.files.len(),
+            Stage::Placing | Stage::Resolving | Stage::Committing => false,
+        }
+    }
+}
+
 /// Every build between BUILT and DONE. Bounded by the leases: at most one for each.
 #[derive(Debug, Default)]
 pub struct Publisher {
@@ -128,7 +139,7 @@ impl Publisher {
                 return;
             }
             // Other files under the same token, while the first may be on their way into the index: never both.
-            if matches!(publication.stage, Stage::Placing | Stage::Resolving | Stage::Committing) {
+            if !publication.needs_slave() {
                 return;
             }
             self.cancel(build, out);
@@ -151,17 +162,14 @@ impl Publisher {
 
     /// Whether nothing is between the last byte and the commit: what a stopping master waits for.
     pub fn settled(&self) -> bool {
-        !self
-            .builds
-            .values()
-            .any(|p| matches!(p.stage, Stage::Placing | Stage::Resolving | Stage::Committing))
+        self.builds.values().all(Publication::needs_slave)
     }
 
     /// The slave is gone for good, or its lease ended: an unfinished transfer is thrown away. A build that needs
     /// nothing more of the slave goes on. True when the build is not under way any more.
     pub fn cancel(&mut self, build: BuildId, out: &mut Out) -> bool {
         let Some(publication) = self.builds.get(&build) else { return true };
-        if matches!(publication.stage, Stage::Placing | Stage::Resolving | Stage::Committing) {
+        if !publication.needs_slave() {
             return false;
         }
         self.remove(build, out);

@@ -320,3 +320,26 @@ fn bye_gives_an_unfinished_build_back() {
     bed.say(slave, FromSlave::Bye { reason: crate::master::testbed::text("enough") });
     assert_eq!(bed.said(), ["discard log 2", "ask release 2", "1: CLOSE"]);
 }
+
+#[test]
+fn bye_does_not_give_a_build_back_that_needs_its_slave_no_more() {
+    for disk_is_full in [false, true] {
+        let (mut bed, slave, _) = offering();
+        bed.deliver(1, 5);
+        bed.sound(1);
+        bed.say(slave, FromSlave::Sent { index: 0 });
+        let after = if disk_is_full { Placed::Failed("full".to_owned()) } else { Placed::Durable };
+        bed.placed(1, after);
+        bed.said();
+        bed.say(slave, FromSlave::Bye { reason: crate::master::testbed::text("enough") });
+        assert_eq!(bed.said(), ["1: CLOSE"]);
+        bed.cut(slave);
+        if disk_is_full {
+            bed.wait(DISK_RETRY);
+            bed.placed(1, Placed::Durable);
+        }
+        bed.recorded(1);
+        assert!(!bed.said().contains(&"ask release 1".to_owned()));
+        assert!(bed.farm.slaves.jobs.is_empty());
+    }
+}
