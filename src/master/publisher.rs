@@ -76,6 +76,8 @@ struct Publication {
     digest_failures: u8,
     /// Names that no row knows, learned when they were taken.
     unclaimed: Vec<String>,
+    /// The database was asked whose the taken names are, and nothing has passed since.
+    resolved: bool,
 }
 
 /// `Requires-Python` of a wheel, and the digest of its METADATA.
@@ -150,6 +152,7 @@ impl Publisher {
             ready: Vec::new(),
             digest_failures: 0,
             unclaimed: Vec::new(),
+            resolved: false,
         };
         self.builds.insert(build, publication);
         self.fetch_next(build, out);
@@ -362,7 +365,18 @@ impl Publisher {
                 };
                 out.ask(Purpose::Build(build), Query::LogBuild(Box::new(record)));
             }
+            Placed::Taken(names) if publication.resolved => {
+                // rows and disk disagree: asking either again at once would go round in a circle
+                log::error!(
+                    "build {build}: {} on the disk is not what the database says; trying again in {} s",
+                    names.join(", "),
+                    DISK_RETRY.0 / 1000
+                );
+                publication.resolved = false;
+                publication.stage = Stage::DiskRetry { at: now + DISK_RETRY };
+            }
             Placed::Taken(names) => {
+                publication.resolved = true;
                 publication.stage = Stage::Resolving;
                 out.ask(Purpose::Build(build), Query::FilesKnown(names));
             }

@@ -260,6 +260,20 @@ fn bytes_under_a_name_that_no_row_knows_may_be_replaced() {
 }
 
 #[test]
+fn a_name_that_stays_taken_is_tried_again_after_a_while_and_not_in_a_circle() {
+    let (mut bed, slave, _) = placing();
+    bed.placed(1, Placed::Taken(vec![PURE.to_owned()]));
+    bed.answer("files-known", Answer::FilesKnown(vec![(PURE.to_owned(), digest(PURE))]));
+    bed.said();
+    bed.placed(1, Placed::Taken(vec![PURE.to_owned()]));
+    assert!(bed.said().is_empty(), "row and disk disagree; asking either again at once changes nothing");
+    bed.wait_alive(DISK_RETRY, &[slave]);
+    assert_eq!(bed.said_beside_housekeeping(), ["place 1 [t1]"]);
+    bed.placed(1, Placed::Taken(vec![PURE.to_owned()]));
+    assert_eq!(bed.said(), [format!("ask files-known {PURE}")]);
+}
+
+#[test]
 fn rows_that_the_database_refuses_are_recorded_without_files_and_then_given_up() {
     let (mut bed, ..) = placing();
     bed.placed(1, Placed::Durable);
