@@ -238,6 +238,7 @@ impl FileJuggler {
             if !due {
                 state.heard = now;
             } else if now.since(state.heard) > FILE_SILENCE {
+                state.heard = now;
                 let seconds = FILE_SILENCE.0 / 1000;
                 out.push(Effect::Close(*conn, Some(format!("silent for {seconds} s in a transfer"))));
             }

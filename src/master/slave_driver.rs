@@ -396,6 +396,7 @@ impl SlaveDriver {
                 slave.heard = now;
             }
             if slave.state == State::Leaving && now.since(*slave.leaving.get_or_insert(now)) > SLAVE_LEAVES {
+                slave.leaving = Some(now);
                 out.close(*conn, Some("told BYE, and still there".to_owned()));
             }
             if now.since(slave.heard) > SLAVE_SILENCE {

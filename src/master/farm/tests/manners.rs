@@ -213,6 +213,28 @@ fn busy_keeps_a_slave_and_silence_closes_it_once() {
 }
 
 #[test]
+fn a_file_connection_that_owes_bytes_is_closed_for_silence_once() {
+    let (mut bed, slave, _) = in_state("delivering");
+    bed.file_hello();
+    bed.wait_alive(FILE_SILENCE, &[slave]);
+    bed.said();
+    bed.wait(Millis(1));
+    bed.wait(Millis(250));
+    assert_eq!(bed.said_beside_housekeeping(), ["2: CLOSE (silent for 60 s in a transfer)"]);
+}
+
+#[test]
+fn a_slave_that_was_told_bye_and_stays_is_closed_once() {
+    let (mut bed, slave, _) = in_state("building");
+    bed.put(Event::Stop);
+    bed.said();
+    bed.wait_alive(SLAVE_LEAVES + Millis::secs(3), &[slave]);
+    let said = bed.said_beside_housekeeping();
+    let closed: Vec<_> = said.iter().filter(|w| w.contains("CLOSE")).collect();
+    assert_eq!(closed, ["1: CLOSE (told BYE, and still there)"]);
+}
+
+#[test]
 fn files_that_no_honest_slave_names_are_recorded_and_close_the_connection() {
     for (files, reason) in [
         (&[("../foo-1.0-py3-none-any.whl", 5)][..], "not a wheel's file name"),
