@@ -329,6 +329,7 @@ impl Farm {
             (Purpose::Release | Purpose::Renew, Answer::Released(None) | Answer::Renewed) => {}
             (Purpose::Sweep, Answer::Swept(swept)) => self.swept(swept, out),
             (Purpose::Pages, answer) => self.pages.answered(now, answer, out),
+            (Purpose::Root, answer) => self.pages.root_answered(now, answer, out),
             (Purpose::Tool(conn), answer) => match self.chase.answered(conn, answer, out) {
                 Changed::Nothing => {}
                 Changed::Queued(abis) => abis.iter().for_each(|abi| self.arrived(abi, out)),
