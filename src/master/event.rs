@@ -247,8 +247,10 @@ pub enum Purpose {
     Sweep,
     /// The farm's housekeeping: leases.
     Renew,
-    /// The pages.
+    /// The pages: what is due, and what is written.
     Pages,
+    /// The pages: names for the root index.
+    Root,
     /// A tool.
     Tool(ConnId),
 }

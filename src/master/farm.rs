@@ -111,15 +111,17 @@ impl Farm {
             Event::Slave(conn, message) => self.slave(now, conn, message, out),
             Event::File(conn, message) => {
                 if let Err(defect) = self.juggler.message(now, conn, message, &mut out.effects) {
+                    self.juggler.closed(conn, &mut out.effects);
                     out.close(conn, Some(defect));
                 }
             }
             Event::Tool(conn, message) => {
                 if let Err(defect) = self.chase.message(conn, message, out) {
+                    self.chase.closed(conn);
                     out.close(conn, Some(defect));
                 }
             }
-            Event::Closed(conn) => self.closed(conn, out),
+            Event::Closed(conn) => self.closed(now, conn, out),
             Event::Database(ticket, answer) => {
                 if let Some(purpose) = out.purpose(ticket) {
                     self.answered(now, purpose, answer, out);
@@ -143,9 +145,15 @@ impl Farm {
     /// A message on a slave channel.
     fn slave(&mut self, now: Millis, conn: ConnId, message: FromSlave, out: &mut Out) {
         self.slaves.heard(now, conn);
-        let greeted = self.slaves.slaves.get(&conn).is_some_and(|s| s.introduction.is_some());
+        let Some(slave) = self.slaves.slaves.get(&conn) else { return };
+        // what crosses the master's BYE, or comes behind a defect, is not listened to; only the slave's BYE still counts
+        if slave.state == State::Leaving && !matches!(message, FromSlave::Bye { .. }) {
+            return;
+        }
+        let greeted = slave.introduction.is_some();
         if !greeted && !matches!(message, FromSlave::Hello { .. } | FromSlave::Bye { .. }) {
-            out.close(conn, Some(format!("{} before HELLO", message.name())));
+            let defect = format!("{} before HELLO", message.name());
+            self.drop_slave(conn, Some(defect), out);
             return;
         }
         let verdict = match message {
@@ -183,6 +191,9 @@ impl Farm {
         match verdict {
             Verdict::Fine => {}
             Verdict::WantsJob => self.claim(conn, out),
+            Verdict::Arrives if self.running != Running::Yes => {
+                self.slaves.dismiss(conn, "the master stops", out);
+            }
             Verdict::Arrives => self.welcome(conn, Resume::None, 0, out),
             Verdict::Returns(held) => {
                 let slave = self.label(conn);
@@ -192,14 +203,22 @@ impl Farm {
             Verdict::Offers(offer) => self.publisher.offer(*offer, out),
             Verdict::OffersAndDrop(offer, defect) => {
                 self.publisher.offer(*offer, out);
-                out.close(conn, Some(defect));
+                self.drop_slave(conn, Some(defect), out);
             }
-            Verdict::Drop(defect) => out.close(conn, Some(defect)),
+            Verdict::Drop(defect) => self.drop_slave(conn, Some(defect), out),
             Verdict::Refuse(reason) => {
                 self.slaves.dismiss(conn, &reason, out);
                 out.close(conn, Some(reason));
             }
         }
+    }
+
+    /// Ends a slave's connection: for a defect of the slave, or for no fault. It may come back.
+    fn drop_slave(&mut self, conn: ConnId, defect: Option<String>, out: &mut Out) {
+        if let Some(slave) = self.slaves.slaves.get_mut(&conn) {
+            slave.state = State::Leaving;
+        }
+        out.close(conn, defect);
     }
 
     fn label(&self, conn: ConnId) -> String {
@@ -275,11 +294,11 @@ impl Farm {
     }
 
     /// A connection is gone.
-    fn closed(&mut self, conn: ConnId, out: &mut Out) {
+    fn closed(&mut self, now: Millis, conn: ConnId, out: &mut Out) {
         self.juggler.closed(conn, &mut out.effects);
         self.chase.closed(conn);
         self.claims.remove(&conn);
-        let Some(slave) = self.slaves.closed(conn) else { return };
+        let Some(slave) = self.slaves.closed(now, conn) else { return };
         let Some(who) = &slave.introduction else { return };
         self.architect.forget(conn, &who.abi);
         if slave.state != State::Leaving {
@@ -310,6 +329,7 @@ impl Farm {
             (Purpose::Release | Purpose::Renew, Answer::Released(None) | Answer::Renewed) => {}
             (Purpose::Sweep, Answer::Swept(swept)) => self.swept(swept, out),
             (Purpose::Pages, answer) => self.pages.answered(now, answer, out),
+            (Purpose::Root, answer) => self.pages.root_answered(now, answer, out),
             (Purpose::Tool(conn), answer) => match self.chase.answered(conn, answer, out) {
                 Changed::Nothing => {}
                 Changed::Queued(abis) => abis.iter().for_each(|abi| self.arrived(abi, out)),
@@ -332,9 +352,8 @@ impl Farm {
     fn claimed(&mut self, conn: ConnId, job: Option<Job>, out: &mut Out) {
         let seen = self.claims.remove(&conn);
         let Some(job) = job else {
-            let Some(who) = self.slaves.slaves.get(&conn).and_then(|s| s.introduction.clone()) else {
-                return;
-            };
+            let Some(slave) = self.slaves.slaves.get(&conn) else { return };
+            let (State::Asked, Some(who)) = (&slave.state, slave.introduction.clone()) else { return };
             if self.running == Running::Yes
                 && seen.is_some_and(|seen| !self.architect.sleep(conn, &who.abi, seen))
             {
@@ -379,17 +398,22 @@ impl Farm {
         }
     }
 
-    /// One job came into the queue of an ABI.
+    /// One job came into the queue of an ABI. One that is leaving does not take the wake-up with it.
     fn arrived(&mut self, abi: &AbiTag, out: &mut Out) {
-        if let Some(conn) = self.architect.arrived(abi) {
-            self.wake(conn, out);
+        while let Some(conn) = self.architect.arrived(abi) {
+            if self.wake(conn, out) {
+                return;
+            }
         }
     }
 
-    fn wake(&self, conn: ConnId, out: &mut Out) {
-        if self.slaves.slaves.get(&conn).is_some_and(|slave| slave.state == State::Asleep) {
+    /// Wakes a slave; false when it does not sleep.
+    fn wake(&self, conn: ConnId, out: &mut Out) -> bool {
+        let asleep = self.slaves.slaves.get(&conn).is_some_and(|slave| slave.state == State::Asleep);
+        if asleep {
             out.tell(conn, ToSlave::Wake {});
         }
+        asleep
     }
 
     /// The database knows what became of a returning slave's job.
@@ -409,7 +433,7 @@ impl Farm {
             Some((log_from, before)) => {
                 log::info!("slave {id} returns with build {}", token.build);
                 if let Some(before) = before {
-                    out.close(before, None);
+                    self.drop_slave(before, None, out);
                 }
                 self.welcome(conn, Resume::GoOn, log_from, out);
             }
@@ -449,9 +473,8 @@ impl Farm {
         for (build, slave, what) in &swept.expired {
             log::warn!("build {build}: {slave} was not heard from in time; {what} is queued again");
             let away = self.slaves.jobs.get(build).is_some_and(|job| job.conn.is_none());
-            if away && self.publisher.cancel(*build, out) {
-                self.slaves.finish(*build);
-                out.effects.push(Effect::Disk(DiskRequest::DiscardLog(*build)));
+            if away {
+                self.give_up(*build, out);
             }
         }
         for abi in &swept.opened {
@@ -459,6 +482,14 @@ impl Farm {
         }
         if swept.more {
             self.sweep(out);
+        }
+    }
+
+    /// A job whose slave is not expected back: nothing is kept of it, unless it can be finished without the slave.
+    fn give_up(&mut self, build: BuildId, out: &mut Out) {
+        if self.publisher.cancel(build, out) {
+            self.slaves.finish(build);
+            out.effects.push(Effect::Disk(DiskRequest::DiscardLog(build)));
         }
     }
 
@@ -495,22 +526,31 @@ impl Farm {
                             key
                         }
                     };
-                    if let Some(conn) = self.slaves.jobs.get(&build).and_then(|job| job.conn) {
+                    // one that came back and has not said BUILT again is told when it does
+                    if let Some((conn, State::Offered(_))) = self.slaves.holder(build) {
                         out.tell(conn, ToSlave::Send { index, transfer: key });
                     }
                 }
                 Step::Forget(transfer) => self.juggler.forget(transfer, &mut out.effects),
                 Step::Done(build) => {
-                    if let Some(conn) = self.slaves.finish(build) {
-                        out.tell(conn, ToSlave::Done { build });
-                        if self.running != Running::Yes {
-                            self.slaves.dismiss(conn, "the master stops", out);
+                    let holder = self.slaves.holder(build).map(|(conn, state)| (conn, state.clone()));
+                    self.slaves.finish(build);
+                    match holder {
+                        Some((conn, State::Offered(_))) => {
+                            out.tell(conn, ToSlave::Done { build });
+                            if self.running != Running::Yes {
+                                self.slaves.dismiss(conn, "the master stops", out);
+                            }
                         }
+                        // It came back and has not said BUILT again, so DONE may not come: with its next HELLO it hears
+                        // that the build is recorded.
+                        Some((conn, State::Building(_))) => self.drop_slave(conn, None, out),
+                        _ => {}
                     }
                 }
                 Step::Drop(build, defect) => {
                     if let Some(conn) = self.slaves.jobs.get(&build).and_then(|job| job.conn) {
-                        out.close(conn, Some(defect));
+                        self.drop_slave(conn, Some(defect), out);
                     }
                 }
             }
@@ -533,9 +573,10 @@ impl Farm {
             .map(|(conn, _)| *conn)
             .collect();
         for conn in idle {
-            // one that is asking or returning is told when its answer comes
+            // One that is asking or returning is told when its answer comes, and one that has not said HELLO may hold a
+            // build, which BYE would cost it.
             let state = self.slaves.slaves.get(&conn).map(|s| s.state.clone());
-            if !matches!(state, Some(State::Asked | State::Adopting(_))) {
+            if !matches!(state, Some(State::Greeting | State::Asked | State::Adopting(_))) {
                 self.slaves.dismiss(conn, "the master stops", out);
             }
         }
@@ -576,6 +617,9 @@ impl Farm {
 
     fn tick(&mut self, now: Millis, out: &mut Out) {
         self.slaves.tick(now, out);
+        for build in self.slaves.lost(now, self.limits.lease) {
+            self.give_up(build, out);
+        }
         self.juggler.tick(now, &mut out.effects);
         self.publisher.tick(now, out);
         // a draining master may have hours of building before it: leases are renewed and pages written meanwhile
@@ -596,3 +640,6 @@ impl Farm {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

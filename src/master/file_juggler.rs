@@ -238,10 +238,24 @@ impl FileJuggler {
             if !due {
                 state.heard = now;
             } else if now.since(state.heard) > FILE_SILENCE {
+                state.heard = now;
                 let seconds = FILE_SILENCE.0 / 1000;
                 out.push(Effect::Close(*conn, Some(format!("silent for {seconds} s in a transfer"))));
             }
         }
+    }
+}
+
+#[cfg(test)]
+impl FileJuggler {
+    /// Transfers that are expected or under way.
+    pub(super) fn transfers(&self) -> usize {
+        self.transfers.len()
+    }
+
+    /// Bytes asked for or unwritten: as counted, and as the transfers have them.
+    pub(super) fn in_flight(&self) -> (u64, u64) {
+        (self.in_flight, self.transfers.values().map(Transfer::in_flight).sum())
     }
 }
 

@@ -20,5 +20,7 @@ pub mod reactor;
 pub mod seraph;
 pub mod slave_driver;
 pub mod start;
+#[cfg(test)]
+mod testbed;
 pub mod worker;
 pub mod writer;

@@ -18,8 +18,8 @@ use crate::domain::Millis;
 /// What is under way.
 #[derive(Debug, Default)]
 pub struct Pages {
-    /// The database is asked what is due.
-    asking: bool,
+    /// The database is asked what is due: for how many pages at most.
+    asking: Option<u16>,
     /// Something may be due that was not when it was last asked.
     kicked: bool,
     /// Pages the scribe writes, and orders the database is told are carried out.
@@ -40,7 +40,7 @@ enum Root {
     Due(RewriteOrder),
     /// Written, a piece at a time; the last name written.
     Writing(RewriteOrder, Option<String>),
-    /// All its names are with the scribe.
+    /// Every name is with the scribe, and the order to end it.
     Ending,
 }
 
@@ -52,25 +52,27 @@ impl Pages {
     }
 
     fn look(&mut self, out: &mut Out) {
-        if self.asking || self.under_way > 0 || !self.kicked {
+        if self.asking.is_some() || self.under_way > 0 || !self.kicked {
             return;
         }
         self.kicked = false;
-        self.asking = true;
-        out.ask(Purpose::Pages, Query::RewritesDue { limit: PAGES_AT_ONCE });
+        // those that failed are the oldest, and must not hide the ones behind them
+        let failed = u16::try_from(self.failed.len()).unwrap_or(u16::MAX);
+        let limit = PAGES_AT_ONCE.saturating_add(failed).min(PAGES_AT_ONCE * 4);
+        self.asking = Some(limit);
+        out.ask(Purpose::Pages, Query::RewritesDue { limit });
     }
 
     /// Whether nothing is half done: orders that wait are rows, and safe.
     pub fn settled(&self) -> bool {
-        self.under_way == 0 && !self.asking && !matches!(self.root, Root::Writing(..) | Root::Ending)
+        self.under_way == 0 && self.asking.is_none() && matches!(self.root, Root::Resting | Root::Due(_))
     }
 
-    /// The database answered.
+    /// The database answered what is due, or that it knows of a page that is written.
     pub fn answered(&mut self, now: Millis, answer: Answer, out: &mut Out) {
         match answer {
             Answer::RewritesDue(due) => {
-                self.asking = false;
-                let full = due.len() >= usize::from(PAGES_AT_ONCE);
+                let full = self.asking.take().is_some_and(|limit| due.len() >= usize::from(limit));
                 for rewrite in due {
                     if self.failed.get(&rewrite.order.page).is_some_and(|at| *at > now) {
                         continue;
@@ -101,23 +103,35 @@ impl Pages {
                 self.under_way = self.under_way.saturating_sub(1);
                 self.look(out);
             }
-            Answer::RootNames(names) => {
-                let Root::Writing(order, last) = &mut self.root else { return };
-                if let Some(name) = names.last() {
-                    *last = Some(name.clone());
-                }
-                let end = names.len() < usize::from(ROOT_NAMES_AT_ONCE);
-                let order = order.clone();
-                out.effects.push(Effect::Page(PageRequest::RootNames(names)));
-                if end {
-                    out.effects.push(Effect::Page(PageRequest::RootEnd(order)));
-                    self.root = Root::Ending;
-                }
-            }
             other => {
-                self.asking = false;
+                // The order is still due, and the clock looks for it again.
+                if self.asking.take().is_none() {
+                    self.under_way = self.under_way.saturating_sub(1);
+                }
                 log::error!("the database's answer about pages cannot be used: {other:?}");
             }
+        }
+    }
+
+    /// The database answered with names for the root index.
+    pub fn root_answered(&mut self, now: Millis, answer: Answer, out: &mut Out) {
+        let Root::Writing(order, last) = &mut self.root else { return };
+        let Answer::RootNames(names) = answer else {
+            // what the scribe began it begins anew; the order is still due
+            log::error!("the database's answer about the root index cannot be used: {answer:?}");
+            self.root = Root::Resting;
+            self.root_written = Some(now);
+            return;
+        };
+        if let Some(name) = names.last() {
+            *last = Some(name.clone());
+        }
+        let end = names.len() < usize::from(ROOT_NAMES_AT_ONCE);
+        let order = order.clone();
+        out.effects.push(Effect::Page(PageRequest::RootNames(names)));
+        if end {
+            out.effects.push(Effect::Page(PageRequest::RootEnd(order)));
+            self.root = Root::Ending;
         }
     }
 
@@ -128,7 +142,7 @@ impl Pages {
         }
         self.root = Root::Writing(order.clone(), None);
         out.effects.push(Effect::Page(PageRequest::RootBegin));
-        out.ask(Purpose::Pages, Query::RootNames { after: None, limit: ROOT_NAMES_AT_ONCE });
+        out.ask(Purpose::Root, Query::RootNames { after: None, limit: ROOT_NAMES_AT_ONCE });
     }
 
     /// The scribe answered.
@@ -137,7 +151,7 @@ impl Pages {
             PageAnswer::RootReady => {
                 let Root::Writing(_, Some(last)) = &self.root else { return };
                 let after = Some(last.clone());
-                out.ask(Purpose::Pages, Query::RootNames { after, limit: ROOT_NAMES_AT_ONCE });
+                out.ask(Purpose::Root, Query::RootNames { after, limit: ROOT_NAMES_AT_ONCE });
             }
             PageAnswer::Written(order, result) => {
                 if order.page == PageKind::Root {
@@ -178,3 +192,6 @@ impl Pages {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,12 +76,18 @@ struct Publication {
     digest_failures: u8,
     /// Names that no row knows, learned when they were taken.
     unclaimed: Vec<String>,
+    /// The database was asked whose the taken names are, and nothing has passed since.
+    resolved: bool,
 }
+
+/// `Requires-Python` of a wheel, and the digest of its METADATA.
+type Metadata = (Option<String>, Sha256);
 
 #[derive(Debug, PartialEq, Eq)]
 enum Stage {
-    /// The next file is fetched: its transfer, whether the slave said SENT, what the check found.
-    Fetching { transfer: TransferId, sent: bool, checked: Option<(Option<String>, Sha256)> },
+    /// The next file is fetched: its transfer, whether the slave said SENT, what the check found (or why it is no
+    /// wheel of this version).
+    Fetching { transfer: TransferId, sent: bool, checked: Option<Result<Metadata, String>> },
     /// The slave is not there; SEND waits for its return.
     Waiting,
     /// The disk failed; the same again at this time.
@@ -92,6 +98,17 @@ enum Stage {
     Resolving,
     /// The transaction is under way.
     Committing,
+}
+
+impl Publication {
+    /// Whether bytes are still to come from the slave. When none are, the build is finished without it.
+    fn needs_slave(&self) -> bool {
+        match self.stage {
+            Stage::Fetching { .. } | Stage::Waiting => true,
+            Stage::DiskRetry { .. } => self.ready.len() < self.offer.files.len(),
+            Stage::Placing | Stage::Resolving | Stage::Committing => false,
+        }
+    }
 }
 
 /// Every build between BUILT and DONE. Bounded by the leases: at most one for each.
@@ -124,7 +141,7 @@ impl Publisher {
                 return;
             }
             // Other files under the same token, while the first may be on their way into the index: never both.
-            if matches!(publication.stage, Stage::Placing | Stage::Resolving | Stage::Committing) {
+            if !publication.needs_slave() {
                 return;
             }
             self.cancel(build, out);
@@ -135,6 +152,7 @@ impl Publisher {
             ready: Vec::new(),
             digest_failures: 0,
             unclaimed: Vec::new(),
+            resolved: false,
         };
         self.builds.insert(build, publication);
         self.fetch_next(build, out);
@@ -147,17 +165,14 @@ impl Publisher {
 
     /// Whether nothing is between the last byte and the commit: what a stopping master waits for.
     pub fn settled(&self) -> bool {
-        !self
-            .builds
-            .values()
-            .any(|p| matches!(p.stage, Stage::Placing | Stage::Resolving | Stage::Committing))
+        self.builds.values().all(Publication::needs_slave)
     }
 
     /// The slave is gone for good, or its lease ended: an unfinished transfer is thrown away. A build that needs
     /// nothing more of the slave goes on. True when the build is not under way any more.
     pub fn cancel(&mut self, build: BuildId, out: &mut Out) -> bool {
         let Some(publication) = self.builds.get(&build) else { return true };
-        if matches!(publication.stage, Stage::Placing | Stage::Resolving | Stage::Committing) {
+        if !publication.needs_slave() {
             return false;
         }
         self.remove(build, out);
@@ -232,7 +247,7 @@ impl Publisher {
         }
         match checked {
             Checked::Sound { requires_python, metadata_sha256 } => {
-                *slot = Some((requires_python, metadata_sha256));
+                *slot = Some(Ok((requires_python, metadata_sha256)));
                 self.advance(build, out);
             }
             Checked::WrongDigest { found } => {
@@ -247,7 +262,10 @@ impl Publisher {
                 }
                 self.steps.push(Step::Drop(build, reason));
             }
-            Checked::BadWheel(reason) => self.fail(build, Outcome::BadWheel, reason, out),
+            Checked::BadWheel(reason) => {
+                *slot = Some(Err(reason));
+                self.advance(build, out);
+            }
         }
     }
 
@@ -264,15 +282,23 @@ impl Publisher {
         }
     }
 
-    /// Goes to the next file when this one is sent and sound. Both are waited for: the slave is told SEND only when it
-    /// expects to be.
+    /// Goes on when a file is sent and checked. Both are waited for: the slave is told SEND only when it expects to be,
+    /// and DONE not before its SENT, which would then come out of nowhere.
     fn advance(&mut self, build: BuildId, out: &mut Out) {
         let Some(publication) = self.builds.get_mut(&build) else { return };
         let Stage::Fetching { transfer, sent: true, checked: Some(_) } = publication.stage else { return };
-        let Stage::Fetching { checked: Some((requires_python, metadata_sha256)), .. } =
+        let Stage::Fetching { checked: Some(checked), .. } =
             std::mem::replace(&mut publication.stage, Stage::Waiting)
         else {
             return;
+        };
+        let (requires_python, metadata_sha256) = match checked {
+            Ok(metadata) => metadata,
+            Err(reason) => {
+                self.drop_transfer(transfer, out);
+                self.fail(build, Outcome::BadWheel, reason, out);
+                return;
+            }
         };
         let file = &publication.offer.files[publication.ready.len()];
         let record = FileRecord {
@@ -301,10 +327,7 @@ impl Publisher {
         );
         publication.offer.outcome = outcome;
         publication.offer.remark = Some(reason);
-        let mut dropped: Vec<_> = publication.ready.drain(..).map(|(transfer, _)| transfer).collect();
-        if let Stage::Fetching { transfer, .. } = publication.stage {
-            dropped.push(transfer);
-        }
+        let dropped: Vec<_> = publication.ready.drain(..).map(|(transfer, _)| transfer).collect();
         publication.offer.files.clear();
         for transfer in dropped {
             self.drop_transfer(transfer, out);
@@ -342,7 +365,18 @@ impl Publisher {
                 };
                 out.ask(Purpose::Build(build), Query::LogBuild(Box::new(record)));
             }
+            Placed::Taken(names) if publication.resolved => {
+                // rows and disk disagree: asking either again at once would go round in a circle
+                log::error!(
+                    "build {build}: {} on the disk is not what the database says; trying again in {} s",
+                    names.join(", "),
+                    DISK_RETRY.0 / 1000
+                );
+                publication.resolved = false;
+                publication.stage = Stage::DiskRetry { at: now + DISK_RETRY };
+            }
             Placed::Taken(names) => {
+                publication.resolved = true;
                 publication.stage = Stage::Resolving;
                 out.ask(Purpose::Build(build), Query::FilesKnown(names));
             }

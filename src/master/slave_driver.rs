@@ -66,7 +66,7 @@ pub enum State {
     Building(BuildId),
     /// Its result is on its way into the index.
     Offered(BuildId),
-    /// It was told BYE.
+    /// It was told BYE, said BYE, or its connection is being closed: nothing else it says is listened to.
     Leaving,
 }
 
@@ -84,6 +84,8 @@ pub struct HeldJob {
     /// How much of its log has come.
     pub log_bytes: u64,
     log_unwritten: u64,
+    /// Since when nobody holds it.
+    away: Option<Millis>,
 }
 
 /// What a HELLO says.
@@ -142,7 +144,7 @@ pub enum Verdict {
 pub struct SlaveDriver {
     /// By connection.
     pub slaves: HashMap<ConnId, Slave>,
-    /// By build. Bounded by the leases: an ended one is removed.
+    /// By build. Bounded by the connections and the lease: one that nobody holds for so long is removed.
     pub jobs: HashMap<BuildId, HeldJob>,
     next_id: u32,
 }
@@ -164,10 +166,10 @@ impl SlaveDriver {
     }
 
     /// A slave's connection is gone. Its job waits for its return.
-    pub fn closed(&mut self, conn: ConnId) -> Option<Slave> {
+    pub fn closed(&mut self, now: Millis, conn: ConnId) -> Option<Slave> {
         let slave = self.slaves.remove(&conn)?;
         for job in self.jobs.values_mut().filter(|job| job.conn == Some(conn)) {
-            job.conn = None;
+            (job.conn, job.away) = (None, Some(now));
         }
         Some(slave)
     }
@@ -242,6 +244,7 @@ impl SlaveDriver {
             conn: Some(conn),
             log_bytes: 0,
             log_unwritten: 0,
+            away: None,
             job,
         };
         self.jobs.insert(held.job.token.build, held);
@@ -262,8 +265,9 @@ impl SlaveDriver {
             conn: None,
             log_bytes: 0,
             log_unwritten: 0,
+            away: None,
         });
-        (held.slave, held.platform) = (label, platform);
+        (held.slave, held.platform, held.away) = (label, platform, None);
         let before = held.conn.replace(conn).filter(|before| *before != conn);
         Some((held.log_bytes, before))
     }
@@ -356,6 +360,12 @@ impl SlaveDriver {
         }
     }
 
+    /// The slave that holds a build, if it is there, and what it is doing.
+    pub fn holder(&self, build: BuildId) -> Option<(ConnId, &State)> {
+        let conn = self.jobs.get(&build)?.conn?;
+        Some((conn, &self.slaves.get(&conn)?.state))
+    }
+
     /// A build is over: the slave that holds it, if it is there, is idle again.
     pub fn finish(&mut self, build: BuildId) -> Option<ConnId> {
         let conn = self.jobs.remove(&build)?.conn?;
@@ -371,6 +381,13 @@ impl SlaveDriver {
         self.jobs.iter().filter(|(_, job)| job.conn.is_some()).map(|(build, _)| *build).collect()
     }
 
+    /// Jobs that nobody has held for as long as a lease runs. The database reports most of them; not those that it has
+    /// handed to another slave already.
+    pub fn lost(&self, now: Millis, lease: Millis) -> Vec<BuildId> {
+        let lost = |job: &HeldJob| job.away.is_some_and(|since| now.since(since) >= lease);
+        self.jobs.iter().filter(|(_, job)| lost(job)).map(|(build, _)| *build).collect()
+    }
+
     /// Closes what is silent; a slave that never said HELLO is the reactor's handshake limit.
     pub fn tick(&mut self, now: Millis, out: &mut Out) {
         for (conn, slave) in &mut self.slaves {
@@ -379,6 +396,7 @@ impl SlaveDriver {
                 slave.heard = now;
             }
             if slave.state == State::Leaving && now.since(*slave.leaving.get_or_insert(now)) > SLAVE_LEAVES {
+                slave.leaving = Some(now);
                 out.close(*conn, Some("told BYE, and still there".to_owned()));
             }
             if now.since(slave.heard) > SLAVE_SILENCE {

@@ -1,0 +1,277 @@
+//! Which pages are written when, under a fake clock.
+
+use super::*;
+use crate::master::query::Rewrite;
+use crate::master::testbed::{project, words};
+
+/// The pages and a clock; what they want is compared as words.
+struct Bench {
+    pages: Pages,
+    out: Out,
+    now: Millis,
+}
+
+fn project_order(name: &str, order: i64) -> RewriteOrder {
+    RewriteOrder { page: PageKind::Project(project(name)), order }
+}
+
+fn root_order(order: i64) -> RewriteOrder {
+    RewriteOrder { page: PageKind::Root, order }
+}
+
+fn names(prefix: &str, count: usize) -> Answer {
+    Answer::RootNames((0..count).map(|n| format!("{prefix}{n}")).collect())
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { pages: Pages::default(), out: Out::default(), now: Millis::secs(1000) }
+    }
+
+    fn kick(&mut self) -> Vec<String> {
+        self.pages.kick(&mut self.out);
+        words(&mut self.out)
+    }
+
+    fn wait(&mut self, span: Millis) -> Vec<String> {
+        self.now = self.now + span;
+        self.pages.tick(self.now, &mut self.out);
+        words(&mut self.out)
+    }
+
+    fn answer(&mut self, answer: Answer) -> Vec<String> {
+        self.pages.answered(self.now, answer, &mut self.out);
+        words(&mut self.out)
+    }
+
+    fn root_answer(&mut self, answer: Answer) -> Vec<String> {
+        self.pages.root_answered(self.now, answer, &mut self.out);
+        words(&mut self.out)
+    }
+
+    fn due(&mut self, orders: &[RewriteOrder]) -> Vec<String> {
+        let rewrite =
+            |order: &RewriteOrder| Rewrite { order: order.clone(), display: String::new(), files: vec![] };
+        self.answer(Answer::RewritesDue(orders.iter().map(rewrite).collect()))
+    }
+
+    fn written(&mut self, order: RewriteOrder) -> Vec<String> {
+        self.pages.written(self.now, PageAnswer::Written(order, Ok(())), &mut self.out);
+        words(&mut self.out)
+    }
+
+    fn failed(&mut self, order: RewriteOrder) -> Vec<String> {
+        let result = Err("no space".to_owned());
+        self.pages.written(self.now, PageAnswer::Written(order, result), &mut self.out);
+        words(&mut self.out)
+    }
+
+    fn root_ready(&mut self) -> Vec<String> {
+        self.pages.written(self.now, PageAnswer::RootReady, &mut self.out);
+        words(&mut self.out)
+    }
+
+    /// A bench whose root index was just written.
+    fn after_root() -> Self {
+        let mut bench = Self::new();
+        bench.kick();
+        bench.due(&[root_order(1)]);
+        bench.root_answer(names("a", 2));
+        bench.written(root_order(1));
+        bench.answer(Answer::RewriteDone);
+        assert!(bench.pages.settled());
+        bench
+    }
+}
+
+#[test]
+fn a_page_is_asked_for_written_and_told_done() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.kick(), ["ask rewrites-due 16"]);
+    assert!(!bench.pages.settled());
+    assert_eq!(
+        bench.due(&[project_order("foo", 1), project_order("bar", 2)]),
+        ["page foo#1 of 0", "page bar#2 of 0"]
+    );
+    assert!(!bench.pages.settled());
+    assert_eq!(bench.written(project_order("foo", 1)), ["ask rewrite-done foo#1"]);
+    assert_eq!(bench.written(project_order("bar", 2)), ["ask rewrite-done bar#2"]);
+    bench.answer(Answer::RewriteDone);
+    assert!(!bench.pages.settled());
+    assert!(bench.answer(Answer::RewriteDone).is_empty());
+    assert!(bench.pages.settled());
+}
+
+#[test]
+fn a_kick_while_asking_or_writing_is_not_lost() {
+    let mut bench = Bench::new();
+    bench.kick();
+    assert!(bench.kick().is_empty(), "one question at a time");
+    assert_eq!(bench.due(&[]), ["ask rewrites-due 16"]);
+    bench.due(&[project_order("foo", 1)]);
+    assert!(bench.kick().is_empty());
+    bench.written(project_order("foo", 1));
+    assert!(bench.kick().is_empty());
+    assert_eq!(bench.answer(Answer::RewriteDone), ["ask rewrites-due 16"]);
+    assert!(bench.due(&[]).is_empty());
+}
+
+#[test]
+fn a_full_batch_is_followed_by_another() {
+    let mut bench = Bench::new();
+    bench.kick();
+    let orders: Vec<_> = (0..16).map(|n| project_order(&format!("p{n}"), n)).collect();
+    assert_eq!(bench.due(&orders).len(), 16);
+    for (n, order) in orders.into_iter().enumerate() {
+        bench.written(order);
+        let said = bench.answer(Answer::RewriteDone);
+        assert_eq!(said.is_empty(), n < 15, "{said:?}");
+    }
+}
+
+#[test]
+fn pages_that_an_earlier_master_owed_are_found_by_the_clock() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.wait(Millis(0)), ["ask rewrites-due 16"]);
+    bench.due(&[]);
+    assert!(bench.wait(SWEEP_EVERY - Millis(1)).is_empty());
+    assert_eq!(bench.wait(Millis(1)), ["ask rewrites-due 16"]);
+}
+
+#[test]
+fn a_page_that_fails_is_tried_again_after_its_time_and_the_others_go_on() {
+    let mut bench = Bench::new();
+    bench.kick();
+    bench.due(&[project_order("foo", 1), project_order("bar", 2)]);
+    assert!(bench.failed(project_order("foo", 1)).is_empty());
+    bench.written(project_order("bar", 2));
+    bench.answer(Answer::RewriteDone);
+    bench.kick();
+    assert_eq!(bench.due(&[project_order("foo", 1), project_order("baz", 3)]), ["page baz#3 of 0"]);
+    bench.written(project_order("baz", 3));
+    bench.answer(Answer::RewriteDone);
+    bench.now = bench.now + DISK_RETRY;
+    bench.kick();
+    assert_eq!(bench.due(&[project_order("foo", 1)]), ["page foo#1 of 0"]);
+    bench.written(project_order("foo", 1));
+    bench.answer(Answer::RewriteDone);
+    assert!(bench.pages.settled());
+}
+
+#[test]
+fn pages_that_fail_do_not_hide_those_behind_them() {
+    let mut bench = Bench::new();
+    bench.kick();
+    let bad: Vec<_> = (0..16).map(|n| project_order(&format!("bad{n}"), n)).collect();
+    bench.due(&bad);
+    let mut said: Vec<_> = bad.iter().flat_map(|order| bench.failed(order.clone())).collect();
+    // the batch was full, so it asks again: for as many more as are known to fail
+    assert_eq!(said.pop().unwrap(), "ask rewrites-due 32");
+    let behind: Vec<_> = bad.iter().cloned().chain([project_order("good", 99)]).collect();
+    assert_eq!(bench.due(&behind), ["page good#99 of 0"]);
+    for n in 16..80 {
+        bench.pages.failed.insert(PageKind::Project(project(&format!("bad{n}"))), bench.now + DISK_RETRY);
+    }
+    bench.written(project_order("good", 99));
+    bench.answer(Answer::RewriteDone);
+    assert_eq!(bench.kick(), ["ask rewrites-due 64"], "the most that may be asked for");
+}
+
+#[test]
+fn the_root_index_is_written_in_pieces_and_ended_once() {
+    let full = usize::from(ROOT_NAMES_AT_ONCE);
+    let mut bench = Bench::new();
+    bench.kick();
+    assert_eq!(bench.due(&[root_order(1)]), ["root begin", "ask root-names after -"]);
+    assert_eq!(bench.root_answer(names("a", full)), [format!("root names {full}")]);
+    assert_eq!(bench.root_ready(), [format!("ask root-names after a{}", full - 1)]);
+    assert_eq!(bench.root_answer(names("b", 3)), ["root names 3", "root end #1"]);
+    assert!(!bench.pages.settled());
+    assert!(bench.root_ready().is_empty(), "the end was ordered already");
+    assert!(bench.root_answer(names("c", 0)).is_empty());
+    assert_eq!(bench.written(root_order(1)), ["ask rewrite-done root#1"]);
+    bench.answer(Answer::RewriteDone);
+    assert!(bench.pages.settled());
+}
+
+#[test]
+fn a_root_index_of_a_farm_without_files_and_one_that_ends_with_a_full_piece() {
+    let mut bench = Bench::new();
+    bench.kick();
+    bench.due(&[root_order(1)]);
+    assert_eq!(bench.root_answer(names("a", 0)), ["root names 0", "root end #1"]);
+    assert!(bench.root_ready().is_empty());
+
+    let full = usize::from(ROOT_NAMES_AT_ONCE);
+    let mut bench = Bench::new();
+    bench.kick();
+    bench.due(&[root_order(1)]);
+    bench.root_answer(names("a", full));
+    bench.root_ready();
+    assert_eq!(bench.root_answer(names("b", 0)), ["root names 0", "root end #1"]);
+}
+
+#[test]
+fn the_root_index_is_not_written_more_often_than_its_window_allows() {
+    let mut bench = Bench::after_root();
+    bench.kick();
+    assert!(bench.due(&[root_order(2), project_order("foo", 3)]).contains(&"page foo#3 of 0".to_owned()));
+    bench.written(project_order("foo", 3));
+    bench.answer(Answer::RewriteDone);
+    bench.wait(ROOT_WINDOW - Millis(1));
+    assert!(matches!(bench.pages.root, Root::Due(_)));
+    bench.kick();
+    bench.due(&[root_order(4)]);
+    let said = bench.wait(Millis(1));
+    assert_eq!(said, ["root begin", "ask root-names after -"]);
+    bench.root_answer(names("a", 1));
+    assert_eq!(bench.written(root_order(4)), ["ask rewrite-done root#4"], "the newest order stands for both");
+}
+
+#[test]
+fn an_order_that_comes_while_the_root_is_written_leads_to_another_writing() {
+    let mut bench = Bench::new();
+    bench.kick();
+    bench.due(&[root_order(1)]);
+    bench.kick();
+    assert!(bench.due(&[root_order(2)]).is_empty(), "one at a time");
+    bench.root_answer(names("a", 1));
+    bench.written(root_order(1));
+    bench.answer(Answer::RewriteDone);
+    assert_eq!(bench.wait(SWEEP_EVERY), ["ask rewrites-due 16"]);
+    assert_eq!(bench.due(&[root_order(2)]), ["root begin", "ask root-names after -"]);
+}
+
+#[test]
+fn a_root_index_that_fails_is_tried_again_after_its_time() {
+    let mut bench = Bench::new();
+    bench.kick();
+    bench.due(&[root_order(1)]);
+    bench.root_answer(names("a", 1));
+    assert!(bench.failed(root_order(1)).is_empty());
+    assert!(bench.pages.settled());
+    bench.wait(SWEEP_EVERY);
+    assert!(bench.due(&[root_order(1)]).is_empty());
+    bench.wait(DISK_RETRY - SWEEP_EVERY);
+    assert_eq!(bench.due(&[root_order(1)]), ["root begin", "ask root-names after -"]);
+}
+
+#[test]
+fn what_the_database_refuses_does_not_end_the_pages() {
+    let refused = || Answer::Refused("odd".to_owned());
+    let mut bench = Bench::new();
+    bench.wait(Millis(0));
+    assert!(bench.answer(refused()).is_empty());
+    assert!(bench.pages.settled());
+    assert_eq!(bench.wait(SWEEP_EVERY), ["ask rewrites-due 16"]);
+    bench.due(&[project_order("foo", 1), root_order(2)]);
+    bench.written(project_order("foo", 1));
+    assert!(bench.answer(refused()).is_empty());
+    assert!(bench.root_answer(refused()).is_empty());
+    assert!(bench.pages.settled(), "a stopping master does not wait for them");
+    assert_eq!(bench.wait(SWEEP_EVERY), ["ask rewrites-due 16"]);
+    assert_eq!(
+        bench.due(&[project_order("foo", 1), root_order(2)]),
+        ["page foo#1 of 0", "root begin", "ask root-names after -"]
+    );
+}
