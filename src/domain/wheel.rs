@@ -99,10 +99,25 @@ impl WheelName {
         if let Some(odd) = self.platform.split('.').find(|p| *p != "any" && *p != platform) {
             return Err(format!("{self}: platform {odd} is not the slave's, {platform}"));
         }
+        // a wheel says from which Python on it serves: not from a later one than it was built with
+        let own = python_of(abi);
+        if let Some(odd) = self.python.split('.').find(|tag| python_of(tag) > own) {
+            return Err(format!("{self}: Python {odd} is later than the slave's, {abi}"));
+        }
         if let Some(odd) = self.abi.split('.').find(|a| !matches!(*a, "none" | "abi3") && *a != abi) {
             return Err(format!("{self}: ABI {odd} is not the slave's, {abi}"));
         }
         Ok(())
+    }
+}
+
+/// The version in a CPython tag, `cp311` for one; (0, 0) for the others.
+fn python_of(tag: &str) -> (u16, u16) {
+    let digits: String =
+        tag.strip_prefix("cp").unwrap_or_default().chars().take_while(char::is_ascii_digit).collect();
+    match (digits.get(..1).map(str::parse), digits.get(1..).map(str::parse)) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor),
+        _ => (0, 0),
     }
 }
 
@@ -163,6 +178,11 @@ mod tests {
         assert!(check("x-1-cp311-cp311-linux_armv7l.whl").is_ok());
         assert!(check("x-1-py2.py3-none-any.whl").is_ok());
         assert!(check("x-1-cp37-abi3-linux_armv7l.whl").is_ok());
+        assert!(
+            check("x-1-cp312-abi3-linux_armv7l.whl").is_err(),
+            "it would settle ABIs that it was not built for"
+        );
+        assert!(check("x-1-cp37.cp312-none-any.whl").is_err());
         assert!(check("x-1-cp311-cp311-linux_armv6l.whl").is_err());
         assert!(check("x-1-cp311-cp311-linux_armv6l.linux_armv7l.whl").is_err());
         assert!(check("x-1-cp311-cp312-linux_armv7l.whl").is_err());

@@ -45,6 +45,8 @@ pub enum Event {
     Closed(ConnId),
     /// The database answered.
     Database(Ticket, Answer),
+    /// A question was taken back and will not be answered.
+    Forgotten(Ticket),
     /// The file writer answered.
     Disk(DiskAnswer),
     /// The index scribe answered.
@@ -73,6 +75,8 @@ pub enum Effect {
     Resume(ConnId),
     /// Ask the database.
     Ask(Ticket, Query),
+    /// Do not ask it any more, if it still waits; then say [`Event::Forgotten`].
+    Forget(Ticket),
     /// Have the file writer do something.
     Disk(DiskRequest),
     /// Have the index scribe do something.
@@ -247,6 +251,10 @@ pub enum Purpose {
     Sweep,
     /// The farm's housekeeping: leases.
     Renew,
+    /// The farm's housekeeping: a lease that ended under a slave that is there.
+    Readopt,
+    /// The farm's housekeeping: which ABIs are built for.
+    Abis,
     /// The pages: what is due, and what is written.
     Pages,
     /// The pages: names for the root index.
@@ -288,9 +296,19 @@ impl Out {
         self.purposes.remove(&ticket)
     }
 
-    /// Questions under way.
-    pub fn under_way(&self) -> usize {
-        self.purposes.len()
+    /// Whether questions are under way on which a job or a build depends: a stopping master waits for those.
+    pub fn matters(&self) -> bool {
+        self.purposes.values().any(|purpose| {
+            matches!(purpose, Purpose::Adopt(_) | Purpose::Claim(_) | Purpose::Release | Purpose::Build(_))
+        })
+    }
+
+    /// Takes back what was asked for a connection that is gone, as far as it still waits.
+    pub fn forget(&mut self, conn: ConnId) {
+        let of_it =
+            |purpose: &Purpose| matches!(purpose, Purpose::Adopt(c) | Purpose::Claim(c) if *c == conn);
+        let tickets = self.purposes.iter().filter(|(_, purpose)| of_it(purpose)).map(|(ticket, _)| *ticket);
+        self.effects.extend(tickets.map(Effect::Forget));
     }
 
     /// Sends a message on a slave channel.

@@ -2,23 +2,26 @@
 //!
 //! Each room keeps its own state; this routes messages and answers to them, and carries what one room wants of another.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::architect::{Architect, Arrivals};
 use super::event::{ConnId, DiskAnswer, DiskRequest, Effect, Event, Out, Purpose};
 use super::file_juggler::FileJuggler;
-use super::limits::{Limits, SLEEP_SECS, SWEEP_EVERY};
+use super::limits::{Limits, SLEEP_SECS};
 use super::mr_chase::{Changed, MrChase};
 use super::pages::Pages;
 use super::publisher::{Publisher, Recorded, Step};
-use super::query::{Abi, Adoption, Answer, Job, Logged, Query, Swept};
+use super::query::{Abi, Adoption, Answer, Job, Logged, Query};
 use super::slave_driver::{Finished, Greeting, SlaveDriver, State, Verdict};
 use crate::domain::{AbiTag, BuildId, JobToken, Millis};
 use crate::wire::slave::{FromSlave, Held, Holding, Resume, ToSlave};
 use crate::wire::{Channel, Text};
 
-/// How long slaves have to say BYE when the master stops at once.
-const LEAVE_TIME: Millis = Millis::secs(5);
+mod housekeeping;
+mod stopping;
+
+use housekeeping::Housekeeping;
+use stopping::Running;
 
 /// Secrets that nobody can guess, from a seed that the caller drew from the system: randomness as an argument.
 #[derive(Debug)]
@@ -39,17 +42,8 @@ impl Secrets {
     }
 }
 
-/// Whether the master goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Running {
-    Yes,
-    /// Slaves finish what they build, then everything ends.
-    Draining,
-    /// Everything ends when what is half done is done, at this time at the latest.
-    Stopping {
-        until: Millis,
-    },
-    Ended,
+fn built_for(abis: &[Abi]) -> HashSet<AbiTag> {
+    abis.iter().filter(|abi| abi.skip.is_none()).map(|abi| abi.tag.clone()).collect()
 }
 
 /// The whole farm.
@@ -66,10 +60,8 @@ pub struct Farm {
     chase: MrChase,
     pages: Pages,
     /// Claims under way: what had arrived for the slave's ABI when it asked.
-    claims: std::collections::HashMap<ConnId, Arrivals>,
-    next_sweep: Millis,
-    next_renew: Millis,
-    sweeping: bool,
+    claims: HashMap<ConnId, Arrivals>,
+    housekeeping: Housekeeping,
     running: Running,
 }
 
@@ -80,17 +72,15 @@ impl Farm {
             limits,
             index_url,
             secrets: Secrets { seed, drawn: 0 },
-            abis: abis.iter().filter(|abi| abi.skip.is_none()).map(|abi| abi.tag.clone()).collect(),
+            abis: built_for(abis),
             slaves: SlaveDriver::default(),
             architect: Architect::default(),
             juggler: FileJuggler::default(),
             publisher: Publisher::default(),
             chase: MrChase::default(),
             pages: Pages::default(),
-            claims: std::collections::HashMap::new(),
-            next_sweep: Millis(0),
-            next_renew: Millis(0),
-            sweeping: false,
+            claims: HashMap::new(),
+            housekeeping: Housekeeping::default(),
             running: Running::Yes,
         }
     }
@@ -111,7 +101,7 @@ impl Farm {
             Event::Slave(conn, message) => self.slave(now, conn, message, out),
             Event::File(conn, message) => {
                 if let Err(defect) = self.juggler.message(now, conn, message, &mut out.effects) {
-                    self.juggler.closed(conn, &mut out.effects);
+                    self.juggler.closed(conn);
                     out.close(conn, Some(defect));
                 }
             }
@@ -133,6 +123,9 @@ impl Farm {
                 if let Some(Purpose::Tool(conn)) = out.purpose(ticket) {
                     self.chase.looked(conn, answer, out);
                 }
+            }
+            Event::Forgotten(ticket) => {
+                out.purpose(ticket);
             }
             Event::Drain => self.drain(out),
             Event::Stop => self.stop(now, out),
@@ -157,17 +150,18 @@ impl Farm {
             return;
         }
         let verdict = match message {
-            FromSlave::Hello { software, label, abi_tag, platform_tag, held, .. } => {
+            FromSlave::Hello { software, label, timeout_secs, abi_tag, platform_tag, held, .. } => {
                 let greeting = Greeting {
                     software: &software,
                     label: &label,
                     abi: &abi_tag,
                     platform: &platform_tag,
+                    timeout: Millis::secs(timeout_secs.into()),
                     held,
                 };
                 self.slaves.hello(conn, greeting, &self.abis)
             }
-            FromSlave::Idle {} => self.slaves.idle(conn),
+            FromSlave::Idle {} => self.slaves.idle(conn, &self.abis),
             FromSlave::Busy {} => Verdict::Fine,
             FromSlave::Log { offset, data } => self.slaves.log(conn, offset, data, &self.limits, out),
             FromSlave::Built { token, end, duration_ms, log_bytes, files } => {
@@ -295,9 +289,10 @@ impl Farm {
 
     /// A connection is gone.
     fn closed(&mut self, now: Millis, conn: ConnId, out: &mut Out) {
-        self.juggler.closed(conn, &mut out.effects);
+        self.juggler.closed(conn);
         self.chase.closed(conn);
         self.claims.remove(&conn);
+        out.forget(conn);
         let Some(slave) = self.slaves.closed(now, conn) else { return };
         let Some(who) = &slave.introduction else { return };
         self.architect.forget(conn, &who.abi);
@@ -309,47 +304,62 @@ impl Farm {
     /// An answer of the database.
     fn answered(&mut self, now: Millis, purpose: Purpose, answer: Answer, out: &mut Out) {
         match (purpose, answer) {
-            (Purpose::Claim(conn), Answer::Claimed(job)) => self.claimed(conn, job, out),
+            (Purpose::Claim(conn), Answer::Claimed(job)) => self.claimed(now, conn, job, out),
             (Purpose::Claim(conn), Answer::Refused(reason)) => {
                 self.claims.remove(&conn);
                 log::error!("no job for a slave: {reason}");
                 self.put_to_sleep(conn, out);
             }
-            (Purpose::Adopt(conn), Answer::Adopted(adoption)) => self.adopted(conn, adoption, out),
+            (Purpose::Adopt(conn), Answer::Adopted(adoption)) => self.adopted(now, conn, adoption, out),
             (Purpose::Adopt(conn), Answer::Refused(reason)) => {
-                log::error!("a slave's job is not known: {reason}");
-                self.adopted(conn, Adoption::Unknown, out);
+                // it keeps its build, and asks again when it is back
+                log::error!("whether a slave's job is known cannot be found out: {reason}");
+                self.drop_slave(conn, None, out);
+            }
+            (Purpose::Readopt, Answer::Adopted(adoption)) => {
+                if let Adoption::Late(job) = adoption {
+                    let what = format!("{} {} for {}", job.package, job.version, job.abi);
+                    log::warn!(
+                        "build {}: another slave has {what} by now; the first to finish counts",
+                        job.token.build
+                    );
+                }
+            }
+            (Purpose::Abis, Answer::Abis(abis)) => {
+                self.abis = built_for(&abis);
+                for abi in self.abis.iter().cloned().collect::<Vec<_>>() {
+                    self.arrived_many(&abi, out);
+                }
             }
             (Purpose::Build(build), answer) => {
-                if let Some(recorded) = self.publisher.answered(build, answer, out) {
+                if let Some(recorded) = self.publisher.answered(now, build, answer, out) {
                     self.recorded(recorded, out);
                 }
             }
             (Purpose::Release, Answer::Released(Some(abi))) => self.arrived(&abi, out),
-            (Purpose::Release | Purpose::Renew, Answer::Released(None) | Answer::Renewed) => {}
+            (Purpose::Release, Answer::Released(None)) => {}
+            (Purpose::Renew, Answer::Renewed) => self.renewed(),
             (Purpose::Sweep, Answer::Swept(swept)) => self.swept(swept, out),
             (Purpose::Pages, answer) => self.pages.answered(now, answer, out),
             (Purpose::Root, answer) => self.pages.root_answered(now, answer, out),
             (Purpose::Tool(conn), answer) => match self.chase.answered(conn, answer, out) {
                 Changed::Nothing => {}
                 Changed::Queued(abis) => abis.iter().for_each(|abi| self.arrived(abi, out)),
-                Changed::Abi(abi) => {
-                    for conn in self.architect.arrived_many(&abi) {
-                        self.wake(conn, out);
-                    }
-                    self.abis.insert(abi);
-                }
+                // asked anew, for the tool that named it may be gone
+                Changed::Abis => out.ask(Purpose::Abis, Query::Abis),
             },
             (purpose, answer) => {
-                if purpose == Purpose::Sweep {
-                    self.sweeping = false;
+                match purpose {
+                    Purpose::Sweep => self.housekeeping.sweeping = false,
+                    Purpose::Renew => self.renewed(),
+                    _ => {}
                 }
                 log::error!("the database answered {purpose:?} with {answer:?}");
             }
         }
     }
 
-    fn claimed(&mut self, conn: ConnId, job: Option<Job>, out: &mut Out) {
+    fn claimed(&mut self, now: Millis, conn: ConnId, job: Option<Job>, out: &mut Out) {
         let seen = self.claims.remove(&conn);
         let Some(job) = job else {
             let Some(slave) = self.slaves.slaves.get(&conn) else { return };
@@ -364,7 +374,7 @@ impl Farm {
             return;
         };
         let token = job.token;
-        if self.running != Running::Yes || !self.slaves.hand_out(conn, job.clone()) {
+        if self.running != Running::Yes || !self.slaves.hand_out(now, conn, job.clone()) {
             out.ask(Purpose::Release, Query::Release(token));
             self.slaves.dismiss(conn, "the master stops", out);
             return;
@@ -407,6 +417,13 @@ impl Farm {
         }
     }
 
+    /// Many jobs may have come into the queue of an ABI.
+    fn arrived_many(&mut self, abi: &AbiTag, out: &mut Out) {
+        for conn in self.architect.arrived_many(abi) {
+            self.wake(conn, out);
+        }
+    }
+
     /// Wakes a slave; false when it does not sleep.
     fn wake(&self, conn: ConnId, out: &mut Out) -> bool {
         let asleep = self.slaves.slaves.get(&conn).is_some_and(|slave| slave.state == State::Asleep);
@@ -417,18 +434,20 @@ impl Farm {
     }
 
     /// The database knows what became of a returning slave's job.
-    fn adopted(&mut self, conn: ConnId, adoption: Adoption, out: &mut Out) {
+    fn adopted(&mut self, now: Millis, conn: ConnId, adoption: Adoption, out: &mut Out) {
         let Some(slave) = self.slaves.slaves.get(&conn) else { return };
         let State::Adopting(Held { token, state }) = slave.state.clone() else { return };
         let id = slave.id;
+        let overdue = state == Holding::Building && self.slaves.is_overdue(now, token.build);
         let (job, why_not) = match adoption {
+            _ if overdue => (None, "it runs longer than the slave's own time limit"),
             Adoption::Live(job) => (Some(job), ""),
             Adoption::Late(job) if state == Holding::Built => (Some(job), ""),
             Adoption::Late(_) => (None, "another slave has it"),
             Adoption::Recorded => (None, "it is recorded already"),
             Adoption::Unknown => (None, "it was never handed out, or its version was removed"),
         };
-        let resumed = job.and_then(|job| self.slaves.adopt(conn, job));
+        let resumed = job.and_then(|job| self.slaves.adopt(now, conn, job));
         match resumed {
             Some((log_from, before)) => {
                 log::info!("slave {id} returns with build {}", token.build);
@@ -468,38 +487,6 @@ impl Farm {
         }
     }
 
-    fn swept(&mut self, swept: Swept, out: &mut Out) {
-        self.sweeping = false;
-        for (build, slave, what) in &swept.expired {
-            log::warn!("build {build}: {slave} was not heard from in time; {what} is queued again");
-            let away = self.slaves.jobs.get(build).is_some_and(|job| job.conn.is_none());
-            if away {
-                self.give_up(*build, out);
-            }
-        }
-        for abi in &swept.opened {
-            self.arrived(abi, out);
-        }
-        if swept.more {
-            self.sweep(out);
-        }
-    }
-
-    /// A job whose slave is not expected back: nothing is kept of it, unless it can be finished without the slave.
-    fn give_up(&mut self, build: BuildId, out: &mut Out) {
-        if self.publisher.cancel(build, out) {
-            self.slaves.finish(build);
-            out.effects.push(Effect::Disk(DiskRequest::DiscardLog(build)));
-        }
-    }
-
-    fn sweep(&mut self, out: &mut Out) {
-        if !self.sweeping {
-            self.sweeping = true;
-            out.ask(Purpose::Sweep, Query::Sweep);
-        }
-    }
-
     fn disk(&mut self, now: Millis, answer: DiskAnswer, out: &mut Out) {
         match answer {
             DiskAnswer::LogWritten(build, bytes) => self.slaves.log_written(build, bytes, out),
@@ -531,7 +518,7 @@ impl Farm {
                         out.tell(conn, ToSlave::Send { index, transfer: key });
                     }
                 }
-                Step::Forget(transfer) => self.juggler.forget(transfer, &mut out.effects),
+                Step::Forget(transfer) => self.juggler.forget(transfer),
                 Step::Done(build) => {
                     let holder = self.slaves.holder(build).map(|(conn, state)| (conn, state.clone()));
                     self.slaves.finish(build);
@@ -553,89 +540,6 @@ impl Farm {
                         self.drop_slave(conn, Some(defect), out);
                     }
                 }
-            }
-        }
-    }
-
-    fn drain(&mut self, out: &mut Out) {
-        if self.running != Running::Yes {
-            return;
-        }
-        self.running = Running::Draining;
-        out.effects.push(Effect::StopListening);
-        let building = self.slaves.slaves.values().filter(|s| s.state.build().is_some()).count();
-        log::warn!("stopping: {building} slaves finish what they build; a second signal stops at once");
-        let idle: Vec<ConnId> = self
-            .slaves
-            .slaves
-            .iter()
-            .filter(|(_, s)| s.state.build().is_none())
-            .map(|(conn, _)| *conn)
-            .collect();
-        for conn in idle {
-            // One that is asking or returning is told when its answer comes, and one that has not said HELLO may hold a
-            // build, which BYE would cost it.
-            let state = self.slaves.slaves.get(&conn).map(|s| s.state.clone());
-            if !matches!(state, Some(State::Greeting | State::Asked | State::Adopting(_))) {
-                self.slaves.dismiss(conn, "the master stops", out);
-            }
-        }
-    }
-
-    fn stop(&mut self, now: Millis, out: &mut Out) {
-        if matches!(self.running, Running::Stopping { .. } | Running::Ended) {
-            return;
-        }
-        if self.running == Running::Yes {
-            out.effects.push(Effect::StopListening);
-        }
-        log::warn!("stopping now: slaves are told to go");
-        self.running = Running::Stopping { until: now + LEAVE_TIME };
-        for conn in self.slaves.slaves.keys().copied().collect::<Vec<_>>() {
-            self.slaves.dismiss(conn, "the master stops", out);
-        }
-    }
-
-    /// Ends when nothing is half done.
-    fn end(&mut self, now: Millis, out: &mut Out) {
-        let settled = || {
-            self.slaves.slaves.is_empty()
-                && self.publisher.settled()
-                && self.pages.settled()
-                && self.chase.settled()
-        };
-        let over = match self.running {
-            Running::Yes | Running::Ended => false,
-            Running::Draining => settled() && out.under_way() == 0,
-            Running::Stopping { until } => now >= until || (settled() && out.under_way() == 0),
-        };
-        if over {
-            self.running = Running::Ended;
-            out.effects.push(Effect::Exit);
-        }
-    }
-
-    fn tick(&mut self, now: Millis, out: &mut Out) {
-        self.slaves.tick(now, out);
-        for build in self.slaves.lost(now, self.limits.lease) {
-            self.give_up(build, out);
-        }
-        self.juggler.tick(now, &mut out.effects);
-        self.publisher.tick(now, out);
-        // a draining master may have hours of building before it: leases are renewed and pages written meanwhile
-        if !matches!(self.running, Running::Yes | Running::Draining) {
-            return;
-        }
-        self.pages.tick(now, out);
-        if now >= self.next_sweep {
-            self.next_sweep = now + SWEEP_EVERY;
-            self.sweep(out);
-        }
-        if now >= self.next_renew {
-            self.next_renew = now + Millis(self.limits.lease.0 / 5);
-            for builds in self.slaves.alive().chunks(1000) {
-                let lease_secs = self.lease_secs();
-                out.ask(Purpose::Renew, Query::Renew { builds: builds.to_vec(), lease_secs });
             }
         }
     }

@@ -10,13 +10,14 @@
 //! ```
 //!
 //! Memory is bounded: bytes that are asked for or not yet written are at most [`TRANSFER_WINDOW_BYTES`] per transfer
-//! and [`ALL_WINDOWS_BYTES`] over all, so the writer's queue cannot grow past that.
+//! and, over all, [`ALL_WINDOWS_BYTES`] and one chunk for each transfer, so the writer's queue cannot grow past that.
+//! Every transfer with a connection has one chunk under way at least: slow peers cannot keep the others waiting.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 
 use super::event::{ConnId, DiskRequest, Effect, Expected, Message, TransferId};
-use super::limits::{ALL_WINDOWS_BYTES, FILE_SILENCE, TRANSFER_WINDOW_BYTES};
+use super::limits::{ALL_WINDOWS_BYTES, FILE_IDLE, FILE_SILENCE, TRANSFER_WINDOW_BYTES};
 use crate::domain::Millis;
 use crate::domain::ranges::RangeSet;
 use crate::wire::file::{FromSlave, ToSlave};
@@ -88,14 +89,13 @@ impl FileJuggler {
     }
 
     /// The transfer is over, one way or the other; its file in the spool is not touched.
-    pub fn forget(&mut self, id: TransferId, out: &mut Vec<Effect>) {
+    pub fn forget(&mut self, id: TransferId) {
         let Some(transfer) = self.transfers.remove(&id) else { return };
         self.in_flight -= transfer.in_flight();
         self.keys.remove(&transfer.key);
         if let Some(conn) = transfer.conn.and_then(|c| self.conns.get_mut(&c)) {
             conn.transfer = None;
         }
-        self.pump_all(out);
     }
 
     /// A file connection came.
@@ -104,10 +104,9 @@ impl FileJuggler {
     }
 
     /// A file connection is gone: what was asked for on it is missing again.
-    pub fn closed(&mut self, conn: ConnId, out: &mut Vec<Effect>) {
+    pub fn closed(&mut self, conn: ConnId) {
         let Some(Conn { transfer: Some(id), .. }) = self.conns.remove(&conn) else { return };
         self.detach(id);
-        self.pump_all(out);
     }
 
     fn detach(&mut self, id: TransferId) {
@@ -177,7 +176,8 @@ impl FileJuggler {
         let Some(transfer) = self.transfers.get_mut(&id) else { return };
         let Some(conn) = transfer.conn else { return };
         let mut mine = transfer.in_flight();
-        while mine < TRANSFER_WINDOW_BYTES && self.in_flight < ALL_WINDOWS_BYTES {
+        // a transfer always has one chunk under way, so that slow peers cannot keep all others waiting
+        while mine < TRANSFER_WINDOW_BYTES && (self.in_flight < ALL_WINDOWS_BYTES || mine == 0) {
             let Some(range) = transfer.missing.take_first(CHUNK_BYTES as u64) else { break };
             let length = range.end - range.start;
             mine += length;
@@ -185,22 +185,6 @@ impl FileJuggler {
             let fetch = ToSlave::Fetch { offset: range.start, length: length as u32 };
             out.push(Effect::Send(conn, Message::File(fetch)));
             transfer.asked.push_back(range);
-        }
-    }
-
-    fn pump_all(&mut self, out: &mut Vec<Effect>) {
-        // Only when the common window was full can another transfer have been kept waiting by this one.
-        if self.in_flight + TRANSFER_WINDOW_BYTES < ALL_WINDOWS_BYTES {
-            return;
-        }
-        let starved: Vec<_> = self
-            .transfers
-            .iter()
-            .filter(|(_, t)| t.conn.is_some() && t.asked.is_empty())
-            .map(|(id, _)| *id)
-            .collect();
-        for id in starved {
-            self.pump(id, out);
         }
     }
 
@@ -213,11 +197,9 @@ impl FileJuggler {
         if transfer.written.bytes() == transfer.expected.size {
             out.push(Effect::Disk(DiskRequest::Check(id, transfer.expected.clone())));
             self.finished(id, out);
-            self.pump_all(out);
             return true;
         }
         self.pump(id, out);
-        self.pump_all(out);
         false
     }
 
@@ -230,12 +212,18 @@ impl FileJuggler {
         out.push(Effect::Send(conn, Message::File(ToSlave::Done {})));
     }
 
-    /// Closes connections that were asked for bytes and are silent.
+    /// Closes connections that were asked for bytes and are silent, and those that nobody has used for long: a board
+    /// that lost its power leaves one behind.
     pub fn tick(&mut self, now: Millis, out: &mut Vec<Effect>) {
         for (conn, state) in &mut self.conns {
-            let due =
-                state.transfer.and_then(|id| self.transfers.get(&id)).is_some_and(|t| !t.asked.is_empty());
-            if !due {
+            let transfer = state.transfer.and_then(|id| self.transfers.get(&id));
+            if transfer.is_none() {
+                if now.since(state.heard) > FILE_IDLE {
+                    state.heard = now;
+                    out.push(Effect::Close(*conn, None));
+                }
+            } else if transfer.is_some_and(|t| t.asked.is_empty()) {
+                // it is the disk that is slow
                 state.heard = now;
             } else if now.since(state.heard) > FILE_SILENCE {
                 state.heard = now;
@@ -332,7 +320,7 @@ mod tests {
         let asked = fetches(&mut out, ConnId(1));
         assert_eq!(asked.len(), 3);
         juggler.message(Millis(0), ConnId(1), chunk(&asked[0]), &mut out).unwrap();
-        juggler.closed(ConnId(1), &mut out);
+        juggler.closed(ConnId(1));
         juggler.written(ID, 0, CHUNK_BYTES as u64, &mut out);
         juggler.opened(Millis(1), ConnId(2));
         juggler.message(Millis(1), ConnId(2), FromSlave::Hello { transfer: KEY }, &mut out).unwrap();
@@ -346,7 +334,7 @@ mod tests {
         juggler.message(Millis(1), ConnId(2), FromSlave::Hello { transfer: KEY }, &mut out).unwrap();
         assert!(out.iter().any(|e| matches!(e, Effect::Close(ConnId(1), None))));
         assert_eq!(fetches(&mut out, ConnId(2)), std::slice::from_ref(&(0..10)));
-        juggler.closed(ConnId(1), &mut out);
+        juggler.closed(ConnId(1));
         juggler.message(Millis(1), ConnId(2), chunk(&(0..10)), &mut out).unwrap();
         assert!(juggler.written(ID, 0, 10, &mut out));
     }
@@ -372,12 +360,19 @@ mod tests {
     }
 
     #[test]
-    fn only_a_peer_that_owes_bytes_is_closed_for_silence() {
+    fn a_peer_that_owes_bytes_is_closed_for_silence_and_one_that_owes_none_much_later() {
         let (mut juggler, mut out) = begin(10);
         juggler.opened(Millis(0), ConnId(2));
         out.clear();
         juggler.tick(FILE_SILENCE + Millis(1), &mut out);
         assert!(matches!(out.as_slice(), [Effect::Close(ConnId(1), Some(_))]));
+        juggler.closed(ConnId(1));
+        out.clear();
+        juggler.tick(FILE_IDLE + Millis(1), &mut out);
+        assert!(
+            matches!(out.as_slice(), [Effect::Close(ConnId(2), None)]),
+            "a board without power leaves one behind"
+        );
     }
 
     #[test]
@@ -392,15 +387,22 @@ mod tests {
             juggler.message(Millis(0), ConnId(n), FromSlave::Hello { transfer: key }, &mut out).unwrap();
             asked.insert(n, fetches(&mut out, ConnId(n)));
         }
-        assert!(juggler.in_flight <= ALL_WINDOWS_BYTES);
-        assert!(asked[&many].is_empty(), "the last one has to wait");
-        // when one is done, one that waited is served
+        let bound = ALL_WINDOWS_BYTES + many * CHUNK_BYTES as u64;
+        assert!(juggler.in_flight <= bound);
+        assert_eq!(
+            asked[&many].len(),
+            1,
+            "the last one gets one chunk, and is not kept waiting by the others"
+        );
         for range in asked[&1].clone() {
             juggler.message(Millis(0), ConnId(1), chunk(&range), &mut out).unwrap();
             juggler.written(TransferId(1), range.start, range.end - range.start, &mut out);
         }
-        let served: usize = (2..=many).map(|n| fetches(&mut out, ConnId(n)).len()).sum();
-        assert!(served > 0);
-        assert!(juggler.in_flight <= ALL_WINDOWS_BYTES);
+        // room came back: the one that had little asks for more at its next piece
+        let range = asked[&many][0].clone();
+        juggler.message(Millis(0), ConnId(many), chunk(&range), &mut out).unwrap();
+        juggler.written(TransferId(many), range.start, range.end - range.start, &mut out);
+        assert!(fetches(&mut out, ConnId(many)).len() > 1);
+        assert!(juggler.in_flight <= bound);
     }
 }

@@ -26,10 +26,14 @@ impl Default for Limits {
 pub const HANDSHAKE: Millis = Millis::secs(10);
 /// Silence on a slave channel, whose BUSY comes every 5 s; then the peer is dropped and its lease runs on.
 pub const SLAVE_SILENCE: Millis = Millis::secs(60);
+/// Beyond the time that a slave itself allows a build; then the slave is dropped and not taken back with it.
+pub const BUILD_GRACE: Millis = Millis::secs(900);
 /// From telling a slave BYE to its going; then it is dropped.
 pub const SLAVE_LEAVES: Millis = Millis::secs(30);
 /// Silence on a file channel while bytes are asked for; then the peer is dropped and the transfer waits.
 pub const FILE_SILENCE: Millis = Millis::secs(60);
+/// A file connection without a transfer is closed after this; the slave opens another when it needs one.
+pub const FILE_IDLE: Millis = Millis::secs(600);
 /// How often leases that ran out and pages that are due are looked for.
 pub const SWEEP_EVERY: Millis = Millis::secs(5);
 /// What a slave is told to wait when there is nothing to build; it is woken before, when something comes.
@@ -45,6 +49,8 @@ pub const TRANSFER_WINDOW_BYTES: u64 = 2 << 20;
 pub const ALL_WINDOWS_BYTES: u64 = 64 << 20;
 /// Bytes of a build's log that wait for the disk; then its connection is not read until they are written.
 pub const LOG_BACKLOG_BYTES: u64 = 256 << 10;
+/// What each piece counts for beside its bytes: many small ones cost the writer more than their length.
+pub const LOG_PIECE_COST: u64 = 512;
 /// Bytes that wait to be sent to one slave; then it is dropped: it does not read.
 pub const SEND_BACKLOG_BYTES: usize = 1 << 20;
 /// The same for an administrator's tool, whose answers are longer.

@@ -40,8 +40,8 @@ pub enum Changed {
     Nothing,
     /// Versions were queued for these ABIs, one entry each.
     Queued(Vec<AbiTag>),
-    /// This ABI is built for from now on.
-    Abi(AbiTag),
+    /// There may be another ABI to build for.
+    Abis,
 }
 
 impl MrChase {
@@ -155,10 +155,11 @@ impl MrChase {
                 Changed::Queued(added.into_iter().filter_map(|a| a.queued_for).collect())
             }
             Answer::AbiAdded(opened) => {
-                let Some(State::AddingAbi(abi, rank)) = before else { return Changed::Nothing };
-                let json = json!({ "abi": abi.as_str(), "rank": rank, "opened": opened });
-                done(conn, true, json.to_string(), out);
-                Changed::Abi(abi)
+                if let Some(State::AddingAbi(abi, rank)) = before {
+                    let json = json!({ "abi": abi.as_str(), "rank": rank, "opened": opened });
+                    done(conn, true, json.to_string(), out);
+                }
+                Changed::Abis
             }
             Answer::Abis(abis) => {
                 let list: Vec<_> = abis

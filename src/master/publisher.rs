@@ -17,7 +17,7 @@
 //!
 //! Pure: no sockets, files, SQL or clock. What it wants of the slave it says in [`Step`]s.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::event::{Checked, DiskRequest, Effect, Expected, Out, Placed, Placement, Purpose, TransferId};
 use super::limits::{DIGEST_FAILURES, DISK_RETRY};
@@ -161,6 +161,17 @@ impl Publisher {
     /// Whether a build is under way here.
     pub fn has(&self, build: BuildId) -> bool {
         self.builds.contains_key(&build)
+    }
+
+    /// Whether a build needs nothing more of its slave than to hear DONE.
+    pub fn finishes_alone(&self, build: BuildId) -> bool {
+        self.builds.get(&build).is_some_and(|publication| !publication.needs_slave())
+    }
+
+    /// File names of other builds that may be in place already and have no row yet.
+    fn names_on_their_way(&self, build: BuildId) -> HashSet<String> {
+        let others = self.builds.iter().filter(|(other, p)| **other != build && !p.needs_slave());
+        others.flat_map(|(_, p)| p.ready.iter().map(|(_, file)| file.filename.clone())).collect()
     }
 
     /// Whether nothing is between the last byte and the commit: what a stopping master waits for.
@@ -391,7 +402,14 @@ impl Publisher {
     }
 
     /// The database answered a question about a build. Gives back what recording it opened.
-    pub fn answered(&mut self, build: BuildId, answer: Answer, out: &mut Out) -> Option<Recorded> {
+    pub fn answered(
+        &mut self,
+        now: Millis,
+        build: BuildId,
+        answer: Answer,
+        out: &mut Out,
+    ) -> Option<Recorded> {
+        let on_their_way = self.names_on_their_way(build);
         let publication = self.builds.get_mut(&build)?;
         match answer {
             Answer::FilesKnown(known) => {
@@ -403,6 +421,10 @@ impl Publisher {
                     let reason =
                         format!("{name} is published already, with other bytes; the published ones stay");
                     self.fail(build, Outcome::BadWheel, reason, out);
+                } else if publication.ready.iter().any(|(_, f)| on_their_way.contains(&f.filename)) {
+                    // another build's bytes are under that name, and its row may come yet
+                    publication.resolved = false;
+                    publication.stage = Stage::DiskRetry { at: now + DISK_RETRY };
                 } else {
                     let known: Vec<_> = known.into_iter().map(|(name, _)| name).collect();
                     let names = publication.ready.iter().map(|(_, f)| f.filename.clone());
@@ -416,18 +438,21 @@ impl Publisher {
                 for (transfer, _) in &publication.ready {
                     self.transfers.remove(transfer);
                 }
+                out.effects.push(Effect::Disk(DiskRequest::DiscardLog(build)));
                 self.steps.push(Step::Done(build));
                 Some(Recorded { offer: publication.offer, logged })
             }
+            Answer::Refused(reason) if publication.offer.files.is_empty() => {
+                // Without files nothing of it can be at fault. Never DONE without a record: the slave keeps the build.
+                log::error!(
+                    "build {build} cannot be recorded: {reason}; trying again in {} s",
+                    DISK_RETRY.0 / 1000
+                );
+                publication.stage = Stage::DiskRetry { at: now + DISK_RETRY };
+                None
+            }
             Answer::Refused(reason) => {
-                // The database will not have these rows. Once, it may be the files; without them, it is the job itself.
-                if publication.ready.is_empty() && publication.offer.files.is_empty() {
-                    log::error!("build {build} cannot be recorded and is given up: {reason}");
-                    self.remove(build, out);
-                    self.steps.push(Step::Done(build));
-                } else {
-                    self.fail(build, Outcome::BadWheel, format!("not recorded: {reason}"), out);
-                }
+                self.fail(build, Outcome::BadWheel, format!("not recorded: {reason}"), out);
                 None
             }
             other => {

@@ -30,6 +30,13 @@ impl Seraph {
         self.waiting.push_back((ticket, query));
     }
 
+    /// Takes a question back whose asker is gone; false when an oracle has it already.
+    pub fn forget(&mut self, ticket: Ticket) -> bool {
+        let before = self.waiting.len();
+        self.waiting.retain(|(waiting, _)| *waiting != ticket);
+        self.waiting.len() < before
+    }
+
     /// An oracle has answered.
     pub fn freed(&mut self, oracle: OracleId) {
         debug_assert!(!self.free.contains(&oracle), "an oracle answers one question at a time");
@@ -66,7 +73,8 @@ mod tests {
         assert_eq!(ticket, Ticket(1));
         assert!(seraph.take().is_none());
         assert_eq!(seraph.waiting(), 2);
+        assert!(seraph.forget(Ticket(2)) && !seraph.forget(Ticket(1)), "what is asked already is answered");
         seraph.freed(oracle);
-        assert_eq!(seraph.take().unwrap().1, Ticket(2));
+        assert_eq!(seraph.take().unwrap().1, Ticket(3));
     }
 }

@@ -14,7 +14,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::event::{ConnId, DiskRequest, Effect, Out};
-use super::limits::{LOG_BACKLOG_BYTES, Limits, SLAVE_LEAVES, SLAVE_SILENCE};
+use super::limits::{BUILD_GRACE, LOG_BACKLOG_BYTES, LOG_PIECE_COST, Limits, SLAVE_LEAVES, SLAVE_SILENCE};
 use super::publisher::{Offer, OfferedFile};
 use super::query::{Job, Outcome};
 use crate::domain::{AbiTag, BuildId, JobToken, Millis, Version, WheelName};
@@ -30,6 +30,8 @@ pub struct Introduction {
     pub abi: AbiTag,
     /// Its platform, such as `linux_armv7l`.
     pub platform: String,
+    /// The time it allows a build.
+    pub timeout: Millis,
 }
 
 /// A connected slave.
@@ -86,6 +88,8 @@ pub struct HeldJob {
     log_unwritten: u64,
     /// Since when nobody holds it.
     away: Option<Millis>,
+    /// When its slave's own time limit must have ended it.
+    ends: Millis,
 }
 
 /// What a HELLO says.
@@ -99,6 +103,8 @@ pub struct Greeting<'a> {
     pub abi: &'a str,
     /// Platform tag.
     pub platform: &'a str,
+    /// The time it allows a build.
+    pub timeout: Millis,
     /// A job from an earlier connection.
     pub held: Option<Held>,
 }
@@ -183,7 +189,7 @@ impl SlaveDriver {
 
     /// HELLO: who it is, and whether it may be here.
     pub fn hello(&mut self, conn: ConnId, greeting: Greeting<'_>, abis: &HashSet<AbiTag>) -> Verdict {
-        let Greeting { software, label, abi, platform, held } = greeting;
+        let Greeting { software, label, abi, platform, timeout, held } = greeting;
         let Some(slave) = self.slaves.get_mut(&conn) else { return Verdict::Fine };
         if slave.introduction.is_some() {
             return Verdict::Drop("a second HELLO".to_owned());
@@ -191,15 +197,13 @@ impl SlaveDriver {
         if software != crate::VERSION {
             let reason =
                 format!("this farm runs version {}, the slave {software}: upgrade the slave", crate::VERSION);
-            return Verdict::Refuse(reason);
+            // BYE would cost it the build that it holds
+            return if held.is_some() { Verdict::Drop(reason) } else { Verdict::Refuse(reason) };
         }
         let abi = match AbiTag::parse(abi) {
-            Ok(abi) if abis.contains(&abi) => abi,
-            Ok(abi) => {
-                return Verdict::Refuse(format!(
-                    "this farm does not build for {abi}; 'piw abi add {abi}' makes it"
-                ));
-            }
+            // one that holds a build may deliver it; its next IDLE is refused
+            Ok(abi) if held.is_some() || abis.contains(&abi) => abi,
+            Ok(abi) => return Verdict::Refuse(not_built_for(&abi)),
             Err(error) => return Verdict::Refuse(error.to_string()),
         };
         let sound = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
@@ -207,7 +211,7 @@ impl SlaveDriver {
             return Verdict::Refuse(format!("{platform:?} is not a platform tag"));
         }
         let label = if label.is_empty() { slave.peer.clone() } else { label.replace(['\n', '\t'], " ") };
-        slave.introduction = Some(Introduction { label, abi, platform: platform.to_owned() });
+        slave.introduction = Some(Introduction { label, abi, platform: platform.to_owned(), timeout });
         match held {
             Some(held) => {
                 slave.state = State::Adopting(held.clone());
@@ -218,8 +222,11 @@ impl SlaveDriver {
     }
 
     /// IDLE: may it have a job?
-    pub fn idle(&mut self, conn: ConnId) -> Verdict {
+    pub fn idle(&mut self, conn: ConnId, abis: &HashSet<AbiTag>) -> Verdict {
         let Some(slave) = self.slaves.get_mut(&conn) else { return Verdict::Fine };
+        if let Some(who) = slave.introduction.as_ref().filter(|who| !abis.contains(&who.abi)) {
+            return Verdict::Refuse(not_built_for(&who.abi));
+        }
         match slave.state {
             State::Idle | State::Asleep => {
                 slave.state = State::Asked;
@@ -231,7 +238,7 @@ impl SlaveDriver {
     }
 
     /// A job was leased for the slave: it holds it now. False when the slave is gone, and the job must go back.
-    pub fn hand_out(&mut self, conn: ConnId, job: Job) -> bool {
+    pub fn hand_out(&mut self, now: Millis, conn: ConnId, job: Job) -> bool {
         let Some(slave) = self.slaves.get_mut(&conn) else { return false };
         let Some(who) = &slave.introduction else { return false };
         if slave.state != State::Asked {
@@ -245,6 +252,7 @@ impl SlaveDriver {
             log_bytes: 0,
             log_unwritten: 0,
             away: None,
+            ends: now + who.timeout + BUILD_GRACE,
             job,
         };
         self.jobs.insert(held.job.token.build, held);
@@ -253,11 +261,11 @@ impl SlaveDriver {
 
     /// The slave is the one that holds this job, again. Gives back where its log goes on, and the connection it had
     /// before, if that is still open.
-    pub fn adopt(&mut self, conn: ConnId, job: Job) -> Option<(u64, Option<ConnId>)> {
+    pub fn adopt(&mut self, now: Millis, conn: ConnId, job: Job) -> Option<(u64, Option<ConnId>)> {
         let slave = self.slaves.get_mut(&conn)?;
         let who = slave.introduction.as_ref()?;
         slave.state = State::Building(job.token.build);
-        let (label, platform) = (who.label.clone(), who.platform.clone());
+        let (label, platform, timeout) = (who.label.clone(), who.platform.clone(), who.timeout);
         let held = self.jobs.entry(job.token.build).or_insert_with(|| HeldJob {
             job,
             slave: label.clone(),
@@ -266,6 +274,7 @@ impl SlaveDriver {
             log_bytes: 0,
             log_unwritten: 0,
             away: None,
+            ends: now + timeout + BUILD_GRACE,
         });
         (held.slave, held.platform, held.away) = (label, platform, None);
         let before = held.conn.replace(conn).filter(|before| *before != conn);
@@ -292,12 +301,15 @@ impl SlaveDriver {
             return Verdict::Drop(format!("LOG at {offset}, where {} was next", held.log_bytes));
         }
         let length = data.len() as u64;
+        if length == 0 {
+            return Verdict::Drop("an empty LOG".to_owned());
+        }
         if held.log_bytes + length > limits.log_bytes {
             let reason = format!("its log is over {} bytes", limits.log_bytes);
             return Verdict::OffersAndDrop(Box::new(offer(held, Outcome::Failed, 0, &reason)), reason);
         }
         held.log_bytes += length;
-        held.log_unwritten += length;
+        held.log_unwritten += length + LOG_PIECE_COST;
         out.effects.push(Effect::Disk(DiskRequest::Log(build, offset, data.into_bytes())));
         if held.log_unwritten > LOG_BACKLOG_BYTES && !slave.held_back {
             slave.held_back = true;
@@ -309,7 +321,7 @@ impl SlaveDriver {
     /// The disk has a piece of a log.
     pub fn log_written(&mut self, build: BuildId, bytes: u64, out: &mut Out) {
         let Some(held) = self.jobs.get_mut(&build) else { return };
-        held.log_unwritten = held.log_unwritten.saturating_sub(bytes);
+        held.log_unwritten = held.log_unwritten.saturating_sub(bytes + LOG_PIECE_COST);
         if held.log_unwritten > LOG_BACKLOG_BYTES / 2 {
             return;
         }
@@ -381,6 +393,11 @@ impl SlaveDriver {
         self.jobs.iter().filter(|(_, job)| job.conn.is_some()).map(|(build, _)| *build).collect()
     }
 
+    /// Whether a build runs longer than any honest slave lets it.
+    pub fn is_overdue(&self, now: Millis, build: BuildId) -> bool {
+        self.jobs.get(&build).is_some_and(|job| now > job.ends)
+    }
+
     /// Jobs that nobody has held for as long as a lease runs. The database reports most of them; not those that it has
     /// handed to another slave already.
     pub fn lost(&self, now: Millis, lease: Millis) -> Vec<BuildId> {
@@ -398,6 +415,12 @@ impl SlaveDriver {
             if slave.state == State::Leaving && now.since(*slave.leaving.get_or_insert(now)) > SLAVE_LEAVES {
                 slave.leaving = Some(now);
                 out.close(*conn, Some("told BYE, and still there".to_owned()));
+            }
+            if let State::Building(build) = slave.state
+                && self.jobs.get(&build).is_some_and(|job| now > job.ends)
+            {
+                slave.state = State::Leaving;
+                out.close(*conn, Some(format!("build {build} runs on beyond the slave's own time limit")));
             }
             if now.since(slave.heard) > SLAVE_SILENCE {
                 slave.heard = now;
@@ -439,6 +462,10 @@ impl State {
             _ => None,
         }
     }
+}
+
+fn not_built_for(abi: &AbiTag) -> String {
+    format!("this farm does not build for {abi}; 'piw abi add {abi}' makes it")
 }
 
 fn offer(held: &HeldJob, outcome: Outcome, duration_ms: u64, remark: &str) -> Offer {

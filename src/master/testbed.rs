@@ -231,6 +231,7 @@ pub(super) fn word(effect: &Effect) -> String {
         Effect::Hold(conn) => format!("{}: hold", conn.0),
         Effect::Resume(conn) => format!("{}: resume", conn.0),
         Effect::Ask(_, query) => format!("ask {}", ask(query)),
+        Effect::Forget(ticket) => format!("forget question {}", ticket.0),
         Effect::Disk(request) => disk_word(request),
         Effect::Page(request) => match request {
             PageRequest::Project(order, project, _, files) => {

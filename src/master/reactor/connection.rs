@@ -157,6 +157,10 @@ impl Connection {
         self.readable && !self.held
     }
 
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.is_some()
+    }
+
     pub(super) fn hold(&mut self, held: bool) {
         self.held = held;
     }

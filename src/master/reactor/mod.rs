@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use mio::{Events, Interest, Poll, Token};
 
-use super::event::{ConnId, Effect, Event, Message, Out};
+use super::event::{ConnId, Effect, Event, Message, Out, Ticket};
 use super::farm::Farm;
 use crate::domain::Millis;
 use crate::wire::Channel;
@@ -44,6 +44,8 @@ pub struct Reactor {
     listeners: Vec<Listener>,
     /// Listeners that may have more to accept.
     accepting: Vec<usize>,
+    /// Listeners to be tried again at the next tick.
+    accept_again: Vec<usize>,
     signals: Signals,
     signals_seen: u32,
     threads: Threads,
@@ -57,6 +59,8 @@ pub struct Reactor {
     /// Connections with something to send.
     dirty: Vec<ConnId>,
     events: VecDeque<Event>,
+    /// Questions that were taken back before an oracle had them.
+    forgotten: Vec<Ticket>,
     start: Instant,
     /// Where bytes land before they are a connection's: one for all, so that an idle connection holds none.
     scratch: Box<[u8]>,
@@ -81,6 +85,7 @@ impl Reactor {
             poll,
             listeners,
             accepting: Vec::new(),
+            accept_again: Vec::new(),
             signals,
             signals_seen: 0,
             threads,
@@ -92,6 +97,7 @@ impl Reactor {
             ready: VecDeque::new(),
             dirty: Vec::new(),
             events: VecDeque::new(),
+            forgotten: Vec::new(),
             start: Instant::now(),
             scratch: vec![0; connection::READ_BYTES].into_boxed_slice(),
             running: true,
@@ -181,7 +187,9 @@ impl Reactor {
                     Ok(Some((stream, peer))) => self.adopt(stream, channel, peer),
                     Ok(None) => break,
                     Err(error) => {
+                        // perhaps for want of descriptors; the poll will not say again that others wait
                         log::warn!("a connection could not be accepted: {error}");
+                        self.accept_again.push(index);
                         break;
                     }
                 }
@@ -223,11 +231,28 @@ impl Reactor {
                 self.ready.push_back(conn);
             }
             while let Some(event) = self.events.pop_front() {
-                self.handle(event);
+                // what stands behind a defect in the same read is not listened to
+                if self.connections.get(&conn).is_some_and(|c| !c.is_closing()) {
+                    self.handle(event);
+                }
             }
             if let Err(gone) = outcome {
-                self.drop_connection(conn, gone);
+                self.end_connection(conn, gone);
             }
+        }
+    }
+
+    /// A connection that ends by the peer's defect before it began still hears which protocol is spoken here.
+    fn end_connection(&mut self, conn: ConnId, gone: Gone) {
+        let now = self.now();
+        match (self.connections.get_mut(&conn), gone) {
+            (Some(connection), Gone::Defect(reason)) if !connection.opened && !connection.is_closing() => {
+                log::warn!("{}: dropped: {reason}", connection.peer);
+                connection.close_when_flushed(now);
+                self.ready.push_back(conn);
+                self.dirty.push(conn);
+            }
+            (_, gone) => self.drop_connection(conn, gone),
         }
     }
 
@@ -248,6 +273,9 @@ impl Reactor {
         for effect in std::mem::take(&mut self.out.effects) {
             self.carry_out(effect);
         }
+        while let Some(ticket) = self.forgotten.pop() {
+            self.farm.handle(now, Event::Forgotten(ticket), &mut self.out);
+        }
     }
 
     fn carry_out(&mut self, effect: Effect) {
@@ -264,6 +292,9 @@ impl Reactor {
             Effect::Close(conn, defect) => {
                 let now = self.now();
                 let Some(connection) = self.connections.get_mut(&conn) else { return };
+                if connection.is_closing() {
+                    return;
+                }
                 if let Some(reason) = defect {
                     log::warn!("{}: dropped: {reason}", connection.peer);
                 }
@@ -282,6 +313,11 @@ impl Reactor {
                 }
             }
             Effect::Ask(ticket, query) => self.threads.ask(ticket, query),
+            Effect::Forget(ticket) => {
+                if self.threads.forget(ticket) {
+                    self.forgotten.push(ticket);
+                }
+            }
             Effect::Disk(request) => self.threads.write(request),
             Effect::Page(request) => self.threads.page(request),
             Effect::Look(ticket, wanted) => self.threads.look(ticket, wanted),
@@ -297,6 +333,7 @@ impl Reactor {
 
     fn tick(&mut self) {
         let now = self.now();
+        self.accepting.append(&mut self.accept_again);
         self.handle(Event::Tick);
         let overdue: Vec<(ConnId, Gone)> = self
             .connections

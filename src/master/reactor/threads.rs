@@ -17,7 +17,7 @@ use super::super::cloud_gazer::CloudGazer;
 use super::super::event::{DiskAnswer, DiskRequest, LookAnswer, LookUp, PageAnswer, PageRequest, Ticket};
 use super::super::index_scribe::{self, IndexScribe};
 use super::super::oracle;
-use super::super::query::{Answer, Query};
+use super::super::query::{Answer, Query, Swept};
 use super::super::seraph::{OracleId, Seraph};
 use super::super::worker::Worker;
 use super::super::writer::{self, FileWriter};
@@ -29,6 +29,9 @@ const AGAIN_FIRST: Duration = Duration::from_millis(50);
 const AGAIN_LONGEST: Duration = Duration::from_secs(2);
 /// While the database is away, the log says so this often, and not once for each question that waits.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(30);
+
+/// How long an administrator's question is asked again before it is refused.
+const TOOL_PATIENCE: Duration = Duration::from_secs(60);
 
 /// The pool that the oracles draw from.
 pub type Pool = r2d2::Pool<PostgresConnectionManager<NoTls>>;
@@ -167,6 +170,11 @@ impl Threads {
         self.dispatch();
     }
 
+    /// Takes a question back, if no oracle has it yet.
+    pub(super) fn forget(&mut self, ticket: Ticket) -> bool {
+        self.seraph.forget(ticket)
+    }
+
     pub(super) fn freed(&mut self, oracle: OracleId) {
         self.seraph.freed(oracle);
         self.dispatch();
@@ -239,6 +247,7 @@ fn start_oracle(
 fn ask_until_answered(pool: &Pool, query: &Query, trouble: &Trouble) -> Option<Answer> {
     let mut pause = AGAIN_FIRST;
     let mut tries = 0u32;
+    let begun = Instant::now();
     loop {
         let failure = match pool.get() {
             Ok(mut client) => match oracle::execute(&mut client, query) {
@@ -255,6 +264,20 @@ fn ask_until_answered(pool: &Pool, query: &Query, trouble: &Trouble) -> Option<A
         };
         if trouble.stopping.load(Ordering::Relaxed) {
             return None;
+        }
+        match query {
+            // it comes again by itself; one that waited for the database could end leases before they are renewed
+            Query::Sweep => {
+                trouble.complain(&failure);
+                return Some(Answer::Swept(Swept::default()));
+            }
+            // a person waits for these
+            Query::Why { .. } | Query::AddVersions(_) | Query::AddAbi { .. }
+                if begun.elapsed() > TOOL_PATIENCE =>
+            {
+                return Some(Answer::Refused(format!("the database does not answer: {failure}")));
+            }
+            _ => {}
         }
         // the first one may be a deadlock or a dropped connection, which a second try mends
         if tries > 0 {

@@ -3,7 +3,7 @@
 use super::PURE;
 use crate::domain::Millis;
 use crate::master::event::{ConnId, Event, Placed};
-use crate::master::farm::LEAVE_TIME;
+use crate::master::farm::stopping::LEAVE_TIME;
 use crate::master::limits::Limits;
 use crate::master::query::{Adoption, Answer, Swept};
 use crate::master::testbed::{Testbed, hello, job_of, log, text, token};

@@ -1,0 +1,96 @@
+//! What the farm does by the clock: renews leases, ends those that ran out, looks after silent peers.
+
+use super::{Farm, Running};
+use crate::domain::{BuildId, Millis};
+use crate::master::event::{DiskRequest, Effect, Out, Purpose};
+use crate::master::limits::SWEEP_EVERY;
+use crate::master::query::{Query, Swept};
+
+/// How long a master that has just started leaves leases alone, so that slaves can come back before their jobs are
+/// handed out again; a lease at most.
+const RETURN_TIME: Millis = Millis::secs(60);
+
+/// What is under way, and what is next.
+#[derive(Debug, Default)]
+pub(super) struct Housekeeping {
+    pub(super) sweeping: bool,
+    /// Renewals that are not answered. While there are some the database may be away, and a sweep that came through
+    /// first would end leases of slaves that are there.
+    renewing: usize,
+    next_sweep: Option<Millis>,
+    next_renew: Millis,
+}
+
+impl Farm {
+    pub(super) fn tick(&mut self, now: Millis, out: &mut Out) {
+        self.slaves.tick(now, out);
+        for build in self.slaves.lost(now, self.limits.lease) {
+            self.give_up(build, out);
+        }
+        self.juggler.tick(now, &mut out.effects);
+        self.publisher.tick(now, out);
+        // a draining master may have hours of building before it: leases are renewed and pages written meanwhile
+        if !matches!(self.running, Running::Yes | Running::Draining) {
+            return;
+        }
+        self.pages.tick(now, out);
+        if now >= self.housekeeping.next_renew && self.housekeeping.renewing == 0 {
+            self.housekeeping.next_renew = now + Millis(self.limits.lease.0 / 5);
+            for builds in self.slaves.alive().chunks(1000) {
+                let lease_secs = self.lease_secs();
+                self.housekeeping.renewing += 1;
+                out.ask(Purpose::Renew, Query::Renew { builds: builds.to_vec(), lease_secs });
+            }
+        }
+        let first = now + RETURN_TIME.min(self.limits.lease);
+        let next = *self.housekeeping.next_sweep.get_or_insert(first);
+        if now >= next && self.housekeeping.renewing == 0 {
+            self.housekeeping.next_sweep = Some(now + SWEEP_EVERY);
+            self.sweep(out);
+        }
+    }
+
+    pub(super) fn renewed(&mut self) {
+        self.housekeeping.renewing = self.housekeeping.renewing.saturating_sub(1);
+    }
+
+    fn sweep(&mut self, out: &mut Out) {
+        if !self.housekeeping.sweeping {
+            self.housekeeping.sweeping = true;
+            out.ask(Purpose::Sweep, Query::Sweep);
+        }
+    }
+
+    pub(super) fn swept(&mut self, swept: Swept, out: &mut Out) {
+        self.housekeeping.sweeping = false;
+        for (build, slave, what) in &swept.expired {
+            match self.slaves.jobs.get(build).filter(|held| held.conn.is_some()) {
+                Some(held) => {
+                    log::warn!(
+                        "build {build}: the lease of {slave} ended although it is here; it is taken up again"
+                    );
+                    let (token, slave, lease_secs) = (held.job.token, held.slave.clone(), self.lease_secs());
+                    out.ask(Purpose::Readopt, Query::Adopt { token, slave, lease_secs });
+                }
+                None => {
+                    log::warn!("build {build}: {slave} was not heard from in time; {what} is queued again");
+                    self.give_up(*build, out);
+                }
+            }
+        }
+        for abi in &swept.opened {
+            self.arrived_many(abi, out);
+        }
+        if swept.more {
+            self.sweep(out);
+        }
+    }
+
+    /// A job whose slave is not expected back: nothing is kept of it, unless it can be finished without the slave.
+    fn give_up(&mut self, build: BuildId, out: &mut Out) {
+        if self.publisher.cancel(build, out) {
+            self.slaves.finish(build);
+            out.effects.push(Effect::Disk(DiskRequest::DiscardLog(build)));
+        }
+    }
+}
