@@ -253,8 +253,7 @@ pub enum Purpose {
     Renew,
     /// The farm's housekeeping: a lease that ended under a slave that is there.
     Readopt,
-    /// The farm's housekeeping: which ABIs are built for.
-    Abis,
+
     /// The pages: what is due, and what is written.
     Pages,
     /// The pages: names for the root index.

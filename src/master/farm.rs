@@ -66,9 +66,11 @@ pub struct Farm {
 }
 
 impl Farm {
-    /// A farm that builds for these ABIs. `index_url` is what slaves build from; `seed` must be unpredictable.
-    pub fn new(limits: Limits, index_url: String, abis: &[Abi], seed: [u8; 32]) -> Self {
+    /// A farm that starts at this moment and builds for these ABIs. `index_url` is what slaves build from; `seed` must be
+    /// unpredictable.
+    pub fn new(started: Millis, limits: Limits, index_url: String, abis: &[Abi], seed: [u8; 32]) -> Self {
         Self {
+            housekeeping: Housekeeping::new(started, limits.lease),
             limits,
             index_url,
             secrets: Secrets { seed, drawn: 0 },
@@ -80,7 +82,6 @@ impl Farm {
             chase: MrChase::default(),
             pages: Pages::default(),
             claims: HashMap::new(),
-            housekeeping: Housekeeping::default(),
             running: Running::Yes,
         }
     }
@@ -325,12 +326,6 @@ impl Farm {
                     );
                 }
             }
-            (Purpose::Abis, Answer::Abis(abis)) => {
-                self.abis = built_for(&abis);
-                for abi in self.abis.iter().cloned().collect::<Vec<_>>() {
-                    self.arrived_many(&abi, out);
-                }
-            }
             (Purpose::Build(build), answer) => {
                 if let Some(recorded) = self.publisher.answered(now, build, answer, out) {
                     self.recorded(recorded, out);
@@ -345,8 +340,10 @@ impl Farm {
             (Purpose::Tool(conn), answer) => match self.chase.answered(conn, answer, out) {
                 Changed::Nothing => {}
                 Changed::Queued(abis) => abis.iter().for_each(|abi| self.arrived(abi, out)),
-                // asked anew, for the tool that named it may be gone
-                Changed::Abis => out.ask(Purpose::Abis, Query::Abis),
+                Changed::Abi(abi) => {
+                    self.arrived_many(&abi, out);
+                    self.abis.insert(abi);
+                }
             },
             (purpose, answer) => {
                 match purpose {

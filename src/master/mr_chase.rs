@@ -31,6 +31,8 @@ enum State {
 #[derive(Debug, Default)]
 pub struct MrChase {
     tools: HashMap<ConnId, State>,
+    /// ABIs that are being added for tools that are gone, until the database has answered.
+    orphans: HashMap<ConnId, AbiTag>,
 }
 
 /// What a tool's request changed, for the rooms beside this one.
@@ -40,8 +42,8 @@ pub enum Changed {
     Nothing,
     /// Versions were queued for these ABIs, one entry each.
     Queued(Vec<AbiTag>),
-    /// There may be another ABI to build for.
-    Abis,
+    /// This ABI is built for from now on.
+    Abi(AbiTag),
 }
 
 impl MrChase {
@@ -56,7 +58,9 @@ impl MrChase {
 
     /// A tool is gone. What it asked for is done all the same.
     pub fn closed(&mut self, conn: ConnId) {
-        self.tools.remove(&conn);
+        if let Some(State::AddingAbi(abi, _)) = self.tools.remove(&conn) {
+            self.orphans.insert(conn, abi);
+        }
     }
 
     /// A request; the error is the peer's defect.
@@ -138,6 +142,7 @@ impl MrChase {
     pub fn answered(&mut self, conn: ConnId, answer: Answer, out: &mut Out) -> Changed {
         // what changed has changed, whether or not the tool is still there
         let before = self.tools.get_mut(&conn).map(|state| std::mem::replace(state, State::Ready));
+        let orphan = self.orphans.remove(&conn);
         match answer {
             Answer::Added(added) => {
                 let list: Vec<_> = added
@@ -155,11 +160,12 @@ impl MrChase {
                 Changed::Queued(added.into_iter().filter_map(|a| a.queued_for).collect())
             }
             Answer::AbiAdded(opened) => {
-                if let Some(State::AddingAbi(abi, rank)) = before {
-                    let json = json!({ "abi": abi.as_str(), "rank": rank, "opened": opened });
-                    done(conn, true, json.to_string(), out);
-                }
-                Changed::Abis
+                let Some(State::AddingAbi(abi, rank)) = before else {
+                    return orphan.map_or(Changed::Nothing, Changed::Abi);
+                };
+                let json = json!({ "abi": abi.as_str(), "rank": rank, "opened": opened });
+                done(conn, true, json.to_string(), out);
+                Changed::Abi(abi)
             }
             Answer::Abis(abis) => {
                 let list: Vec<_> = abis
@@ -234,3 +240,6 @@ fn refuse(conn: ConnId, reasons: Vec<String>, out: &mut Out) {
     let Ok(reasons) = List::new(reasons) else { return };
     out.effects.push(Effect::Send(conn, Message::Tool(ToTool::Error { reasons })));
 }
+
+#[cfg(test)]
+mod tests;

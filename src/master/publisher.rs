@@ -115,6 +115,7 @@ impl Publication {
 #[derive(Debug, Default)]
 pub struct Publisher {
     builds: HashMap<BuildId, Publication>,
+    /// Those that are being fetched.
     transfers: HashMap<TransferId, BuildId>,
     next_transfer: u64,
     /// For the rooms beside this one; to be drained after every call.
@@ -323,6 +324,7 @@ impl Publisher {
             metadata_sha256,
         };
         publication.ready.push((transfer, record));
+        self.transfers.remove(&transfer);
         self.steps.push(Step::Forget(transfer));
         self.fetch_next(build, out);
     }
@@ -435,9 +437,6 @@ impl Publisher {
             }
             Answer::Logged(logged) => {
                 let publication = self.builds.remove(&build)?;
-                for (transfer, _) in &publication.ready {
-                    self.transfers.remove(transfer);
-                }
                 out.effects.push(Effect::Disk(DiskRequest::DiscardLog(build)));
                 self.steps.push(Step::Done(build));
                 Some(Recorded { offer: publication.offer, logged })
@@ -489,3 +488,6 @@ fn same_files(a: &[OfferedFile], b: &[OfferedFile]) -> bool {
     // After a failure the offer has no files any more; the slave, which does not know, offers them again.
     a.is_empty() || a == b
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,7 @@ use super::reactor::address::Address;
 use super::reactor::threads::{ORACLES, Threads};
 use super::reactor::{ANSWERS, Listener, Reactor, Signals};
 use super::writer::FileWriter;
+use crate::domain::Millis;
 use crate::dsn;
 use crate::wire::Channel;
 
@@ -104,7 +105,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         move || CloudGazer::new(&index_url, certificates.as_deref())
     };
     let threads = Threads::start(waker, &pool, settings.output.clone(), spool, gazer).map_err(error)?;
-    let farm = Farm::new(settings.limits.clone(), index_url, &abis, seed()?);
+    let farm = Farm::new(Millis(0), settings.limits.clone(), index_url, &abis, seed()?);
     let connections = settings.limits.connections;
     let reactor = Reactor::new(poll, listeners, signals, threads, farm, connections).map_err(error)?;
     log::info!("ready");

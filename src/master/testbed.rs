@@ -43,7 +43,7 @@ impl Testbed {
     pub(super) fn with(limits: Limits) -> Self {
         let abis = [("cp311", 1), ("cp312", 2)].map(|(tag, rank)| Abi { tag: abi(tag), rank, skip: None });
         Self {
-            farm: Farm::new(limits, String::new(), &abis, [7; 32]),
+            farm: Farm::new(Millis(0), limits, String::new(), &abis, [7; 32]),
             out: Out::default(),
             now: Millis::secs(1000),
             questions: VecDeque::new(),

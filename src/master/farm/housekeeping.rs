@@ -11,14 +11,25 @@ use crate::master::query::{Query, Swept};
 const RETURN_TIME: Millis = Millis::secs(60);
 
 /// What is under way, and what is next.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Housekeeping {
     pub(super) sweeping: bool,
     /// Renewals that are not answered. While there are some the database may be away, and a sweep that came through
     /// first would end leases of slaves that are there.
     renewing: usize,
-    next_sweep: Option<Millis>,
+    next_sweep: Millis,
     next_renew: Millis,
+}
+
+impl Housekeeping {
+    pub(super) fn new(started: Millis, lease: Millis) -> Self {
+        Self {
+            sweeping: false,
+            renewing: 0,
+            next_sweep: started + RETURN_TIME.min(lease),
+            next_renew: started,
+        }
+    }
 }
 
 impl Farm {
@@ -42,10 +53,8 @@ impl Farm {
                 out.ask(Purpose::Renew, Query::Renew { builds: builds.to_vec(), lease_secs });
             }
         }
-        let first = now + RETURN_TIME.min(self.limits.lease);
-        let next = *self.housekeeping.next_sweep.get_or_insert(first);
-        if now >= next && self.housekeeping.renewing == 0 {
-            self.housekeeping.next_sweep = Some(now + SWEEP_EVERY);
+        if now >= self.housekeeping.next_sweep && self.housekeeping.renewing == 0 {
+            self.housekeeping.next_sweep = now + SWEEP_EVERY;
             self.sweep(out);
         }
     }
@@ -64,17 +73,19 @@ impl Farm {
     pub(super) fn swept(&mut self, swept: Swept, out: &mut Out) {
         self.housekeeping.sweeping = false;
         for (build, slave, what) in &swept.expired {
-            match self.slaves.jobs.get(build).filter(|held| held.conn.is_some()) {
-                Some(held) => {
+            match self.slaves.jobs.get(build) {
+                Some(held) if held.conn.is_some() => {
                     log::warn!(
                         "build {build}: the lease of {slave} ended although it is here; it is taken up again"
                     );
                     let (token, slave, lease_secs) = (held.job.token, held.slave.clone(), self.lease_secs());
                     out.ask(Purpose::Readopt, Query::Adopt { token, slave, lease_secs });
                 }
-                None => {
+                held => {
                     log::warn!("build {build}: {slave} was not heard from in time; {what} is queued again");
-                    self.give_up(*build, out);
+                    if held.is_some() {
+                        self.give_up(*build, out);
+                    }
                 }
             }
         }

@@ -60,7 +60,7 @@ fn two_files_are_fetched_checked_placed_and_committed_before_done() {
     bed.placed(1, Placed::Durable);
     assert_eq!(bed.said(), ["ask log-build 1 built 2 files"]);
     bed.recorded(1);
-    assert_eq!(bed.said(), ["ask rewrites-due 16", "1: DONE 1"]);
+    assert_eq!(bed.said(), ["discard log 1", "ask rewrites-due 16", "1: DONE 1"]);
     assert!(bed.farm.slaves.jobs.is_empty());
 
     bed.say(slave, FromSlave::Idle {});
@@ -98,7 +98,7 @@ fn a_failed_build_is_recorded_without_send() {
         bed.placed(1, Placed::Durable);
         assert_eq!(bed.said(), [format!("ask log-build 1 {outcome} 0 files")]);
         bed.recorded(1);
-        assert_eq!(bed.said(), ["1: DONE 1"], "no page changes");
+        assert_eq!(bed.said(), ["discard log 1", "1: DONE 1"], "no page changes");
     }
 }
 
@@ -116,7 +116,7 @@ fn an_abi_that_a_build_opens_wakes_its_slave() {
     bed.said();
     let opened = Some(crate::master::testbed::abi("cp312"));
     bed.answer("log-build", Answer::Logged(Logged::Recorded { opened }));
-    assert_eq!(bed.said(), ["1: WAKE", "2: DONE 1"]);
+    assert_eq!(bed.said(), ["discard log 1", "1: WAKE", "2: DONE 1"]);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_slave_hears_done_whatever_the_database_made_of_its_build() {
         bed.placed(1, Placed::Durable);
         bed.said();
         bed.answer("log-build", Answer::Logged(logged));
-        assert_eq!(bed.said(), ["1: DONE 1"]);
+        assert_eq!(bed.said(), ["discard log 1", "1: DONE 1"]);
     }
 }
 
@@ -179,7 +179,7 @@ fn wrong_bytes_three_times_are_recorded_as_lost_and_the_slave_is_told_when_it_is
     bed.built(slave, token, BuildEnd::Built, &[(PURE, 5)]);
     bed.said();
     bed.recorded(1);
-    assert_eq!(bed.said(), [format!("{}: DONE 1", slave.0)]);
+    assert_eq!(bed.said(), ["discard log 1".to_owned(), format!("{}: DONE 1", slave.0)]);
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn what_is_no_wheel_of_the_version_is_recorded_when_the_slave_has_said_sent() {
     assert_eq!(bed.said(), ["discard t2", "discard t1", "place 1 [] log remark"]);
     bed.placed(1, Placed::Durable);
     bed.recorded(1);
-    assert_eq!(bed.said(), ["ask log-build 1 bad-wheel 0 files", "1: DONE 1"]);
+    assert_eq!(bed.said(), ["ask log-build 1 bad-wheel 0 files", "discard log 1", "1: DONE 1"]);
 }
 
 #[test]
@@ -274,8 +274,9 @@ fn a_name_that_stays_taken_is_tried_again_after_a_while_and_not_in_a_circle() {
 }
 
 #[test]
-fn rows_that_the_database_refuses_are_recorded_without_files_and_then_given_up() {
-    let (mut bed, ..) = placing();
+fn rows_that_the_database_refuses_are_recorded_without_files_and_tried_again_but_never_acknowledged_unrecorded()
+ {
+    let (mut bed, slave, ..) = placing();
     bed.placed(1, Placed::Durable);
     bed.said();
     bed.answer("log-build", Answer::Refused("odd rows".to_owned()));
@@ -283,6 +284,11 @@ fn rows_that_the_database_refuses_are_recorded_without_files_and_then_given_up()
     bed.placed(1, Placed::Durable);
     assert_eq!(bed.said(), ["ask log-build 1 bad-wheel 0 files"]);
     bed.answer("log-build", Answer::Refused("odd job".to_owned()));
+    assert!(bed.said().is_empty(), "no DONE without a record");
+    bed.wait_alive(DISK_RETRY, &[slave]);
+    assert_eq!(bed.said_beside_housekeeping(), ["place 1 [] log remark"]);
+    bed.placed(1, Placed::Durable);
+    bed.said();
+    bed.answer("log-build", Answer::Logged(Logged::Recorded { opened: None }));
     assert_eq!(bed.said(), ["discard log 1", "1: DONE 1"]);
-    assert!(!bed.farm.publisher.has(BuildId(1)));
 }

@@ -212,11 +212,16 @@ fn a_slave_lost_for_good_while_fetching_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_lease_that_ends_while_its_slave_is_there_changes_nothing_for_it() {
-    let (mut bed, slave, _) = offering();
+fn a_lease_that_ends_while_its_slave_is_there_is_taken_up_again() {
+    let (mut bed, slave, token) = offering();
+    bed.wait(Millis(1));
+    assert_eq!(bed.under_way("sweep"), 0, "no sweep ends leases before they are renewed");
+    bed.answer("renew", Answer::Renewed);
     bed.wait(Millis(1));
     bed.said();
     bed.answer("sweep", expired(1));
+    assert_eq!(bed.said(), ["ask adopt 1"]);
+    bed.answer("adopt", Answer::Adopted(Adoption::Live(job_of(token))));
     assert!(bed.said().is_empty());
     bed.deliver(1, 5);
     bed.sound(1);
@@ -279,7 +284,7 @@ fn late_and_building_is_dropped_late_and_built_goes_on() {
     assert_eq!(bed.said(), ["ask adopt 1", "3: HELLO Drop 0"]);
     let slave = bed.greet(Some(Held { token, state: Holding::Built }));
     bed.answer("adopt", Answer::Refused("odd".to_owned()));
-    assert_eq!(bed.said(), ["ask adopt 1".to_owned(), format!("{}: HELLO Drop 0", slave.0)]);
+    assert_eq!(bed.said(), ["ask adopt 1".to_owned(), format!("{}: CLOSE", slave.0)], "it keeps its build");
 }
 
 #[test]

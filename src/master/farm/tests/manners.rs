@@ -4,7 +4,9 @@ use super::{BOUND, PURE};
 use crate::VERSION;
 use crate::domain::{BuildId, JobToken, Millis};
 use crate::master::event::{ConnId, DiskAnswer, Event, Placed};
-use crate::master::limits::{FILE_SILENCE, LOG_BACKLOG_BYTES, Limits, SLAVE_LEAVES, SLAVE_SILENCE};
+use crate::master::limits::{
+    FILE_SILENCE, LOG_BACKLOG_BYTES, LOG_PIECE_COST, Limits, SLAVE_LEAVES, SLAVE_SILENCE,
+};
 use crate::master::query::Answer;
 use crate::master::testbed::{PLATFORM, Testbed, built, hello, job_of, log, text, token};
 use crate::wire::Channel;
@@ -164,22 +166,26 @@ fn a_log_over_its_limit_ends_the_build() {
     let slave = bed.come_back(token, Holding::Building, adopted);
     bed.said();
     bed.recorded(1);
-    assert_eq!(bed.said(), [format!("{}: CLOSE", slave.0)], "DONE may not come while it builds");
+    assert_eq!(
+        bed.said(),
+        ["discard log 1".to_owned(), format!("{}: CLOSE", slave.0)],
+        "DONE may not come while it builds"
+    );
     assert!(bed.farm.slaves.jobs.is_empty());
 }
 
 #[test]
 fn a_log_that_waits_for_the_disk_holds_its_slave_until_half_is_written() {
     let (mut bed, slave, _) = in_state("building");
-    let pieces = LOG_BACKLOG_BYTES / LOG_BYTES as u64;
+    let pieces = LOG_BACKLOG_BYTES / (LOG_BYTES as u64 + LOG_PIECE_COST);
     let mut offset = 0;
     for _ in 0..pieces {
         bed.say(slave, log(offset, LOG_BYTES));
         offset += LOG_BYTES as u64;
     }
     assert!(!bed.said().contains(&"1: hold".to_owned()), "the limit itself is allowed");
-    bed.say(slave, log(offset, 1));
-    bed.say(slave, log(offset + 1, 1));
+    bed.say(slave, log(offset, LOG_BYTES));
+    bed.say(slave, log(offset + LOG_BYTES as u64, 1));
     let said = bed.said();
     assert_eq!(said.iter().filter(|w| *w == "1: hold").count(), 1, "{said:?}");
 
@@ -188,11 +194,12 @@ fn a_log_that_waits_for_the_disk_holds_its_slave_until_half_is_written() {
     bed.wait(SLAVE_SILENCE + SLAVE_SILENCE);
     assert!(bed.said_beside_housekeeping().is_empty());
 
-    for _ in 0..pieces / 2 {
-        bed.disk(DiskAnswer::LogWritten(BuildId(1), LOG_BYTES as u64));
+    let mut left = (pieces + 1) * (LOG_BYTES as u64 + LOG_PIECE_COST) + 1 + LOG_PIECE_COST;
+    while left > LOG_BACKLOG_BYTES / 2 {
         assert!(bed.said().is_empty(), "not before half of it is written");
+        bed.disk(DiskAnswer::LogWritten(BuildId(1), LOG_BYTES as u64));
+        left -= LOG_BYTES as u64 + LOG_PIECE_COST;
     }
-    bed.disk(DiskAnswer::LogWritten(BuildId(1), 2));
     assert_eq!(bed.said(), ["1: resume"]);
     bed.disk(DiskAnswer::LogWritten(BuildId(1), LOG_BYTES as u64));
     assert!(bed.said().is_empty());
@@ -271,7 +278,7 @@ fn files_that_are_not_for_this_farm_are_recorded_and_the_slave_goes_on() {
         assert_eq!(bed.said(), ["place 1 [] log remark"]);
         bed.placed(1, Placed::Durable);
         bed.recorded(1);
-        assert_eq!(bed.said(), ["ask log-build 1 bad-wheel 0 files", "1: DONE 1"]);
+        assert_eq!(bed.said(), ["ask log-build 1 bad-wheel 0 files", "discard log 1", "1: DONE 1"]);
     }
 }
 

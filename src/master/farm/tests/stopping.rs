@@ -61,7 +61,7 @@ fn draining_tells_idle_slaves_to_go_and_lets_the_others_finish() {
     bed.placed(7, Placed::Durable);
     bed.said();
     bed.recorded(7);
-    assert_eq!(bed.said(), ["ask rewrites-due 16", "3: DONE 7", "3: BYE"]);
+    assert_eq!(bed.said(), ["discard log 7", "ask rewrites-due 16", "3: DONE 7", "3: BYE"]);
     bye(&mut bed, builder);
     assert_eq!(bed.said(), ["3: CLOSE"], "its page is being asked for");
     answer_housekeeping(&mut bed);
@@ -73,12 +73,15 @@ fn while_draining_leases_are_renewed_and_leases_that_ran_out_are_looked_for() {
     let mut bed = Testbed::new();
     let (slave, _) = bed.building(1);
     bed.put(Event::Drain);
-    bed.wait(Millis(1));
-    assert_eq!((bed.under_way("renew"), bed.under_way("sweep")), (1, 1));
-    answer_housekeeping(&mut bed);
-    bed.say(slave, FromSlave::Busy {});
-    bed.wait(Millis(Limits::default().lease.0 / 5));
-    assert_eq!((bed.under_way("renew"), bed.under_way("sweep")), (1, 1));
+    for _ in 0..2 {
+        bed.wait(Millis(Limits::default().lease.0 / 5));
+        assert_eq!((bed.under_way("renew"), bed.under_way("sweep")), (1, 0), "leases are renewed first");
+        bed.answer("renew", Answer::Renewed);
+        bed.wait(Millis(1));
+        assert_eq!((bed.under_way("renew"), bed.under_way("sweep")), (0, 1));
+        answer_housekeeping(&mut bed);
+        bed.say(slave, FromSlave::Busy {});
+    }
 }
 
 #[test]
@@ -180,5 +183,21 @@ fn the_second_signal_waits_for_a_build_that_is_being_committed() {
     bed.placed(1, Placed::Durable);
     assert_eq!(bed.said(), ["ask log-build 1 failed 0 files"]);
     bed.recorded(1);
-    assert_eq!(bed.said(), ["exit"]);
+    assert_eq!(bed.said(), ["discard log 1", "exit"]);
+}
+
+#[test]
+fn the_second_signal_does_not_cost_a_slave_the_build_that_it_delivers() {
+    let mut bed = Testbed::new();
+    let (delivers, token) = bed.building(1);
+    bed.built(delivers, token, BuildEnd::Built, &[(PURE, 5)]);
+    bed.said();
+    let (commits, token) = bed.building(2);
+    bed.built(commits, token, BuildEnd::Failed, &[]);
+    bed.said();
+    bed.put(Event::Stop);
+    assert_eq!(bed.said(), ["stop listening", "1: CLOSE"], "BYE would have the slaves delete their builds");
+    bed.placed(2, Placed::Durable);
+    bed.recorded(2);
+    assert_eq!(bed.said(), ["ask log-build 2 failed 0 files", "discard log 2", "2: DONE 2", "2: BYE"]);
 }

@@ -30,12 +30,15 @@ fn arrives(bed: &mut Testbed) {
 fn a_slave_that_found_nothing_sleeps_and_is_woken_by_work() {
     let mut bed = Testbed::new();
     let first = asleep(&mut bed);
-    asleep(&mut bed);
+    let second = asleep(&mut bed);
     arrives(&mut bed);
-    assert_eq!(bed.said(), ["1: WAKE"], "one job wakes one slave");
+    assert_eq!(bed.said(), ["1: WAKE", "2: WAKE"], "a sweep does not say how many jobs it queued");
     bed.say(first, FromSlave::Idle {});
     bed.hand_out(1);
     assert_eq!(bed.said(), ["ask claim cp311", "1: BUILD 1"]);
+    bed.say(second, FromSlave::Idle {});
+    bed.answer("claim", Answer::Claimed(None));
+    assert_eq!(bed.said(), ["ask claim cp311", "2: SLEEP"]);
     arrives(&mut bed);
     assert_eq!(bed.said(), ["2: WAKE"]);
 }
