@@ -1,12 +1,15 @@
 //! Log lines for people (manual 2.2 `-q`, `-v`, `-l`): to standard error, bare; to the log file, with time and level.
 //!
-//! The lines are the same for every program; the master and the tools filter them with env_logger.
+//! The lines are the same for every program; the master and the tools filter them with env_logger. The master's are
+//! written by a thread of their own ([`detach`]): a terminal that is stopped, or a full disk, must not stop its sockets.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
-use std::sync::Mutex;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use log::{Level, LevelFilter, Record};
 
@@ -23,43 +26,127 @@ pub const fn console_level(quiet: bool, verbose: u8) -> LevelFilter {
 /// One record on its way to the console, the log file, or both.
 struct Lines {
     console: LevelFilter,
-    file: Option<Mutex<File>>,
+    to_file: bool,
     program: &'static str,
 }
 
+/// The log file, if there is one: for whichever thread writes.
+static FILE: OnceLock<Mutex<File>> = OnceLock::new();
+
 impl Lines {
     fn new(program: &'static str, console: LevelFilter, file: Option<&Path>) -> Result<Self, String> {
-        let file = match file {
-            Some(path) => {
-                let opened = OpenOptions::new().append(true).create(true).open(path);
-                Some(Mutex::new(opened.map_err(|e| format!("cannot open log file {}: {e}", path.display()))?))
-            }
-            None => None,
-        };
-        Ok(Self { console, file, program })
+        if let Some(path) = file {
+            let opened = OpenOptions::new().append(true).create(true).open(path);
+            let opened = opened.map_err(|e| format!("cannot open log file {}: {e}", path.display()))?;
+            FILE.set(Mutex::new(opened)).map_err(|_| "logging was started before".to_owned())?;
+        }
+        Ok(Self { console, to_file: file.is_some(), program })
     }
 
     /// The most that any destination wants.
     fn most(&self) -> LevelFilter {
-        if self.file.is_some() { self.console.max(LevelFilter::Info) } else { self.console }
+        if self.to_file { self.console.max(LevelFilter::Info) } else { self.console }
     }
 
     fn write(&self, record: &Record<'_>) {
         // One line per record, whatever its text: logs are read by line, and names in them may come from peers.
         let text: String =
             record.args().to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        if record.level() <= self.console {
-            // A closed standard error must not end the program.
-            let _ = writeln!(std::io::stderr().lock(), "{}: {text}", self.program);
-        }
-        if let Some(file) = &self.file
-            && record.level() <= self.most()
-            && let Ok(mut file) = file.lock()
-        {
+        let console = (record.level() <= self.console).then(|| format!("{}: {text}\n", self.program));
+        let file = (self.to_file && record.level() <= self.most()).then(|| {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            let _ =
-                writeln!(file, "{} {} {}: {text}", utc(now.as_secs()), self.program, level(record.level()));
+            format!("{} {} {}: {text}\n", utc(now.as_secs()), self.program, level(record.level()))
+        });
+        let line = Line { console, file };
+        match BACKGROUND.get() {
+            Some(background) => background.hand_over(line),
+            None => line.write(),
         }
+    }
+}
+
+/// A line, formatted for where it goes.
+struct Line {
+    console: Option<String>,
+    file: Option<String>,
+}
+
+impl Line {
+    fn write(self) {
+        // A closed standard error or a full disk must not end the program.
+        if let Some(text) = self.console {
+            let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        }
+        if let (Some(text), Some(Ok(mut file))) = (self.file, FILE.get().map(Mutex::lock)) {
+            let _ = file.write_all(text.as_bytes());
+        }
+    }
+}
+
+/// Lines that wait for the thread that writes them; more are lost, and counted.
+const WAITING_LINES: usize = 4096;
+/// How long the end of the program waits for them.
+const FLUSH_LIMIT: Duration = Duration::from_secs(2);
+
+static BACKGROUND: OnceLock<Background> = OnceLock::new();
+
+struct Background {
+    lines: SyncSender<Line>,
+    lost: AtomicU64,
+    /// Handed over, and written.
+    counts: [AtomicU64; 2],
+}
+
+impl Background {
+    fn hand_over(&self, line: Line) {
+        match self.lines.try_send(line) {
+            Ok(()) => {
+                self.counts[0].fetch_add(1, Ordering::Relaxed);
+            }
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.lost.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn write_all(&self, lines: &Receiver<Line>) {
+        while let Ok(line) = lines.recv() {
+            line.write();
+            self.counts[1].fetch_add(1, Ordering::Release);
+            let lost = self.lost.swap(0, Ordering::Relaxed);
+            if lost > 0 {
+                let text =
+                    format!("{lost} log lines were lost: they came faster than they could be written\n");
+                Line { console: Some(text), file: None }.write();
+            }
+        }
+    }
+}
+
+/// From now on a thread of its own writes the lines, and whoever logs never waits. To be called when the signals of the
+/// process are blocked, which the thread inherits.
+pub fn detach() -> std::io::Result<()> {
+    let (lines, inbox) = sync_channel(WAITING_LINES);
+    let background =
+        Background { lines, lost: AtomicU64::new(0), counts: [AtomicU64::new(0), AtomicU64::new(0)] };
+    if BACKGROUND.set(background).is_err() {
+        return Ok(());
+    }
+    std::thread::Builder::new().name("log".to_owned()).spawn(move || {
+        if let Some(background) = BACKGROUND.get() {
+            background.write_all(&inbox);
+        }
+    })?;
+    Ok(())
+}
+
+/// Waits until the lines so far are written, for a bounded time.
+pub fn flush() {
+    let Some(background) = BACKGROUND.get() else { return };
+    let until = Instant::now() + FLUSH_LIMIT;
+    let [handed, written] = &background.counts;
+    while written.load(Ordering::Acquire) < handed.load(Ordering::Relaxed) && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -70,7 +157,8 @@ pub fn start(program: &'static str, console: LevelFilter, file: Option<&Path>) -
     let lines = Lines::new(program, console, file)?;
     let mut builder = env_logger::Builder::new();
     builder.filter_module("piw", lines.most()).parse_env("PIW_LOG");
-    builder.format(move |_, record| {
+    // what is written is written above; its own target would lock standard error for nothing
+    builder.target(env_logger::Target::Pipe(Box::new(std::io::sink()))).format(move |_, record| {
         lines.write(record);
         Ok(())
     });

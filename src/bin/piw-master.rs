@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use piwheels::config::{Duration, Size};
 use piwheels::domain::Millis;
+use piwheels::logging;
 use piwheels::master::limits::Limits;
 use piwheels::master::reactor::address::Address;
 use piwheels::master::start::{self, Settings};
@@ -58,7 +59,9 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    match run(Options::parse()) {
+    let ended = run(Options::parse());
+    logging::flush();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.exit("piw-master"),
     }

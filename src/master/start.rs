@@ -20,6 +20,7 @@ use super::reactor::{ANSWERS, Listener, Reactor, Signals};
 use super::writer::FileWriter;
 use crate::domain::Millis;
 use crate::dsn;
+use crate::logging;
 use crate::wire::Channel;
 
 /// What the master is to do, all options resolved.
@@ -104,6 +105,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         let index_url = index_url.clone();
         move || CloudGazer::new(&index_url, certificates.as_deref())
     };
+    logging::detach().map_err(error)?;
     let threads = Threads::start(waker, &pool, settings.output.clone(), spool, gazer).map_err(error)?;
     let farm = Farm::new(Millis(0), settings.limits.clone(), index_url, &abis, seed()?);
     let connections = settings.limits.connections;

@@ -6,6 +6,7 @@ use piwheels::wire::slave::{FromSlave, ToSlave};
 use crate::kit::farm::{Farm, abi_of, python};
 use crate::kit::peer::Peer;
 use crate::kit::sdist::Recipe;
+use crate::kit::wait::until;
 
 #[test]
 fn the_first_signal_lets_slaves_finish_and_deliver_what_they_build() {
@@ -71,4 +72,27 @@ fn a_slave_that_says_bye_gives_its_job_back_at_once() {
     assert!(matches!(second.hear(), Some(ToSlave::Wake {})), "no lease has to end for that");
     let (again, _) = second.take_job();
     assert_ne!(again, token, "every hand-out has a token of its own");
+}
+
+#[test]
+fn a_console_that_nobody_reads_does_not_stop_the_master() {
+    let mut farm = Farm::start(&["cp311"], &[]);
+    farm.master.take().unwrap().kill();
+    let mut command = farm.master_command(&["-v", "-v"]);
+    // a pipe whose other end is held and never read: 64 KiB and it is full
+    let (unread, full) = std::io::pipe().unwrap();
+    command.stdout(full.try_clone().unwrap()).stderr(full);
+    let mut child = command.spawn().unwrap();
+    until("socket", String::new, || {
+        farm.piw_command(&["abi", "list"]).output().ok().filter(|o| o.status.success()).map(drop)
+    });
+    for n in 0..2000 {
+        let mut odd = std::net::TcpStream::connect(("127.0.0.1", farm.slave_port)).unwrap();
+        std::io::Write::write_all(&mut odd, b"GET / HTTP/1.0\r\n\r\n").unwrap();
+        assert!(child.try_wait().unwrap().is_none(), "it ended after {n}");
+    }
+    assert!(farm.piw(&["abi", "list"]).contains("cp311"), "it still answers");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drop(unread);
 }
