@@ -1,5 +1,6 @@
 -- The regular round: ends leases that ran out and queues their versions again, moves what is due into the queue,
--- folds the counters, forgets leases that ended a week ago. At most 500 of each; `more` says that a limit was met.
+-- forgets leases that ended a week ago, folds the counters. At most 500 of each; `more` says that a limit was met.
+-- Trouble with the counters is a warning in the server's log: no lease may wait for them.
 --   builds, slaves, versions  the leases that ran out: number, slave, package and version
 --   opened                    ABIs whose queues got something
 -- A lost attempt is queued again at once the first time, then after 60, 120 and 240 seconds (30 s * 2^(attempt - 1));
@@ -66,7 +67,11 @@ BEGIN
     DELETE FROM lease l WHERE l.build_id IN (
         SELECT o.build_id FROM lease o WHERE o.ended IS NOT NULL AND o.ended_at < v_now - interval '7 days'
         ORDER BY o.ended_at LIMIT c_limit FOR UPDATE SKIP LOCKED);
-    PERFORM _fold_stats();
+    BEGIN
+        PERFORM _fold_stats();
+    EXCEPTION WHEN OTHERS THEN
+        RAISE WARNING 'the counters were not folded: %', SQLERRM;
+    END;
     RETURN QUERY SELECT v_builds, v_slaves, v_versions,
         ARRAY(SELECT a.tag FROM abi a WHERE a.abi_id = ANY (v_opened) ORDER BY a.rank),
         cardinality(v_builds) >= c_limit OR v_due >= c_limit;

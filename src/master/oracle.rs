@@ -268,8 +268,8 @@ fn log_build(client: &mut Client, record: &BuildRecord) -> Result<Answer, Failur
             (&&record.token.secret[..], Type::BYTEA),
             (&record.slave, Type::TEXT),
             (&record.outcome.name(), Type::TEXT),
-            (&size(record.duration_ms)?, Type::INT8),
-            (&size(record.log_bytes)?, Type::INT8),
+            (&saturated(record.duration_ms), Type::INT8),
+            (&saturated(record.log_bytes), Type::INT8),
             (&filenames, Type::TEXT_ARRAY),
             (&sizes, Type::INT8_ARRAY),
             (&sha256s, Type::BYTEA_ARRAY),
@@ -392,6 +392,11 @@ fn attempt(number: i16) -> Result<u16, Failure> {
 /// Seconds as the database counts them; what is out of range there is out of its bounds here too, and refused there.
 fn to_i32(seconds: u32) -> i32 {
     i32::try_from(seconds).unwrap_or(i32::MAX)
+}
+
+/// What a slave claims, which the database bounds far below: too large is no reason to lose a build.
+fn saturated(claimed: u64) -> i64 {
+    i64::try_from(claimed).unwrap_or(i64::MAX)
 }
 
 fn odd(what: impl std::fmt::Display) -> Failure {

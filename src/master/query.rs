@@ -255,9 +255,9 @@ pub struct BuildRecord {
     pub slave: String,
     /// How it ended.
     pub outcome: Outcome,
-    /// Wall-clock time of the build.
+    /// Wall-clock time of the build, as the slave says; recorded as 30 days when it is more.
     pub duration_ms: u64,
-    /// Bytes of its log, before compression; 0 when there is none.
+    /// Bytes of its log, before compression; 0 when there is none. Recorded as 1 TiB when it is more.
     pub log_bytes: u64,
     /// What it made, all verified and in place. Empty unless `outcome` is [`Outcome::Built`].
     pub files: Vec<FileRecord>,
