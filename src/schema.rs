@@ -47,6 +47,8 @@ pub const FUNCTIONS: &[Script] = scripts![
     "functions/_check_token.sql",
     "functions/_check_lease.sql",
     "functions/_check_result.sql",
+    "functions/_settles.sql",
+    "functions/_back_off.sql",
     "functions/_prio.sql",
     "functions/_abi3_from.sql",
     "functions/_abi3_mask.sql",

@@ -204,7 +204,7 @@ pub enum Outcome {
     Built,
     /// The build itself failed (pip ended with an error).
     Failed,
-    /// It ran past its time.
+    /// It ran past its time. Tried once more, when it was the first attempt.
     Timeout,
     /// No source distribution could be found.
     NoSdist,
@@ -212,7 +212,7 @@ pub enum Outcome {
     BadWheel,
     /// The slaves that held it were lost, too often.
     LostSlave,
-    /// The files could not be fetched from the slave.
+    /// The files could not be fetched from the slave. Tried again, up to the fifth attempt.
     LostTransfer,
     /// Another slave's result came first.
     Superseded,
@@ -289,7 +289,7 @@ pub struct FileRecord {
 pub enum Logged {
     /// Recorded now.
     Recorded {
-        /// The ABI whose queue got the version next, if any.
+        /// The ABI whose queue got the version next, if any; none while it waits to be tried again.
         opened: Option<AbiTag>,
     },
     /// Recorded before: the same result came twice.
