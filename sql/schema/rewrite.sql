@@ -7,7 +7,8 @@ CREATE TABLE piw.rewrite (
     pkg_id     integer     NOT NULL CHECK ((kind = 'root') = (pkg_id = 0)),
     -- The newest order; unique over all pages and growing for each.
     ordered    bigint      NOT NULL DEFAULT nextval('piw.rewrite_order_seq'),
-    -- The oldest order that is not written yet: a page that is ordered again and again keeps its turn.
+    -- Its place in the line: the moment of the oldest order that is not written yet, so that a page that is ordered again
+    -- and again keeps its turn, or of the last failure to write it.
     ordered_at timestamptz NOT NULL,
     PRIMARY KEY (kind, pkg_id)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);

@@ -105,7 +105,8 @@ pub fn execute(client: &mut Client, query: &Query) -> Result<Answer, Failure> {
         Query::LogBuild(record) => log_build(client, record),
         Query::Sweep => sweep(client),
         Query::RewritesDue { limit } => rewrites_due(client, *limit),
-        Query::RewriteDone(order) => rewrite_done(client, order),
+        Query::RewriteDone(order) => rewritten(client, "SELECT piw.rewrite_done($1, $2, $3)", order),
+        Query::RewriteFailed(order) => rewritten(client, "SELECT piw.rewrite_failed($1, $2, $3)", order),
         Query::RootNames { after, limit } => {
             let rows = ask(
                 client,
@@ -338,16 +339,12 @@ fn rewrite(row: &Row) -> Result<Rewrite, Failure> {
     })
 }
 
-fn rewrite_done(client: &mut Client, order: &RewriteOrder) -> Result<Answer, Failure> {
+fn rewritten(client: &mut Client, sql: &str, order: &RewriteOrder) -> Result<Answer, Failure> {
     let (kind, name) = match &order.page {
         PageKind::Root => ("root", None),
         PageKind::Project(name) => ("project", Some(name.as_str())),
     };
-    ask(
-        client,
-        "SELECT piw.rewrite_done($1, $2, $3)",
-        &[(&kind, Type::TEXT), (&name, Type::TEXT), (&order.order, Type::INT8)],
-    )?;
+    ask(client, sql, &[(&kind, Type::TEXT), (&name, Type::TEXT), (&order.order, Type::INT8)])?;
     Ok(Answer::RewriteDone)
 }
 

@@ -62,6 +62,8 @@ pub enum Query {
     },
     /// The page was written from the rows of this order; a newer order stays.
     RewriteDone(RewriteOrder),
+    /// The page could not be written: this order goes behind every other that is due; a newer order keeps its place.
+    RewriteFailed(RewriteOrder),
     /// Names of projects with files, in order, after a given one: the root index, a piece at a time.
     RootNames {
         /// Names after this one; `None` for the beginning.
@@ -103,7 +105,7 @@ pub enum Answer {
     Swept(Swept),
     /// To [`Query::RewritesDue`].
     RewritesDue(Vec<Rewrite>),
-    /// To [`Query::RewriteDone`].
+    /// To [`Query::RewriteDone`] and [`Query::RewriteFailed`].
     RewriteDone,
     /// To [`Query::RootNames`]: canonical names; fewer than the limit at the end.
     RootNames(Vec<String>),
