@@ -307,7 +307,8 @@ pub enum Logged {
 pub struct Swept {
     /// Leases that ran out: build, slave, package and version.
     pub expired: Vec<(BuildId, String, String)>,
-    /// ABIs whose queues got something.
+    /// ABIs whose queues got something, each named once however many jobs it got: whoever waits for one has to be told,
+    /// not one waiter per name.
     pub opened: Vec<AbiTag>,
     /// More is due than one call does.
     pub more: bool,
