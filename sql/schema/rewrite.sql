@@ -3,7 +3,7 @@ CREATE SEQUENCE piw.rewrite_order_seq AS bigint;
 
 CREATE TABLE piw.rewrite (
     kind       text        NOT NULL CHECK (kind IN ('project', 'root')),
-    -- 0 for the root. No foreign key: the page of a removed project has to be written too.
+    -- 0 for the root, which is why there is no foreign key: rewrites_due drops the orders of deleted packages.
     pkg_id     integer     NOT NULL CHECK ((kind = 'root') = (pkg_id = 0)),
     -- The newest order; unique over all pages and growing for each.
     ordered    bigint      NOT NULL DEFAULT nextval('piw.rewrite_order_seq'),

@@ -67,6 +67,19 @@ fn a_page_that_is_ordered_while_it_is_written_stays_due() {
 }
 
 #[test]
+fn orders_of_deleted_packages_are_dropped_and_block_no_other() {
+    let mut farm = Farm::with_abis(&["cp39"]);
+    for package in ["gone", "gone-too", "kept"] {
+        publish(&mut farm, package, "1.0");
+    }
+    farm.execute("DELETE FROM piw.package WHERE name LIKE 'gone%'");
+    let Answer::RewritesDue(first) = farm.ask(&Query::RewritesDue { limit: 1 }) else { panic!() };
+    assert_eq!(first[0].order.page, PageKind::Root, "though two older orders name nothing");
+    assert_eq!(pages(&mut farm), [PageKind::Root, PageKind::Project(name("kept"))]);
+    assert_eq!(farm.number("SELECT count(*) FROM piw.rewrite", &[]), 2);
+}
+
+#[test]
 fn sixteen_pages_that_fail_block_no_other() {
     let mut farm = Farm::with_abis(&["cp39"]);
     for n in 0..16 {
