@@ -13,7 +13,7 @@ AS $$
 DECLARE
     v_filename text;
     v_files bigint;
-    v_bytes bigint;
+    v_bytes numeric;
 BEGIN
     WITH added AS (
         INSERT INTO file (filename, build_id, pkg_id, ver_id, size, sha256, python_tag, abi_tag, platform_tag,

@@ -29,16 +29,18 @@ AS $$
         LEFT JOIN LATERAL (
             SELECT n.build_id, n.slave, n.outcome, n.built_at, n.duration_ms, n.log_bytes, n.attempt
             FROM build n WHERE n.ver_id = s.ver_id AND n.abi_id = a.abi_id
-            ORDER BY n.outcome = 'superseded', n.build_id DESC LIMIT 1
+            -- by when it was recorded: a late result that counts may be of a lower number than a loss
+            ORDER BY n.outcome = 'superseded', n.built_at DESC, n.build_id DESC LIMIT 1
         ) AS b ON true
         CROSS JOIN LATERAL (SELECT CASE
             WHEN l.build_id IS NOT NULL THEN 'building'
             WHEN q.ver_id IS NOT NULL THEN 'queued'
             WHEN d.ver_id IS NOT NULL THEN 'delayed'
             WHEN b.outcome = 'built' THEN 'built'
-            WHEN b.outcome IS NOT NULL THEN 'failed'
+            WHEN _settles(b.outcome, b.attempt) THEN 'failed'
             WHEN s.covered OR (s.done >> a.abi_id) & 1 = 1 THEN 'settled'
             WHEN NOT s.blocked AND a.skip IS NULL THEN 'waiting'
+            WHEN b.outcome IS NOT NULL THEN 'failed'
         END AS state) AS one
         WHERE s.ver_id = p_ver AND one.state IS NOT NULL
     ) AS e

@@ -19,7 +19,7 @@ AS $$
         SELECT m.ver_id, bool_or(m.pure) AS pure, min(m.abi3_from) AS abi3_from FROM made m GROUP BY m.ver_id
     ), attempted AS (
         SELECT b.ver_id, bit_or(1::bigint << b.abi_id) AS bits
-        FROM build b WHERE b.outcome <> 'superseded' GROUP BY b.ver_id
+        FROM build b WHERE _settles(b.outcome, b.attempt) GROUP BY b.ver_id
     ), opened AS (
         SELECT o.ver_id, coalesce(bit_or(1::bigint << o.abi_id) FILTER (WHERE o.kind = 'leased'), 0) AS leased_bits,
             coalesce(bit_or(1::bigint << o.abi_id) FILTER (WHERE o.kind <> 'leased'), 0) AS waiting_bits,

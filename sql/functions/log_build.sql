@@ -5,7 +5,9 @@
 --   unknown     no such job, or the secret is wrong
 -- A result whose lease ended is recorded like any other where it is still wanted (functions/_still_wanted.sql).
 -- The rule of ABIs: files without ABI only settle the version for good; abi3 files settle every ABI they serve; any
--- other result, one without files too, settles its own ABI and opens the next.
+-- other result, one without files too, settles its own ABI and opens the next. Except what another attempt may mend
+-- (_settles.sql): it is recorded, and the version waits for its next attempt at the same ABI (_back_off.sql); when it
+-- comes late, and the version waits for that attempt already, nothing else changes.
 -- The caller has checked and placed the files: from this commit on pages link to them.
 -- May be called by: the farm's login roles.
 CREATE FUNCTION piw.log_build(
@@ -19,6 +21,8 @@ DECLARE
     v_ver integer;
     v_pkg integer;
     v_lease lease;
+    v_settles boolean;
+    v_wanted boolean := true;
     v_abi3_from integer;
     v_opened smallint;
 BEGIN
@@ -41,7 +45,14 @@ BEGIN
     END IF;
     PERFORM FROM vstate s WHERE s.ver_id = v_ver FOR NO KEY UPDATE;
 
-    IF v_lease.ended IS NOT NULL AND NOT _still_wanted(v_lease, p_outcome IN ('lost-slave', 'lost-transfer')) THEN
+    v_settles := _settles(p_outcome, v_lease.attempt);
+    IF v_lease.ended IS NOT NULL AND v_settles THEN
+        v_wanted := _still_wanted(v_lease, p_outcome IN ('lost-slave', 'lost-transfer'));
+    ELSIF v_lease.ended IS NOT NULL THEN
+        v_wanted := EXISTS (SELECT FROM queue q WHERE q.ver_id = v_ver AND q.abi_id = v_lease.abi_id)
+            OR EXISTS (SELECT FROM delayed d WHERE d.ver_id = v_ver AND d.abi_id = v_lease.abi_id);
+    END IF;
+    IF NOT v_wanted THEN
         PERFORM _record(v_lease, p_slave, 'superseded', p_duration_ms, p_log_bytes);
         DELETE FROM lease l WHERE l.build_id = p_build;
         PERFORM _open_next(v_ver);
@@ -51,6 +62,14 @@ BEGIN
 
     PERFORM _record(v_lease, p_slave, p_outcome, p_duration_ms, p_log_bytes);
     DELETE FROM lease l WHERE l.build_id = p_build;
+    IF NOT v_settles THEN
+        IF v_lease.ended IS NULL THEN
+            v_opened := _requeue(v_ver, v_lease.abi_id, v_lease.attempt + 1,
+                clock_timestamp() + _back_off(v_lease.attempt));
+        END IF;
+        RETURN QUERY SELECT 'recorded', (SELECT a.tag FROM abi a WHERE a.abi_id = v_opened);
+        RETURN;
+    END IF;
     SELECT v.pkg_id INTO STRICT v_pkg FROM version v WHERE v.ver_id = v_ver;
     IF cardinality(p_filenames) > 0 THEN
         PERFORM _publish(p_build, v_pkg, v_ver, p_filenames, p_sizes, p_sha256s, p_python_tags, p_abi_tags,

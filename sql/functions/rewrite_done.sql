@@ -4,11 +4,7 @@ CREATE FUNCTION piw.rewrite_done(p_kind text, p_name text, p_ordered bigint) RET
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, pg_temp
 AS $$
 BEGIN
-    IF p_kind IS NULL OR p_kind NOT IN ('project', 'root') OR p_ordered IS NULL
-        OR (p_kind = 'project' AND coalesce(p_name, '') = '')
-    THEN
-        RAISE EXCEPTION 'neither the root''s page nor a project''s, or no order' USING ERRCODE = '22023';
-    END IF;
+    PERFORM _check_order(p_kind, p_name, p_ordered);
     DELETE FROM rewrite r
     WHERE r.kind = p_kind AND r.ordered = p_ordered
         AND r.pkg_id = CASE WHEN p_kind = 'root' THEN 0 ELSE (SELECT p.pkg_id FROM package p WHERE p.name = p_name) END;

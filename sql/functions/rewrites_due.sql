@@ -1,21 +1,31 @@
 -- The pages that have been due for longest, each with its order's number and the project's files, newest version
 -- first; no files for the root and for a project whose page must go. Order and files are read at one moment, so a page
 -- written from them lacks nothing that its order stands for. At most 64.
+-- Orders whose package was deleted name no page any more: they are dropped, as many as are asked for at a time.
 -- May be called by: the farm's login roles.
 CREATE FUNCTION piw.rewrites_due(p_limit integer)
 RETURNS TABLE (kind text, name text, ordered bigint, display text, filenames text[], sha256s bytea[],
     requires text[], metadata bytea[], yanked text[])
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, pg_temp
 AS $$
 BEGIN
     IF p_limit IS NULL OR p_limit NOT BETWEEN 1 AND 64 THEN
         RAISE EXCEPTION 'between 1 and 64 pages are asked for at a time' USING ERRCODE = '22023';
     END IF;
+    WITH oldest AS (
+        SELECT o.kind, o.pkg_id FROM rewrite o ORDER BY o.ordered_at, o.kind, o.pkg_id LIMIT p_limit
+    )
+    DELETE FROM rewrite r USING oldest o
+    WHERE r.kind = o.kind AND r.pkg_id = o.pkg_id AND r.kind = 'project'
+        AND NOT EXISTS (SELECT FROM package p WHERE p.pkg_id = r.pkg_id);
     RETURN QUERY
-        SELECT r.kind, coalesce(p.name, ''), r.ordered, coalesce(p.display, ''), f.filenames, f.sha256s, f.requires,
+        SELECT r.kind, coalesce(r.name, ''), r.ordered, coalesce(r.display, ''), f.filenames, f.sha256s, f.requires,
             f.metadata, f.yanked
-        FROM (SELECT * FROM rewrite o ORDER BY o.ordered_at, o.kind, o.pkg_id LIMIT p_limit) AS r
-        LEFT JOIN package p ON p.pkg_id = r.pkg_id
+        FROM (
+            SELECT o.*, p.name, p.display FROM rewrite o LEFT JOIN package p ON p.pkg_id = o.pkg_id
+            WHERE o.kind = 'root' OR p.pkg_id IS NOT NULL
+            ORDER BY o.ordered_at, o.kind, o.pkg_id LIMIT p_limit
+        ) AS r
         CROSS JOIN LATERAL (
             SELECT coalesce(array_agg(o.filename ORDER BY v.sort_key DESC, o.filename), '{}') AS filenames,
                 coalesce(array_agg(o.sha256 ORDER BY v.sort_key DESC, o.filename), '{}') AS sha256s,

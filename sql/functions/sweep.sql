@@ -1,9 +1,10 @@
 -- The regular round: ends leases that ran out and queues their versions again, moves what is due into the queue,
--- folds the counters, forgets leases that ended a week ago. At most 500 of each; `more` says that a limit was met.
+-- forgets leases that ended a week ago, folds the counters. At most 500 of each; `more` says that a limit was met.
+-- Trouble with the counters is a warning in the server's log: no lease may wait for them.
 --   builds, slaves, versions  the leases that ran out: number, slave, package and version
 --   opened                    ABIs whose queues got something
--- A lost attempt is queued again at once the first time, then after 60, 120 and 240 seconds (30 s * 2^(attempt - 1));
--- the fifth is recorded as lost-slave, and the next ABI opens: a build that takes its boards down must end somewhere.
+-- A lost attempt is queued again at once the first time, then after 60, 120 and 240 seconds (_back_off.sql); the fifth
+-- is recorded as lost-slave, and the next ABI opens: a build that takes its boards down must end somewhere.
 -- May be called by: the farm's login roles.
 CREATE FUNCTION piw.sweep()
 RETURNS TABLE (builds bigint[], slaves text[], versions text[], opened text[], more boolean)
@@ -11,7 +12,6 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, pg_temp
 AS $$
 DECLARE
     c_limit CONSTANT integer := 500;
-    c_attempts CONSTANT integer := 5;
     v_now timestamptz := clock_timestamp();
     v_lease lease;
     v_builds bigint[] := '{}';
@@ -31,15 +31,14 @@ BEGIN
     LOOP
         PERFORM FROM vstate s WHERE s.ver_id = v_lease.ver_id FOR NO KEY UPDATE;
         UPDATE lease l SET ended = 'expired', ended_at = v_now WHERE l.build_id = v_lease.build_id;
-        IF v_lease.attempt >= c_attempts THEN
+        IF _settles('lost-slave', v_lease.attempt) THEN
             PERFORM _record(v_lease, v_lease.slave, 'lost-slave',
                 greatest(0, extract(epoch FROM v_lease.expires_at - v_lease.claimed_at) * 1000)::bigint, 0);
             UPDATE vstate s SET done = s.done | (1::bigint << v_lease.abi_id) WHERE s.ver_id = v_lease.ver_id;
             v_opened := v_opened || _open_next(v_lease.ver_id);
         ELSE
             v_opened := v_opened || _requeue(v_lease.ver_id, v_lease.abi_id, v_lease.attempt + 1,
-                CASE WHEN v_lease.attempt > 1
-                    THEN v_now + make_interval(secs => 30 * 2 ^ (v_lease.attempt - 1)) END);
+                CASE WHEN v_lease.attempt > 1 THEN v_now + _back_off(v_lease.attempt) END);
         END IF;
         v_builds := v_builds || v_lease.build_id;
         v_slaves := v_slaves || v_lease.slave;
@@ -66,7 +65,11 @@ BEGIN
     DELETE FROM lease l WHERE l.build_id IN (
         SELECT o.build_id FROM lease o WHERE o.ended IS NOT NULL AND o.ended_at < v_now - interval '7 days'
         ORDER BY o.ended_at LIMIT c_limit FOR UPDATE SKIP LOCKED);
-    PERFORM _fold_stats();
+    BEGIN
+        PERFORM _fold_stats();
+    EXCEPTION WHEN OTHERS THEN
+        RAISE WARNING 'the counters were not folded: %', SQLERRM;
+    END;
     RETURN QUERY SELECT v_builds, v_slaves, v_versions,
         ARRAY(SELECT a.tag FROM abi a WHERE a.abi_id = ANY (v_opened) ORDER BY a.rank),
         cardinality(v_builds) >= c_limit OR v_due >= c_limit;

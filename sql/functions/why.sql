@@ -9,11 +9,12 @@
 --   queued    attempt is the coming one, place counts from 1 and is null beyond 1,000
 --   delayed   attempt is the coming one, queued again at `due`
 --   built     the newest attempt made wheels (or none, if files is empty)
---   failed    the newest attempt did not; outcome says how
+--   failed    the newest attempt did not, and no other is due; outcome says how
 --   settled   needs no build: another ABI's wheel serves it
 --   waiting   a lower ABI comes first
--- outcome, built_at, duration_ms and log_bytes are those of the newest attempt whose result counted, if there is one;
--- for built and failed build_id, slave and attempt too. Moments are seconds since 1970. What does not apply is null.
+-- The newest attempt is the one that was recorded last of those whose results counted. outcome, built_at, duration_ms
+-- and log_bytes are its own in every state (a delayed one says how it came to be), for built and failed build_id, slave
+-- and attempt too. Moments are seconds since 1970. What does not apply is null.
 -- May be called by: the farm's login roles.
 CREATE FUNCTION piw.why(p_package text, p_sort_key bytea) RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, pg_temp

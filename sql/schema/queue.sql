@@ -26,7 +26,7 @@ CREATE TABLE piw.queue (
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX queue_next ON piw.queue (abi_id, prio, ver_id);
 
--- Jobs whose slaves were lost, until they are due again.
+-- Jobs whose last attempt ended in a way that another may mend, until they are due again.
 CREATE TABLE piw.delayed (
     ver_id  integer     NOT NULL REFERENCES piw.vstate ON DELETE CASCADE,
     abi_id  smallint    NOT NULL REFERENCES piw.abi,

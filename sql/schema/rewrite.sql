@@ -3,11 +3,12 @@ CREATE SEQUENCE piw.rewrite_order_seq AS bigint;
 
 CREATE TABLE piw.rewrite (
     kind       text        NOT NULL CHECK (kind IN ('project', 'root')),
-    -- 0 for the root. No foreign key: the page of a removed project has to be written too.
+    -- 0 for the root, which is why there is no foreign key: rewrites_due drops the orders of deleted packages.
     pkg_id     integer     NOT NULL CHECK ((kind = 'root') = (pkg_id = 0)),
     -- The newest order; unique over all pages and growing for each.
     ordered    bigint      NOT NULL DEFAULT nextval('piw.rewrite_order_seq'),
-    -- The oldest order that is not written yet: a page that is ordered again and again keeps its turn.
+    -- Its place in the line: the moment of the oldest order that is not written yet, so that a page that is ordered again
+    -- and again keeps its turn, or of the last failure to write it.
     ordered_at timestamptz NOT NULL,
     PRIMARY KEY (kind, pkg_id)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);

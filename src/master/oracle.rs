@@ -105,7 +105,8 @@ pub fn execute(client: &mut Client, query: &Query) -> Result<Answer, Failure> {
         Query::LogBuild(record) => log_build(client, record),
         Query::Sweep => sweep(client),
         Query::RewritesDue { limit } => rewrites_due(client, *limit),
-        Query::RewriteDone(order) => rewrite_done(client, order),
+        Query::RewriteDone(order) => rewritten(client, "SELECT piw.rewrite_done($1, $2, $3)", order),
+        Query::RewriteFailed(order) => rewritten(client, "SELECT piw.rewrite_failed($1, $2, $3)", order),
         Query::RootNames { after, limit } => {
             let rows = ask(
                 client,
@@ -268,8 +269,8 @@ fn log_build(client: &mut Client, record: &BuildRecord) -> Result<Answer, Failur
             (&&record.token.secret[..], Type::BYTEA),
             (&record.slave, Type::TEXT),
             (&record.outcome.name(), Type::TEXT),
-            (&size(record.duration_ms)?, Type::INT8),
-            (&size(record.log_bytes)?, Type::INT8),
+            (&saturated(record.duration_ms), Type::INT8),
+            (&saturated(record.log_bytes), Type::INT8),
             (&filenames, Type::TEXT_ARRAY),
             (&sizes, Type::INT8_ARRAY),
             (&sha256s, Type::BYTEA_ARRAY),
@@ -338,16 +339,12 @@ fn rewrite(row: &Row) -> Result<Rewrite, Failure> {
     })
 }
 
-fn rewrite_done(client: &mut Client, order: &RewriteOrder) -> Result<Answer, Failure> {
+fn rewritten(client: &mut Client, sql: &str, order: &RewriteOrder) -> Result<Answer, Failure> {
     let (kind, name) = match &order.page {
         PageKind::Root => ("root", None),
         PageKind::Project(name) => ("project", Some(name.as_str())),
     };
-    ask(
-        client,
-        "SELECT piw.rewrite_done($1, $2, $3)",
-        &[(&kind, Type::TEXT), (&name, Type::TEXT), (&order.order, Type::INT8)],
-    )?;
+    ask(client, sql, &[(&kind, Type::TEXT), (&name, Type::TEXT), (&order.order, Type::INT8)])?;
     Ok(Answer::RewriteDone)
 }
 
@@ -392,6 +389,11 @@ fn attempt(number: i16) -> Result<u16, Failure> {
 /// Seconds as the database counts them; what is out of range there is out of its bounds here too, and refused there.
 fn to_i32(seconds: u32) -> i32 {
     i32::try_from(seconds).unwrap_or(i32::MAX)
+}
+
+/// What a slave claims, which the database bounds far below: too large is no reason to lose a build.
+fn saturated(claimed: u64) -> i64 {
+    i64::try_from(claimed).unwrap_or(i64::MAX)
 }
 
 fn odd(what: impl std::fmt::Display) -> Failure {

@@ -62,6 +62,8 @@ pub enum Query {
     },
     /// The page was written from the rows of this order; a newer order stays.
     RewriteDone(RewriteOrder),
+    /// The page could not be written: this order goes behind every other that is due; a newer order keeps its place.
+    RewriteFailed(RewriteOrder),
     /// Names of projects with files, in order, after a given one: the root index, a piece at a time.
     RootNames {
         /// Names after this one; `None` for the beginning.
@@ -103,7 +105,7 @@ pub enum Answer {
     Swept(Swept),
     /// To [`Query::RewritesDue`].
     RewritesDue(Vec<Rewrite>),
-    /// To [`Query::RewriteDone`].
+    /// To [`Query::RewriteDone`] and [`Query::RewriteFailed`].
     RewriteDone,
     /// To [`Query::RootNames`]: canonical names; fewer than the limit at the end.
     RootNames(Vec<String>),
@@ -204,7 +206,7 @@ pub enum Outcome {
     Built,
     /// The build itself failed (pip ended with an error).
     Failed,
-    /// It ran past its time.
+    /// It ran past its time. Tried once more, when it was the first attempt.
     Timeout,
     /// No source distribution could be found.
     NoSdist,
@@ -212,7 +214,7 @@ pub enum Outcome {
     BadWheel,
     /// The slaves that held it were lost, too often.
     LostSlave,
-    /// The files could not be fetched from the slave.
+    /// The files could not be fetched from the slave. Tried again, up to the fifth attempt.
     LostTransfer,
     /// Another slave's result came first.
     Superseded,
@@ -255,9 +257,9 @@ pub struct BuildRecord {
     pub slave: String,
     /// How it ended.
     pub outcome: Outcome,
-    /// Wall-clock time of the build.
+    /// Wall-clock time of the build, as the slave says; recorded as 30 days when it is more.
     pub duration_ms: u64,
-    /// Bytes of its log, before compression; 0 when there is none.
+    /// Bytes of its log, before compression; 0 when there is none. Recorded as 1 TiB when it is more.
     pub log_bytes: u64,
     /// What it made, all verified and in place. Empty unless `outcome` is [`Outcome::Built`].
     pub files: Vec<FileRecord>,
@@ -289,7 +291,7 @@ pub struct FileRecord {
 pub enum Logged {
     /// Recorded now.
     Recorded {
-        /// The ABI whose queue got the version next, if any.
+        /// The ABI whose queue got the version next, if any; none while it waits to be tried again.
         opened: Option<AbiTag>,
     },
     /// Recorded before: the same result came twice.
@@ -305,7 +307,8 @@ pub enum Logged {
 pub struct Swept {
     /// Leases that ran out: build, slave, package and version.
     pub expired: Vec<(BuildId, String, String)>,
-    /// ABIs whose queues got something.
+    /// ABIs whose queues got something, each named once however many jobs it got: whoever waits for one has to be told,
+    /// not one waiter per name.
     pub opened: Vec<AbiTag>,
     /// More is due than one call does.
     pub more: bool,

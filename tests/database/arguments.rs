@@ -79,6 +79,7 @@ fn nulls_and_nonsense_are_refused_by_every_function() {
         ("rewrite_done('home', 'a', 1)".to_owned(), "neither"),
         ("rewrite_done('project', NULL, 1)".to_owned(), "neither"),
         ("rewrite_done('root', NULL, NULL)".to_owned(), "no order"),
+        ("rewrite_failed('project', '', 1)".to_owned(), "neither"),
         ("root_names(NULL, NULL)".to_owned(), "10,000"),
         ("why('', NULL)".to_owned(), "empty"),
     ] {

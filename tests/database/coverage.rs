@@ -52,7 +52,7 @@ fn a_failure_opens_the_next_abi_and_a_success_without_files_too() {
     let job = farm.job("cp311");
     assert_eq!(farm.log(&job, Outcome::Built, Vec::new()), opened("cp313"));
     let job = farm.job("cp313");
-    assert_eq!(farm.log(&job, Outcome::Timeout, Vec::new()), opened("cp313t"));
+    assert_eq!(farm.log(&job, Outcome::BadWheel, Vec::new()), opened("cp313t"));
     let job = farm.job("cp313t");
     assert_eq!(farm.log(&job, Outcome::NoSdist, Vec::new()), SETTLED);
     assert_eq!(farm.add("foo", "1.0").state, AddedState::Failed);

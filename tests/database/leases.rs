@@ -1,9 +1,9 @@
 //! Leases: renewed, run out, given back, swept.
 
 use piwheels::domain::BuildId;
-use piwheels::master::query::{Adoption, Outcome, Query};
+use piwheels::master::query::{Adoption, Answer, Outcome, Query};
 
-use crate::farm::{Farm, abi, opened};
+use crate::farm::{Farm, SETTLED, abi, opened, record, wheel};
 
 #[test]
 fn a_lost_job_is_queued_again_at_once_and_then_ever_later() {
@@ -143,6 +143,41 @@ fn ended_leases_are_forgotten_after_a_week() {
     farm.execute("UPDATE piw.lease SET ended_at = ended_at - interval '2 hours'");
     farm.sweep();
     assert_eq!(farm.adopt(job.token), Adoption::Unknown);
+}
+
+#[test]
+fn absurd_durations_and_sizes_stop_neither_the_counters_nor_the_leases() {
+    let mut farm = Farm::with_abis(&["cp39"]);
+    for (package, absurd) in [("a", u64::MAX), ("b", i64::MAX.cast_unsigned()), ("c", 1)] {
+        farm.add(package, "1.0");
+        let job = farm.job("cp39");
+        let mut file = wheel(&job, "py3", "none");
+        file.size = i64::MAX.cast_unsigned();
+        let mut record = record(job.token, Outcome::Built, vec![file]);
+        (record.duration_ms, record.log_bytes) = (absurd, absurd);
+        let answer = farm.ask(&Query::LogBuild(Box::new(record)));
+        assert!(matches!(answer, Answer::Logged(SETTLED)), "{answer:?}");
+    }
+    farm.add("foo", "1.0");
+    let job = farm.job("cp39");
+    assert_eq!(farm.lose(&job).opened, [abi("cp39")]);
+    let builds = "SELECT duration_ms || ' ' || log_bytes FROM piw.build ORDER BY build_id";
+    assert_eq!(farm.texts(builds), ["2592000000 1099511627776", "2592000000 1099511627776", "1 1"]);
+    let totals = "SELECT kind || ' ' || n || ' ' || amount FROM piw.stat_total ORDER BY kind";
+    assert_eq!(farm.texts(totals), ["build:built 3 5184000001", "file 3 27670116110564327421"]);
+}
+
+#[test]
+fn counters_that_cannot_be_folded_keep_no_lease_alive() {
+    let mut farm = Farm::with_abis(&["cp39"]);
+    farm.add("foo", "1.0");
+    let job = farm.job("cp39");
+    farm.execute(
+        "INSERT INTO piw.stat_delta VALUES ('file', 1, 1); ALTER TABLE piw.stat_total ADD CHECK (n < 0)",
+    );
+    assert_eq!(farm.lose(&job).opened, [abi("cp39")]);
+    assert_eq!(farm.number("SELECT n FROM piw.stat_delta", &[]), 1, "nothing is lost");
+    assert_eq!(farm.job("cp39").attempt, 2);
 }
 
 #[test]

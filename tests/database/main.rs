@@ -17,6 +17,7 @@ mod late;
 mod leases;
 mod pages;
 mod races;
+mod retries;
 mod rights;
 mod versions;
 mod why;

@@ -67,6 +67,57 @@ fn a_page_that_is_ordered_while_it_is_written_stays_due() {
 }
 
 #[test]
+fn orders_of_deleted_packages_are_dropped_and_block_no_other() {
+    let mut farm = Farm::with_abis(&["cp39"]);
+    for package in ["gone", "gone-too", "kept"] {
+        publish(&mut farm, package, "1.0");
+    }
+    farm.execute("DELETE FROM piw.package WHERE name LIKE 'gone%'");
+    let Answer::RewritesDue(first) = farm.ask(&Query::RewritesDue { limit: 1 }) else { panic!() };
+    assert_eq!(first[0].order.page, PageKind::Root, "though two older orders name nothing");
+    assert_eq!(pages(&mut farm), [PageKind::Root, PageKind::Project(name("kept"))]);
+    assert_eq!(farm.number("SELECT count(*) FROM piw.rewrite", &[]), 2);
+}
+
+#[test]
+fn sixteen_pages_that_fail_block_no_other() {
+    let mut farm = Farm::with_abis(&["cp39"]);
+    for n in 0..16 {
+        publish(&mut farm, &format!("bad-{n}"), "1.0");
+    }
+    publish(&mut farm, "good", "1.0");
+    let sixteen = |farm: &mut Farm| {
+        let Answer::RewritesDue(due) = farm.ask(&Query::RewritesDue { limit: 16 }) else { panic!() };
+        due.into_iter().map(|page| page.order).collect::<Vec<_>>()
+    };
+    let root = sixteen(&mut farm).into_iter().find(|order| order.page == PageKind::Root).unwrap();
+    farm.ask(&Query::RewriteFailed(root.clone()));
+    let failing = sixteen(&mut farm);
+    for order in &failing {
+        farm.ask(&Query::RewriteFailed(order.clone()));
+    }
+    let next = sixteen(&mut farm);
+    assert_eq!(next[0].page, PageKind::Project(name("good")));
+    assert_eq!(next[1], root, "a failed order keeps its number");
+    assert_eq!(next[2..], failing[..14], "the others come again, in their order");
+}
+
+#[test]
+fn a_page_that_is_ordered_while_its_writing_fails_keeps_its_place() {
+    let mut farm = Farm::with_abis(&["cp39"]);
+    publish(&mut farm, "foo", "1.0");
+    let first = farm.rewrites().remove(0).order;
+    publish(&mut farm, "foo", "2.0");
+    farm.ask(&Query::RewriteFailed(first.clone()));
+    let second = farm.rewrites().remove(0).order;
+    assert_eq!(second.page, first.page, "it did not go behind the root");
+    assert!(second.order > first.order);
+    farm.ask(&Query::RewriteFailed(second.clone()));
+    farm.ask(&Query::RewriteDone(second));
+    assert_eq!(pages(&mut farm), [PageKind::Root]);
+}
+
+#[test]
 fn a_page_has_the_files_newest_version_first_with_all_that_it_shows() {
     let mut farm = Farm::with_abis(&["cp39"]);
     farm.add_all(vec![

@@ -28,6 +28,7 @@ fn the_masters_role_may_call_these_functions_and_no_others() {
             "release",
             "renew",
             "rewrite_done",
+            "rewrite_failed",
             "rewrites_due",
             "root_names",
             "schema_version",
