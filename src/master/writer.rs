@@ -24,6 +24,7 @@ use sha2::Digest;
 use super::event::{Checked, DiskAnswer, DiskRequest, Expected, Placed, Placement, TransferId};
 use crate::domain::{BuildId, Sha256};
 
+mod directory;
 mod metadata;
 mod place;
 
