@@ -27,6 +27,7 @@ use crate::domain::{BuildId, Sha256};
 mod directory;
 mod metadata;
 mod place;
+pub mod spool;
 
 pub use place::log_path;
 pub(crate) use place::make_dirs;
@@ -54,19 +55,6 @@ impl FileWriter {
     /// Writes under `output`, keeping what is unfinished in `spool`.
     pub fn new(output: PathBuf, spool: PathBuf) -> Self {
         Self { output, spool, transfers: HashMap::new() }
-    }
-
-    /// Empties the spool: what a master before this one left there is offered again by its slaves.
-    pub fn clear_spool(spool: &Path) -> io::Result<()> {
-        for entry in std::fs::read_dir(spool)? {
-            let path = entry?.path();
-            let ours =
-                path.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with(['t', 'b', 'p']));
-            if ours && path.is_file() {
-                std::fs::remove_file(path)?;
-            }
-        }
-        Ok(())
     }
 
     /// Does what is asked and answers where an answer is due.
