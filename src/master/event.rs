@@ -113,9 +113,10 @@ pub enum DiskRequest {
     Check(TransferId, Expected),
     /// Throw a file in the spool away.
     Discard(TransferId),
-    /// Bring a build's files and log into place. Answer: [`DiskAnswer::Placed`].
+    /// Bring a build's files and log into place. The log stays in the spool too, for another try. Answer:
+    /// [`DiskAnswer::Placed`].
     Place(Placement),
-    /// Throw a build's log in the spool away.
+    /// Throw a build's log in the spool away: the build is recorded or given up.
     DiscardLog(BuildId),
 }
 
@@ -141,14 +142,27 @@ pub struct Placement {
     pub build: BuildId,
     /// Its project, whose directory takes the files.
     pub project: ProjectName,
-    /// Files in the spool, under the names they get.
-    pub files: Vec<(TransferId, String)>,
+    /// Files in the spool, and what they are.
+    pub files: Vec<PlacedFile>,
     /// Whether there is a log.
     pub log: bool,
     /// Lines of the master's own for the end of the log.
     pub remark: Option<String>,
     /// Names that no row in the database knows: bytes under them are left-overs and may be replaced.
     pub unclaimed: Vec<String>,
+}
+
+/// A file of a placement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlacedFile {
+    /// The transfer that brought it, whose file and METADATA are in the spool.
+    pub transfer: TransferId,
+    /// The name it gets.
+    pub filename: String,
+    /// Digest of its bytes, as checked: what is published already is known by it when the spool has it no more.
+    pub sha256: Sha256,
+    /// The same of its METADATA.
+    pub metadata_sha256: Sha256,
 }
 
 /// What the file writer did.
@@ -192,6 +206,8 @@ pub enum Placed {
     Durable,
     /// Other bytes are there under these names. Nothing was replaced.
     Taken(Vec<String>),
+    /// A file of the build is neither in the spool nor published: it must be fetched again.
+    Missing,
     /// The file system said no. Trying again may help; what is in place already is recognised.
     Failed(String),
 }

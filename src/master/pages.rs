@@ -18,8 +18,8 @@ use crate::domain::Millis;
 /// What is under way.
 #[derive(Debug, Default)]
 pub struct Pages {
-    /// The database is asked what is due: for how many pages at most.
-    asking: Option<u16>,
+    /// The database is asked what is due.
+    asking: bool,
     /// Something may be due that was not when it was last asked.
     kicked: bool,
     /// Pages the scribe writes, and orders the database is told are carried out.
@@ -52,27 +52,25 @@ impl Pages {
     }
 
     fn look(&mut self, out: &mut Out) {
-        if self.asking.is_some() || self.under_way > 0 || !self.kicked {
+        if self.asking || self.under_way > 0 || !self.kicked {
             return;
         }
         self.kicked = false;
-        // those that failed are the oldest, and must not hide the ones behind them
-        let failed = u16::try_from(self.failed.len()).unwrap_or(u16::MAX);
-        let limit = PAGES_AT_ONCE.saturating_add(failed).min(PAGES_AT_ONCE * 4);
-        self.asking = Some(limit);
-        out.ask(Purpose::Pages, Query::RewritesDue { limit });
+        self.asking = true;
+        out.ask(Purpose::Pages, Query::RewritesDue { limit: PAGES_AT_ONCE });
     }
 
     /// Whether nothing is half done: orders that wait are rows, and safe.
     pub fn settled(&self) -> bool {
-        self.under_way == 0 && self.asking.is_none() && matches!(self.root, Root::Resting | Root::Due(_))
+        self.under_way == 0 && !self.asking && matches!(self.root, Root::Resting | Root::Due(_))
     }
 
     /// The database answered what is due, or that it knows of a page that is written.
     pub fn answered(&mut self, now: Millis, answer: Answer, out: &mut Out) {
         match answer {
             Answer::RewritesDue(due) => {
-                let full = self.asking.take().is_some_and(|limit| due.len() >= usize::from(limit));
+                self.asking = false;
+                let full = due.len() >= usize::from(PAGES_AT_ONCE);
                 for rewrite in due {
                     if self.failed.get(&rewrite.order.page).is_some_and(|at| *at > now) {
                         continue;
@@ -105,7 +103,7 @@ impl Pages {
             }
             other => {
                 // The order is still due, and the clock looks for it again.
-                if self.asking.take().is_none() {
+                if !std::mem::take(&mut self.asking) {
                     self.under_way = self.under_way.saturating_sub(1);
                 }
                 log::error!("the database's answer about pages cannot be used: {other:?}");
@@ -173,9 +171,9 @@ impl Pages {
                             "{what} cannot be written: {reason}; the old one stays, trying again in {} s",
                             DISK_RETRY.0 / 1000
                         );
-                        self.failed.insert(order.page, now + DISK_RETRY);
-                        self.under_way = self.under_way.saturating_sub(1);
-                        self.look(out);
+                        self.failed.insert(order.page.clone(), now + DISK_RETRY);
+                        // to the end of the line, so that it does not hide those behind it
+                        out.ask(Purpose::Pages, Query::RewriteFailed(order));
                     }
                 }
             }

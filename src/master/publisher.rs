@@ -19,7 +19,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::event::{Checked, DiskRequest, Effect, Expected, Out, Placed, Placement, Purpose, TransferId};
+use super::event::{
+    Checked, DiskRequest, Effect, Expected, Out, Placed, PlacedFile, Placement, Purpose, TransferId,
+};
 use super::limits::{DIGEST_FAILURES, DISK_RETRY};
 use super::query::{Answer, BuildRecord, FileRecord, Job, Logged, Outcome, Query};
 use crate::domain::{BuildId, Millis, Sha256, WheelName};
@@ -351,7 +353,13 @@ impl Publisher {
     fn place(&mut self, build: BuildId, out: &mut Out) {
         let Some(publication) = self.builds.get_mut(&build) else { return };
         publication.stage = Stage::Placing;
-        let files = publication.ready.iter().map(|(id, file)| (*id, file.filename.clone())).collect();
+        let placed = |(transfer, file): &(TransferId, FileRecord)| PlacedFile {
+            transfer: *transfer,
+            filename: file.filename.clone(),
+            sha256: file.sha256,
+            metadata_sha256: file.metadata_sha256,
+        };
+        let files = publication.ready.iter().map(placed).collect();
         out.effects.push(Effect::Disk(DiskRequest::Place(Placement {
             build,
             project: publication.offer.job.package.clone(),
@@ -392,6 +400,18 @@ impl Publisher {
                 publication.resolved = true;
                 publication.stage = Stage::Resolving;
                 out.ask(Purpose::Build(build), Query::FilesKnown(names));
+            }
+            Placed::Missing => {
+                log::error!(
+                    "build {build}: a file of it is neither in the spool nor published; it is fetched again"
+                );
+                publication.resolved = false;
+                publication.stage = Stage::Waiting;
+                let gone: Vec<_> = publication.ready.drain(..).map(|(transfer, _)| transfer).collect();
+                for transfer in gone {
+                    self.drop_transfer(transfer, out);
+                }
+                self.fetch_next(build, out);
             }
             Placed::Failed(reason) => {
                 log::error!(

@@ -17,7 +17,7 @@ use super::query::{Abi, Answer, Query};
 use super::reactor::address::Address;
 use super::reactor::threads::{ORACLES, Threads};
 use super::reactor::{ANSWERS, Listener, Reactor, Signals};
-use super::writer::FileWriter;
+use super::writer::spool;
 use crate::domain::Millis;
 use crate::dsn;
 use crate::logging;
@@ -96,8 +96,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         let open = settings.insecure;
         listeners.extend(Listener::bind(address, channel, open).map_err(error)?);
     }
-    // only now is it certain that no other master uses this spool
-    FileWriter::clear_spool(&spool).map_err(|e| error(format!("cannot empty {}: {e}", spool.display())))?;
+    spool::clear(&spool).map_err(|e| error(format!("cannot empty {}: {e}", spool.display())))?;
 
     let poll = Poll::new().map_err(error)?;
     let waker = Waker::new(poll.registry(), ANSWERS).map_err(error)?;

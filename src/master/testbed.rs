@@ -276,7 +276,7 @@ fn disk_word(request: &DiskRequest) -> String {
         DiskRequest::Discard(id) => format!("discard t{}", id.0),
         DiskRequest::DiscardLog(build) => format!("discard log {build}"),
         DiskRequest::Place(placement) => {
-            let files: Vec<_> = placement.files.iter().map(|(id, _)| format!("t{}", id.0)).collect();
+            let files: Vec<_> = placement.files.iter().map(|file| format!("t{}", file.transfer.0)).collect();
             let remark = if placement.remark.is_some() { " remark" } else { "" };
             let log = if placement.log { " log" } else { "" };
             let unclaimed = match placement.unclaimed.as_slice() {
@@ -313,6 +313,7 @@ fn ask(query: &Query) -> String {
         Query::Sweep => "sweep".to_owned(),
         Query::RewritesDue { limit } => format!("rewrites-due {limit}"),
         Query::RewriteDone(order) => format!("rewrite-done {}", page(order)),
+        Query::RewriteFailed(order) => format!("rewrite-failed {}", page(order)),
         Query::RootNames { after, .. } => format!("root-names after {}", after.as_deref().unwrap_or("-")),
         Query::Why { package, version } => {
             format!("why {package} {}", version.as_ref().map_or_else(String::new, Version::to_string))

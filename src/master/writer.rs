@@ -5,7 +5,7 @@
 //! ```text
 //!   <spool>/t<transfer>.whl        a file that is coming in, digested as it comes
 //!   <spool>/t<transfer>.metadata   its METADATA, once checked
-//!   <spool>/b<build>.log           a build's log, as it comes
+//!   <spool>/b<build>.log           a build's log, as it comes; until the build is recorded
 //!   <output>/simple/<project>/<file>, <file>.metadata
 //!   <output>/logs/dddd/dddd/dddd.txt.gz    by build number, 12 digits
 //! ```
@@ -24,8 +24,12 @@ use sha2::Digest;
 use super::event::{Checked, DiskAnswer, DiskRequest, Expected, Placed, Placement, TransferId};
 use crate::domain::{BuildId, Sha256};
 
+mod directory;
 mod metadata;
 mod place;
+pub mod spool;
+#[cfg(test)]
+mod tests;
 
 pub use place::log_path;
 pub(crate) use place::make_dirs;
@@ -53,19 +57,6 @@ impl FileWriter {
     /// Writes under `output`, keeping what is unfinished in `spool`.
     pub fn new(output: PathBuf, spool: PathBuf) -> Self {
         Self { output, spool, transfers: HashMap::new() }
-    }
-
-    /// Empties the spool: what a master before this one left there is offered again by its slaves.
-    pub fn clear_spool(spool: &Path) -> io::Result<()> {
-        for entry in std::fs::read_dir(spool)? {
-            let path = entry?.path();
-            let ours =
-                path.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with(['t', 'b', 'p']));
-            if ours && path.is_file() {
-                std::fs::remove_file(path)?;
-            }
-        }
-        Ok(())
     }
 
     /// Does what is asked and answers where an answer is due.
@@ -136,7 +127,7 @@ impl FileWriter {
 
     /// False when the transfer failed before and that was said.
     fn write(&mut self, id: TransferId, offset: u64, data: &[u8]) -> io::Result<bool> {
-        let Some(incoming) = self.transfers.get_mut(&id) else { return Ok(false) };
+        let incoming = self.transfers.get_mut(&id).ok_or_else(unknown)?;
         if incoming.failed {
             return Ok(false);
         }
@@ -151,10 +142,11 @@ impl FileWriter {
         Ok(true)
     }
 
+    /// The last that is done with an open file: what comes after works by its path, and up to 64 files of a build may
+    /// wait for that.
     fn check(&mut self, id: TransferId, expected: &Expected) -> io::Result<Checked> {
         let path = self.metadata_file(id);
-        let incoming =
-            self.transfers.get_mut(&id).ok_or_else(|| io::Error::other("the transfer is unknown"))?;
+        let mut incoming = self.transfers.remove(&id).ok_or_else(unknown)?;
         incoming.catch_up()?;
         let found = Sha256(incoming.digest.clone().finalize().into());
         if found != expected.sha256 || incoming.file.metadata()?.len() != expected.size {
@@ -190,6 +182,11 @@ impl Incoming {
         }
         Ok(())
     }
+}
+
+/// A transfer that was never begun, or that an error in this thread took along: it must not wait for an answer.
+fn unknown() -> io::Error {
+    io::Error::other("the transfer is unknown")
 }
 
 /// Removes a file that may not be there.

@@ -3,13 +3,12 @@
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
+use super::directory::{self, Unsound};
 use crate::domain::{ProjectName, Version};
 use crate::master::event::Expected;
 
 /// METADATA's own size, in bytes; real ones are far below.
 const MAX_METADATA_BYTES: u64 = 1 << 20;
-/// Entries in one wheel.
-const MAX_ENTRIES: usize = 200_000;
 
 /// METADATA, verbatim, and what the index shows of it.
 #[derive(Debug)]
@@ -33,11 +32,14 @@ pub(super) fn read(file: &File, expected: &Expected) -> Result<Metadata, Unreada
     let bad = |reason: String| Unreadable::Bad(format!("{name}: {reason}"));
     let mut file = file.try_clone().map_err(Unreadable::Io)?;
     file.seek(SeekFrom::Start(0)).map_err(Unreadable::Io)?;
-    let mut archive =
-        zip::ZipArchive::new(BufReader::new(file)).map_err(|e| bad(format!("not a zip archive: {e}")))?;
-    if archive.len() > MAX_ENTRIES {
-        return Err(bad(format!("more than {MAX_ENTRIES} entries")));
-    }
+    directory::check(&file).map_err(|unsound| match unsound {
+        Unsound::Io(error) => Unreadable::Io(error),
+        Unsound::Bad(reason) => bad(reason),
+    })?;
+    // the library looks where the check has looked, and for nothing before the archive
+    let config = zip::read::Config { archive_offset: zip::read::ArchiveOffset::Known(0) };
+    let mut archive = zip::ZipArchive::with_config(config, BufReader::new(file))
+        .map_err(|e| bad(format!("not a zip archive: {e}")))?;
     let mut found = None;
     // a name that is not text is not METADATA's
     for entry in archive.file_names().flatten().filter(|entry| is_metadata(entry, expected)) {
@@ -180,6 +182,23 @@ mod tests {
         assert!(refusal(&wheel(&[(path, b"Name: other\nVersion: 1.0\n")])).contains("names \"other\""));
         assert!(refusal(&wheel(&[(path, b"Name: foo-bar\nVersion: 1.1\n")])).contains("version \"1.1\""));
         assert!(refusal(&wheel(&[(path, b"")])).contains("names \"\""));
+    }
+
+    #[test]
+    fn a_second_metadata_of_the_same_name_is_not_overlooked() {
+        let path = "foo_bar-1.0.dist-info/METADATA";
+        // the writer refuses to make this, so the first is made under another name and renamed in the bytes
+        let other = "foo_bar-1.0.dist-info/METADATB";
+        let mut file = wheel(&[(other, b"Name: foo-bar\nVersion: 6.6\n"), (path, GOOD)]);
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        file.read_to_end(&mut bytes).unwrap();
+        while let Some(at) = bytes.windows(other.len()).position(|w| w == other.as_bytes()) {
+            bytes[at..at + other.len()].copy_from_slice(path.as_bytes());
+        }
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        assert!(refusal(&file).contains("more than one entry is named"));
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! Bringing a build into place: the disk's half of the publish order.
 
-use std::fs::{DirBuilder, File};
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use sha2::Digest;
+
 use super::{FileWriter, make_public, remove, sync_dir};
-use crate::domain::BuildId;
+use crate::domain::{BuildId, Sha256};
 use crate::master::event::{Placed, Placement};
 
 /// Where the log of a build is published, below the output path.
@@ -23,13 +25,23 @@ impl FileWriter {
         let mut taken = Vec::new();
         if !placement.files.is_empty() {
             make_dirs(&self.output, &dir)?;
-            for (id, name) in &placement.files {
-                let unclaimed = placement.unclaimed.contains(name);
-                let metadata_name = format!("{name}.metadata");
-                let free = link(&self.transfer_file(*id), &dir.join(name), unclaimed)?
-                    && link(&self.metadata_file(*id), &dir.join(metadata_name), unclaimed)?;
-                if !free {
-                    taken.push(name.clone());
+            for file in &placement.files {
+                let unclaimed = placement.unclaimed.contains(&file.filename);
+                let metadata = dir.join(format!("{}.metadata", file.filename));
+                let mut linked = link(
+                    &self.transfer_file(file.transfer),
+                    &dir.join(&file.filename),
+                    &file.sha256,
+                    unclaimed,
+                )?;
+                if linked == Linked::There {
+                    let from = self.metadata_file(file.transfer);
+                    linked = link(&from, &metadata, &file.metadata_sha256, unclaimed)?;
+                }
+                match linked {
+                    Linked::There => {}
+                    Linked::Taken => taken.push(file.filename.clone()),
+                    Linked::Missing => return Ok(Placed::Missing),
                 }
             }
             if !taken.is_empty() {
@@ -40,13 +52,13 @@ impl FileWriter {
         if placement.log {
             self.place_log(placement)?;
         }
-        // From here on the spool's names are not needed; the published ones hold the bytes.
-        for (id, _) in &placement.files {
-            self.transfers.remove(id);
-            remove(&self.transfer_file(*id));
-            remove(&self.metadata_file(*id));
+        // From here on the spool's names are not needed; the published ones hold the bytes. The log stays: if the build
+        // is not recorded like this, it is placed again with another ending.
+        for file in &placement.files {
+            self.transfers.remove(&file.transfer);
+            remove(&self.transfer_file(file.transfer));
+            remove(&self.metadata_file(file.transfer));
         }
-        remove(&self.log_file(placement.build));
         Ok(Placed::Durable)
     }
 
@@ -82,30 +94,62 @@ impl FileWriter {
     }
 }
 
-/// Gives a file of the spool its published name, durably. False when other bytes have that name; they are replaced only
-/// when nobody claims them.
-fn link(from: &Path, to: &Path, unclaimed: bool) -> io::Result<bool> {
+/// How a file got its published name, or why not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Linked {
+    /// The name has these bytes.
+    There,
+    /// The name has other bytes.
+    Taken,
+    /// The spool has nothing, and these bytes are not published either.
+    Missing,
+}
+
+/// Gives a file of the spool its published name, durably. Other bytes that have that name are replaced only when nobody
+/// claims them.
+fn link(from: &Path, to: &Path, sha256: &Sha256, unclaimed: bool) -> io::Result<Linked> {
     let from_file = match File::open(from) {
         Ok(file) => file,
-        // placed by an earlier try, and so gone from the spool
-        Err(error) if error.kind() == io::ErrorKind::NotFound && to.is_file() => return Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return published(to, sha256),
         Err(error) => return Err(error),
     };
     make_public(&from_file)?;
     from_file.sync_all()?;
     match std::fs::hard_link(from, to) {
-        Ok(()) => Ok(true),
+        Ok(()) => Ok(Linked::There),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             if same_bytes(from_file, to)? {
-                return Ok(true);
+                return Ok(Linked::There);
             }
-            if unclaimed {
-                std::fs::rename(from, to)?;
+            if !unclaimed {
+                return Ok(Linked::Taken);
             }
-            Ok(unclaimed)
+            std::fs::rename(from, to)?;
+            Ok(Linked::There)
         }
         Err(error) => Err(error),
     }
+}
+
+/// Whether an earlier try placed a file that is gone from the spool: by its digest, for a file of that name alone may
+/// be anything.
+fn published(path: &Path, sha256: &Sha256) -> io::Result<Linked> {
+    let mut file = match nofollow(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Linked::Missing),
+        Err(error) => return Err(error),
+    };
+    let mut digest = sha2::Sha256::new();
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        let read = file.read(&mut piece)?;
+        if read == 0 {
+            break;
+        }
+        digest.update(&piece[..read]);
+    }
+    let same = Sha256(digest.finalize().into()) == *sha256;
+    Ok(if same { Linked::There } else { Linked::Missing })
 }
 
 fn same_bytes(mut a: File, path: &Path) -> io::Result<bool> {
@@ -141,8 +185,12 @@ pub(crate) fn make_dirs(top: &Path, dir: &Path) -> io::Result<()> {
     }
     let parent = dir.parent().unwrap_or(top);
     make_dirs(top, parent)?;
-    match DirBuilder::new().mode(0o755).create(dir) {
-        Ok(()) => sync_dir(parent),
+    match std::fs::create_dir(dir) {
+        Ok(()) => {
+            // for the web server, whatever the umask
+            std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755))?;
+            sync_dir(parent)
+        }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),
         Err(error) => Err(error),
     }

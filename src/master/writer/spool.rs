@@ -1,0 +1,156 @@
+//! The spool as a place: whose it is, and what of it is left over.
+//!
+//! It knows the names that this program writes there; not what is in the files.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use crate::domain::ProjectName;
+
+/// Written and removed to see whether a directory can be written to.
+pub const PROBE: &str = ".piw-probe";
+/// Locked by the master whose spool it is; holds the number of its process.
+const LOCK: &str = ".piw-lock";
+/// Names of strangers that a log line lists.
+const NAMED: usize = 5;
+
+/// The spool is this process's, until this is dropped or the process ends, however it ends.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the spool. The error is for people.
+    pub fn take(spool: &Path) -> Result<Self, String> {
+        let at = spool.display();
+        let failed = |e: io::Error| format!("{at} is not writable for this account: {e}");
+        let mut options = OpenOptions::new();
+        let mut file = options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(spool.join(LOCK))
+            .map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let _ = Read::by_ref(&mut file).take(20).read_to_string(&mut holder);
+                let holder = holder.trim();
+                return Err(format!(
+                    "another piw-master (process {}) uses the spool {at}: stop it, or name another place with \
+                     --spool-path",
+                    if holder.is_empty() { "unknown" } else { holder }
+                ));
+            }
+            Err(std::fs::TryLockError::Error(error)) => return Err(format!("cannot lock {at}: {error}")),
+        }
+        file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// Empties the spool: what a master before this one left there is offered again by its slaves. Only what bears a name
+/// of this program's and is a file is removed; the rest is somebody else's, and named in the log.
+pub fn clear(spool: &Path) -> io::Result<()> {
+    let mut strangers: Vec<PathBuf> = Vec::new();
+    for entry in std::fs::read_dir(spool)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name == LOCK {
+            continue;
+        }
+        if entry.file_type()?.is_file() && name.to_str().is_some_and(is_ours) {
+            std::fs::remove_file(entry.path())?;
+        } else {
+            strangers.push(name.into());
+        }
+    }
+    if !strangers.is_empty() {
+        let named: Vec<String> = strangers.iter().take(NAMED).map(|n| n.display().to_string()).collect();
+        let more = if strangers.len() > NAMED { ", …" } else { "" };
+        log::warn!(
+            "{}: left alone, for piw-master did not write it: {}{more} ({} in all)",
+            spool.display(),
+            named.join(", "),
+            strangers.len()
+        );
+    }
+    Ok(())
+}
+
+/// Whether the file writer, the index scribe or the start gives this name.
+fn is_ours(name: &str) -> bool {
+    let number = |prefix: &str, suffixes: &[&str]| {
+        let Some(rest) = name.strip_prefix(prefix) else { return false };
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        digits > 0 && suffixes.contains(&&rest[digits..])
+    };
+    let page = || {
+        let project = name.strip_prefix("p-").and_then(|rest| rest.strip_suffix(".html"));
+        project.is_some_and(|project| ProjectName::parse(project).is_ok_and(|p| p.as_str() == project))
+    };
+    number("t", &[".whl", ".metadata"])
+        || number("b", &[".log"])
+        || number("p", &[".gz"])
+        || page()
+        || name == "p+root.html"
+        || name == PROBE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<String> =
+            std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn only_what_this_program_wrote_is_cleared() {
+        let dir = tempfile::tempdir().unwrap();
+        let ours =
+            ["t1.whl", "t20.metadata", "b7.log", "p7.gz", "p-foo-bar.html", "p+root.html", ".piw-probe"];
+        let others = [
+            "backup.tar",
+            "passwords",
+            "thesis.tex",
+            "t.whl",
+            "t1.whl.bak",
+            "tx1.whl",
+            "b1.gz",
+            "p7.log",
+            "p-Foo.html",
+            "p-.html",
+        ];
+        for name in ours.iter().chain(&others) {
+            std::fs::write(dir.path().join(name), "x").unwrap();
+        }
+        std::fs::create_dir(dir.path().join("t3.whl")).unwrap();
+        let outside = tempfile::NamedTempFile::new().unwrap();
+        std::os::unix::fs::symlink(outside.path(), dir.path().join("t2.whl")).unwrap();
+        clear(dir.path()).unwrap();
+        let mut left = others.to_vec();
+        left.extend(["t2.whl", "t3.whl"]);
+        left.sort_unstable();
+        assert_eq!(names(dir.path()), left);
+        assert!(outside.path().exists());
+    }
+
+    #[test]
+    fn a_spool_has_one_owner_at_a_time_and_clearing_leaves_the_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = Lock::take(dir.path()).unwrap();
+        clear(dir.path()).unwrap();
+        let refused = Lock::take(dir.path()).unwrap_err();
+        assert!(refused.contains(&format!("(process {})", std::process::id())), "{refused}");
+        drop(lock);
+        Lock::take(dir.path()).unwrap();
+    }
+}
