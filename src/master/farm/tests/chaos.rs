@@ -63,10 +63,13 @@ fn chaos(steps: Vec<Step>) -> World {
 /// Everybody does what is to be done, for so many ticks.
 fn calm(world: &mut World, ticks: usize, over: impl Fn(&World) -> bool) {
     for _ in 0..ticks {
-        while (0..BOARDS).fold(false, |busy, board| world.act(board) || busy) {
+        loop {
+            let busy = (0..BOARDS).filter(|board| world.act(*board)).count();
             world.settle();
+            if busy == 0 {
+                break;
+            }
         }
-        world.settle();
         if over(world) {
             return;
         }

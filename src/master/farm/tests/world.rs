@@ -302,7 +302,9 @@ impl World {
             _ => Placed::Durable,
         };
         if placed == Placed::Durable {
-            placement.files.iter().for_each(|(id, _)| drop(self.spool.remove(id)));
+            for (id, _) in &placement.files {
+                self.spool.remove(id);
+            }
             self.logs.remove(&placement.build);
             self.placed.insert(placement.build);
         }
