@@ -336,3 +336,11 @@ impl Out {
         self.effects.push(Effect::Close(conn, defect));
     }
 }
+
+#[cfg(test)]
+impl Out {
+    /// Who asked, while the question is under way.
+    pub(super) fn purpose_of(&self, ticket: Ticket) -> Option<Purpose> {
+        self.purposes.get(&ticket).copied()
+    }
+}

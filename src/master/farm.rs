@@ -533,8 +533,8 @@ impl Farm {
                     }
                 }
                 Step::Drop(build, defect) => {
-                    if let Some(conn) = self.slaves.jobs.get(&build).and_then(|job| job.conn) {
-                        self.drop_slave(conn, Some(defect), out);
+                    if let Some((conn, State::Offered(_))) = self.slaves.holder(build) {
+                        self.drop_slave(conn, defect, out);
                     }
                 }
             }

@@ -65,8 +65,9 @@ pub enum Step {
     Forget(TransferId),
     /// The build is recorded: tell the slave DONE.
     Done(BuildId),
-    /// The slave sent other bytes than it promised: drop its connection.
-    Drop(BuildId, String),
+    /// Drop the connection of the slave, which offers the build again when it is back: it sent other bytes than it
+    /// promised; or, for no fault of its own, it serves a transfer that nobody will fetch.
+    Drop(BuildId, Option<String>),
 }
 
 #[derive(Debug)]
@@ -274,7 +275,7 @@ impl Publisher {
                 if failures >= DIGEST_FAILURES {
                     self.fail(build, Outcome::LostTransfer, format!("{reason}, {failures} times"), out);
                 }
-                self.steps.push(Step::Drop(build, reason));
+                self.steps.push(Step::Drop(build, Some(reason)));
             }
             Checked::BadWheel(reason) => {
                 *slot = Some(Err(reason));
@@ -283,7 +284,8 @@ impl Publisher {
         }
     }
 
-    /// The spool cannot hold a transfer: fetched anew when the disk may be well again.
+    /// The spool cannot hold a transfer: fetched anew when the disk may be well again. A slave that has not said SENT is
+    /// not told SEND before it has left the transfer behind, and for that its connection ends.
     pub fn transfer_failed(&mut self, now: Millis, transfer: TransferId, reason: &str, out: &mut Out) {
         let Some(&build) = self.transfers.get(&transfer) else { return };
         log::error!(
@@ -291,9 +293,11 @@ impl Publisher {
             DISK_RETRY.0 / 1000
         );
         self.drop_transfer(transfer, out);
-        if let Some(publication) = self.builds.get_mut(&build) {
-            publication.stage = Stage::DiskRetry { at: now + DISK_RETRY };
+        let Some(publication) = self.builds.get_mut(&build) else { return };
+        if matches!(publication.stage, Stage::Fetching { sent: false, .. }) {
+            self.steps.push(Step::Drop(build, None));
         }
+        publication.stage = Stage::DiskRetry { at: now + DISK_RETRY };
     }
 
     /// Goes on when a file is sent and checked. Both are waited for: the slave is told SEND only when it expects to be,
@@ -507,6 +511,14 @@ pub struct Recorded {
 fn same_files(a: &[OfferedFile], b: &[OfferedFile]) -> bool {
     // After a failure the offer has no files any more; the slave, which does not know, offers them again.
     a.is_empty() || a == b
+}
+
+#[cfg(test)]
+impl Publisher {
+    /// Builds between BUILT and DONE.
+    pub(super) fn under_way(&self) -> usize {
+        self.builds.len()
+    }
 }
 
 #[cfg(test)]

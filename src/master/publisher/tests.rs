@@ -87,7 +87,8 @@ fn answers_for_a_build_that_was_cancelled_change_nothing() {
 fn answers_for_a_transfer_that_was_given_up_do_not_touch_the_one_in_its_place() {
     let mut bench = Bench::offering(&[PURE]);
     bench.publisher.transfer_failed(NOW, TransferId(1), "no space", &mut bench.out);
-    assert_eq!(bench.did(), (vec!["discard t1".to_owned()], vec![Step::Forget(TransferId(1))]));
+    let steps = vec![Step::Forget(TransferId(1)), Step::Drop(BUILD, None)];
+    assert_eq!(bench.did(), (vec!["discard t1".to_owned()], steps));
     // said before the slave could know
     assert_eq!(bench.publisher.sent(BUILD, 0, &mut bench.out), Ok(()));
     bench.publisher.transfer_failed(NOW, TransferId(1), "again", &mut bench.out);

@@ -201,20 +201,36 @@ fn what_is_no_wheel_of_the_version_is_recorded_when_the_slave_has_said_sent() {
 
 #[test]
 fn a_transfer_that_the_disk_refused_is_fetched_again_after_its_time_and_not_before() {
-    let (mut bed, slave, _) = offering(&[(PURE, 5)]);
+    let (mut bed, slave, token) = offering(&[(PURE, 5)]);
     let conn = bed.file_hello();
     bed.chunk(conn, 0, 5);
     bed.said();
     bed.disk(DiskAnswer::TransferFailed(TransferId(1), "no space".to_owned()));
-    assert_eq!(bed.said(), ["discard t1"]);
+    assert_eq!(bed.said(), ["discard t1", "1: CLOSE"], "it serves the transfer, and would not take SEND");
+    bed.cut(slave);
+    let slave = bed.come_back(token, Holding::Built, Adoption::Live(job_of(token)));
+    bed.built(slave, token, BuildEnd::Built, &[(PURE, 5)]);
+    bed.said();
     bed.wait_alive(DISK_RETRY - Millis::secs(1), &[slave]);
     assert!(bed.said_beside_housekeeping().is_empty());
     bed.wait(Millis::secs(1));
-    assert_eq!(bed.said_beside_housekeeping(), ["open t2 5", "1: SEND 0"]);
+    assert_eq!(bed.said_beside_housekeeping(), ["open t2 5", "3: SEND 0"]);
     bed.deliver(2, 5);
     bed.sound(2);
     bed.say(slave, FromSlave::Sent { index: 0 });
     assert_eq!(bed.said().last().unwrap(), "place 1 [t2]");
+}
+
+#[test]
+fn a_slave_that_has_said_sent_stays_while_the_disk_is_full() {
+    let (mut bed, slave, _) = offering(&[(PURE, 5)]);
+    bed.deliver(1, 5);
+    bed.say(slave, FromSlave::Sent { index: 0 });
+    bed.said();
+    bed.disk(DiskAnswer::TransferFailed(TransferId(1), "no space".to_owned()));
+    assert_eq!(bed.said(), ["discard t1"]);
+    bed.wait_alive(DISK_RETRY, &[slave]);
+    assert_eq!(bed.said_beside_housekeeping(), ["open t2 5", "1: SEND 0"]);
 }
 
 #[test]

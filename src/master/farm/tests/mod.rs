@@ -1,10 +1,14 @@
 //! The farm as a whole under a fake clock: what every event leads to, in order (`wire-spec/slave.md`, `file.md`).
 
+mod board;
+mod chaos;
+mod database;
 mod delivery;
 mod losses;
 mod manners;
 mod stopping;
 mod work;
+mod world;
 
 /// Two wheels of the job that every build here has.
 const PURE: &str = "foo-1.0-py3-none-any.whl";

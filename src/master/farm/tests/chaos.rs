@@ -1,0 +1,124 @@
+//! Any sequence of steps of boards, disk, database and clock: what must hold after each, and at the end of all.
+//!
+//! After each step (see `world.rs` and `board.rs`): no panic; no DONE before its commit; no record before its files are
+//! in place; a build is recorded by one transaction at a time; the bytes in flight are counted right and bounded;
+//! the master says nothing that a slave may not hear in its state, and closes no connection without reason.
+
+use proptest::prelude::*;
+
+use super::world::{Luck, World};
+use crate::domain::Millis;
+use crate::master::event::Event;
+
+const BOARDS: usize = 4;
+const VERSIONS: usize = 6;
+
+/// One step: what, who or which, and how.
+type Step = (u8, u8, u8);
+
+fn step(world: &mut World, (what, which, how): Step) {
+    let board = usize::from(which) % BOARDS;
+    match what {
+        0..40 => drop(world.act(board)),
+        40..50 => drop(world.database_works(which.into())),
+        50..60 => drop(world.database_answers(which.into())),
+        60..75 => {
+            let luck = match how {
+                0..16 => Luck::Full,
+                16..28 => Luck::WrongBytes,
+                28..36 => Luck::Odd,
+                _ => Luck::Good,
+            };
+            world.disk_works(luck);
+        }
+        75..88 => drop(world.disk_answers()),
+        88..92 => world.tick(Millis(u64::from(how) * 50)),
+        92 => world.cut(board),
+        93 => world.cut_file(board),
+        94 => world.oversleep(board),
+        95 if how < 128 => world.leave(board),
+        95 => world.die(board),
+        96 => world.misbehave(board, how.into()),
+        // long enough for a lease to end
+        97 if how < 32 => (0..12).for_each(|_| world.tick(Millis::secs(30))),
+        _ => {
+            // a board alone for a while: whole deliveries happen
+            while world.act(board) {}
+        }
+    }
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    prop::collection::vec((0u8..100, any::<u8>(), any::<u8>()), 0..600)
+}
+
+fn chaos(steps: Vec<Step>) -> World {
+    let mut world = World::new(BOARDS, VERSIONS);
+    for one in steps {
+        step(&mut world, one);
+    }
+    world
+}
+
+/// Everybody does what is to be done, for so many ticks.
+fn calm(world: &mut World, ticks: usize, over: impl Fn(&World) -> bool) {
+    for _ in 0..ticks {
+        loop {
+            let busy = (0..BOARDS).filter(|board| world.act(*board)).count();
+            world.settle();
+            if busy == 0 {
+                break;
+            }
+        }
+        if over(world) {
+            return;
+        }
+        world.tick(Millis::secs(10));
+        (0..BOARDS).for_each(|board| world.oversleep(board));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 192, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn when_calm_returns_every_version_is_recorded_and_nothing_is_left(steps in steps()) {
+        let mut world = chaos(steps);
+        let delivered = |world: &World| world.database.all_settled() && !world.boards.iter().any(|b| b.works());
+        calm(&mut world, 200, delivered);
+        prop_assert!(world.database.all_settled(), "{:?} {:?}", world.database, world.boards);
+        prop_assert!(!world.boards.iter().any(|b| b.works()), "{:?}", world.boards);
+        // what belongs to boards that died goes with their leases
+        calm(&mut world, 60, |_| false);
+        world.assert_nothing_is_left();
+        world.database.assert_nothing_is_lost(world.now);
+    }
+
+    #[test]
+    fn when_every_slave_is_lost_nothing_is_left_and_no_version_is_lost(steps in steps()) {
+        let mut world = chaos(steps);
+        (0..BOARDS).for_each(|board| world.die(board));
+        for _ in 0..60 {
+            world.settle();
+            world.tick(Millis::secs(10));
+        }
+        world.settle();
+        world.assert_nothing_is_left();
+        prop_assert_eq!(world.database.open_leases(), 0);
+        world.database.assert_nothing_is_lost(world.now);
+        prop_assert!(world.farm.slaves.slaves.is_empty());
+    }
+
+    #[test]
+    fn a_draining_master_ends_once_and_loses_nothing(steps in steps(), at_once: bool) {
+        let mut world = chaos(steps);
+        world.put(Event::Drain);
+        if at_once && world.exits == 0 {
+            world.put(Event::Stop);
+        }
+        calm(&mut world, 100, |world| world.exits > 0);
+        calm(&mut world, 3, |_| false);
+        prop_assert_eq!(world.exits, 1);
+        world.database.assert_nothing_is_lost(Millis(0));
+    }
+}
