@@ -60,7 +60,7 @@ impl World {
     pub(super) fn new(boards: usize, versions: usize) -> Self {
         let abis = [Abi { tag: abi("cp311"), rank: 1, skip: None }];
         Self {
-            farm: Farm::new(Limits::default(), String::new(), &abis, [7; 32]),
+            farm: Farm::new(Millis(0), Limits::default(), String::new(), &abis, [7; 32]),
             out: Out::default(),
             now: Millis::secs(1000),
             database: Database::new(versions, Limits::default().lease),
@@ -120,6 +120,12 @@ impl World {
                     assert!(self.committing.insert(build), "build {build} is recorded twice at once");
                 }
                 self.questions.push((ticket, query));
+            }
+            Effect::Forget(ticket) => {
+                if let Some(at) = self.questions.iter().position(|(asked, _)| *asked == ticket) {
+                    self.questions.remove(at);
+                    self.put(Event::Forgotten(ticket));
+                }
             }
             Effect::Disk(request) => self.requests.push_back(request),
             Effect::Page(request) => panic!("no page is due: {request:?}"),
@@ -292,9 +298,12 @@ impl World {
     }
 
     fn place(&mut self, placement: &Placement, luck: Luck) -> DiskAnswer {
-        let names: Vec<_> = placement.files.iter().map(|(_, name)| name.clone()).collect();
-        for (id, name) in &placement.files {
-            assert!(matches!(self.spool.get(id), Some(Some(_))), "{name} is placed and not in the spool");
+        let names: Vec<_> = placement.files.iter().map(|file| file.filename.clone()).collect();
+        for PlacedFile { transfer, filename, .. } in &placement.files {
+            assert!(
+                matches!(self.spool.get(transfer), Some(Some(_))),
+                "{filename} is placed and not in the spool"
+            );
         }
         let placed = match luck {
             Luck::Full => Placed::Failed("full".to_owned()),
@@ -302,10 +311,9 @@ impl World {
             _ => Placed::Durable,
         };
         if placed == Placed::Durable {
-            for (id, _) in &placement.files {
-                self.spool.remove(id);
+            for file in &placement.files {
+                self.spool.remove(&file.transfer);
             }
-            self.logs.remove(&placement.build);
             self.placed.insert(placement.build);
         }
         DiskAnswer::Placed(placement.build, placed)
