@@ -66,6 +66,7 @@ pub const FUNCTIONS: &[Script] = scripts![
     "functions/abis.sql",
     "functions/add_abi.sql",
     "functions/add_versions.sql",
+    "functions/_skip_lost_numbers.sql",
     "functions/claim.sql",
     "functions/renew.sql",
     "functions/adopt.sql",

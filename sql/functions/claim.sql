@@ -3,7 +3,7 @@
 -- and deleted, and the lease is unique beside.
 -- Costs two index look-ups whatever the queue's length; the planner is held to them, because statistics taken of a
 -- nearly empty queue would tempt it to scan and sort. The commit need not reach the disk: a lost claim costs one
--- repeated build.
+-- repeated build, under another number.
 -- May be called by: the farm's login roles.
 CREATE FUNCTION piw.claim(p_abi text, p_slave text, p_secret bytea, p_lease_secs integer)
 RETURNS TABLE (build_id bigint, package text, version text, attempt smallint)
@@ -40,6 +40,9 @@ BEGIN
             RETURN;
         END IF;
         DELETE FROM queue q WHERE q.ver_id = v_job.ver_id AND q.abi_id = v_job.abi_id;
+        IF NOT EXISTS (SELECT FROM uncrashed u WHERE u.id = 1) THEN
+            PERFORM _skip_lost_numbers();
+        END IF;
         INSERT INTO lease (ver_id, abi_id, attempt, slave, secret, claimed_at, expires_at)
         VALUES (v_job.ver_id, v_job.abi_id, v_job.attempt, p_slave, p_secret, v_now,
             v_now + make_interval(secs => p_lease_secs))
