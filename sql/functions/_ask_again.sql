@@ -1,8 +1,9 @@
--- Somebody asked for a version that is on the list: brings what is known of it up to date, moves it to the front if it
--- waits, and says how it stands (see add_versions).
+-- Somebody asked for a version that is on the list: brings what is known of it up to date, moves it to where it belongs
+-- if it waits (p_asked is the order of asking; what was asked for earlier keeps that place), and says how it stands (see
+-- add_versions).
 -- The caller holds ROW SHARE on abi.
 -- May be called by: functions of this schema.
-CREATE FUNCTION piw._ask_again(p_pkg piw.package, p_sort_key bytea, p_released bigint, p_yanked text)
+CREATE FUNCTION piw._ask_again(p_asked bigint, p_pkg piw.package, p_sort_key bytea, p_released bigint, p_yanked text)
 RETURNS TABLE (state text, queued_for text)
 LANGUAGE plpgsql SET search_path = piw, pg_temp
 AS $$
@@ -25,7 +26,8 @@ BEGIN
         RETURN;
     END IF;
 
-    UPDATE vstate s SET prio = _prio(0, p_pkg.pkg_id, s.ver_id, p_sort_key) WHERE s.ver_id = v_version.ver_id
+    UPDATE vstate s SET prio = least(s.prio, _prio(0, p_asked, p_pkg.pkg_id, s.ver_id, p_sort_key))
+    WHERE s.ver_id = v_version.ver_id
     RETURNING * INTO v_state;
     UPDATE queue q SET prio = v_state.prio WHERE q.ver_id = v_state.ver_id AND q.prio <> v_state.prio;
     WITH due AS (DELETE FROM delayed d WHERE d.ver_id = v_state.ver_id RETURNING d.abi_id, d.attempt)

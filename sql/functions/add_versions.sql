@@ -1,10 +1,10 @@
 -- Puts versions on the farm's list because somebody asked for them, all or none, and says in the order asked how each
 -- stands: new, queued, building, built, failed or skipped; and the ABI whose queue has it.
--- One that waits already comes to the front, and its back-off ends. A yanked version is queued like any other: who
--- asks by name wants it. What is known of a version (release time, yanked, the project's spelling) is brought up to
--- date, and the page with it. The same version may be named twice. At most 5,000 versions a call.
--- Works through them by name and newest first: two calls then lock in one order, and a version's rank counts the newer
--- ones of its own call.
+-- They are queued in the order asked, before everything that nobody asked for and after what was asked for earlier
+-- (_prio.sql). The back-off of one that waits ends. A yanked version is queued like any other: who asks by name wants
+-- it. What is known of a version (release time, yanked, the project's spelling) is brought up to date, and the page with
+-- it. The same version may be named twice. At most 5,000 versions a call.
+-- Works through them by name and version, so that two calls lock in one order; their places are drawn before.
 -- May be called by: the farm's login roles.
 CREATE FUNCTION piw.add_versions(
     p_names text[], p_displays text[], p_versions text[], p_sort_keys bytea[],
@@ -16,6 +16,7 @@ DECLARE
     v_count integer := cardinality(p_names);
     v_states text[];
     v_queued text[];
+    v_asked bigint[];
     v_w record;
     v_pkg package;
     v_version version;
@@ -40,6 +41,7 @@ BEGIN
     LOCK TABLE abi IN ROW SHARE MODE;
     v_states := array_fill(NULL::text, ARRAY[v_count]);
     v_queued := array_fill(NULL::text, ARRAY[v_count]);
+    v_asked := ARRAY(SELECT nextval('asked_seq') FROM generate_series(1, v_count));
     FOR v_w IN
         SELECT * FROM unnest(p_names, p_displays, p_versions, p_sort_keys, p_released, p_yanked, p_prerelease)
             WITH ORDINALITY AS w(name, display, version, sort_key, released, yanked, prerelease, place)
@@ -60,12 +62,14 @@ BEGIN
         RETURNING * INTO v_version;
         IF FOUND THEN
             INSERT INTO vstate (ver_id, prio, blocked)
-            VALUES (v_version.ver_id, _prio(0, v_pkg.pkg_id, v_version.ver_id, v_w.sort_key), v_pkg.skip IS NOT NULL);
+            VALUES (v_version.ver_id,
+                _prio(0, v_asked[v_w.place], v_pkg.pkg_id, v_version.ver_id, v_w.sort_key), v_pkg.skip IS NOT NULL);
             SELECT CASE WHEN v_pkg.skip IS NULL THEN 'new' ELSE 'skipped' END AS state, a.tag AS queued_for
             INTO v_result
             FROM (SELECT _open_next(v_version.ver_id) AS abi_id) AS o LEFT JOIN abi a USING (abi_id);
         ELSE
-            SELECT * INTO STRICT v_result FROM _ask_again(v_pkg, v_w.sort_key, v_w.released, v_w.yanked);
+            SELECT * INTO STRICT v_result
+                FROM _ask_again(v_asked[v_w.place], v_pkg, v_w.sort_key, v_w.released, v_w.yanked);
         END IF;
         v_states[v_w.place] := v_result.state;
         v_queued[v_w.place] := v_result.queued_for;

@@ -1,6 +1,9 @@
 -- What is to be built, and who is building it. At most one open row (queue, delayed or live lease) per version: the
 -- lowest ABI is built first, and what comes out of it decides whether another ABI is wanted at all.
 
+-- The order in which people asked for versions; see functions/_prio.sql.
+CREATE SEQUENCE piw.asked_seq AS bigint;
+
 -- How far a version is. Follows from build and file (the audit compares) but is kept, because recomputing it is a
 -- scan over millions of rows. No index beside the key: `done` then changes without touching one.
 CREATE TABLE piw.vstate (

@@ -18,7 +18,8 @@ pub enum Query {
         /// Its place in the order of attempts, smallest first; unique.
         rank: i16,
     },
-    /// Puts versions on the farm's list, all of them or none.
+    /// Puts versions on the farm's list, all of them or none, and queues them in this order: before everything that nobody
+    /// asked for, after what was asked for earlier.
     AddVersions(Vec<Wanted>),
     /// Leases the best job of an ABI to a slave. Asked again with the same secret, gives the same job.
     Claim {
@@ -159,7 +160,7 @@ pub struct AddedVersion {
 pub enum AddedState {
     /// Was not on the list, and is now.
     New,
-    /// Was waiting already; it is at the front now.
+    /// Was waiting already, and does no longer wait behind what nobody asked for.
     Queued,
     /// A slave is building it.
     Building,

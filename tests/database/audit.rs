@@ -25,7 +25,7 @@ fn the_audit_finds_every_kind_of_disagreement() {
         ("UPDATE piw.vstate SET done = 0 WHERE ver_id = 1", "does not count"),
         ("UPDATE piw.vstate SET abi3_from = 3007 WHERE ver_id = 1", "abi3 limit"),
         ("UPDATE piw.vstate SET blocked = true WHERE ver_id = 1", "without being skipped"),
-        ("UPDATE piw.queue SET prio = 1 WHERE ver_id = 1", "priority"),
+        ("UPDATE piw.queue SET prio = 7 WHERE ver_id = 1", "priority"),
         ("UPDATE piw.package SET published = false", "published"),
     ] {
         farm.execute(harm);

@@ -62,11 +62,30 @@ fn nothing_is_handed_out_for_an_abi_that_is_unknown_or_skipped() {
 }
 
 #[test]
-fn newest_versions_come_first() {
+fn what_was_asked_for_first_is_built_first() {
     let mut farm = Farm::with_abis(&["cp311"]);
-    farm.add_all(["1.9", "1.10", "1.2"].map(|text| wanted("foo", text)).to_vec());
-    let order: Vec<String> = (0..3).map(|_| farm.job("cp311").version.to_string()).collect();
-    assert_eq!(order, ["1.10", "1.9", "1.2"]);
+    let lines = [("zope", "1.0"), ("foo", "1.9"), ("attrs", "2.0"), ("foo", "1.10"), ("zope", "0.9")];
+    farm.add_all(lines.map(|(package, text)| wanted(package, text)).to_vec());
+    farm.add("aaa", "9.0");
+    farm.add_all(lines.map(|(package, text)| wanted(package, text)).to_vec());
+    let order: Vec<_> = (0..6).map(|_| farm.job("cp311")).collect();
+    let order: Vec<_> = order.iter().map(|job| (job.package.as_str(), job.version.to_string())).collect();
+    let asked: Vec<_> = lines.into_iter().chain([("aaa", "9.0")]).map(|(p, v)| (p, v.to_owned())).collect();
+    assert_eq!(order, asked, "asking again moves nothing back");
+}
+
+#[test]
+fn what_nobody_asked_for_comes_last_and_newest_first() {
+    let mut farm = Farm::with_abis(&["cp311"]);
+    farm.add_all(["1.9", "1.10", "1.2", "0.1"].map(|text| wanted("foo", text)).to_vec());
+    farm.execute(
+        "UPDATE piw.vstate s SET prio = piw._prio(1, NULL, v.pkg_id, v.ver_id, v.sort_key)
+             FROM piw.version v WHERE v.ver_id = s.ver_id;
+         UPDATE piw.queue q SET prio = s.prio FROM piw.vstate s WHERE s.ver_id = q.ver_id",
+    );
+    farm.add("foo", "1.2");
+    let order: Vec<String> = (0..4).map(|_| farm.job("cp311").version.to_string()).collect();
+    assert_eq!(order, ["1.2", "1.10", "1.9", "0.1"]);
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn spellings_of_one_version_are_one_version() {
 }
 
 #[test]
-fn what_is_asked_for_again_comes_to_the_front() {
+fn what_nobody_had_asked_for_comes_to_the_front_when_somebody_does() {
     let mut farm = Farm::with_abis(&["cp39"]);
     farm.add_all(vec![wanted("foo", "3.0"), wanted("foo", "2.0")]);
     farm.execute("UPDATE piw.vstate SET prio = prio + (3::bigint << 48)");

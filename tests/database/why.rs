@@ -74,7 +74,7 @@ fn versions_come_newest_first_and_queued_ones_know_their_place() {
     let why = farm.why("foo", None).unwrap();
     let versions = why["versions"].as_array().unwrap();
     let shown: Vec<_> = versions.iter().map(|v| (&v["version"], &v["builds"][0]["place"])).collect();
-    assert_eq!(shown, [(&json!("1.10"), &json!(1)), (&json!("1.9"), &json!(2)), (&json!("1.2"), &json!(3))]);
+    assert_eq!(shown, [(&json!("1.10"), &json!(2)), (&json!("1.9"), &json!(1)), (&json!("1.2"), &json!(3))]);
 }
 
 #[test]
