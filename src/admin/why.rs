@@ -106,7 +106,11 @@ fn describe_build(build: &Value) -> String {
         },
         "delayed" => {
             let due = utc(build["due"].as_u64().unwrap_or_default());
-            format!("its slaves were lost; attempt {} comes at {due}", build["attempt"])
+            let last = match text("outcome") {
+                "" => "its slave was lost".to_owned(),
+                outcome => format!("the last one ended as {outcome}"),
+            };
+            format!("{last}; attempt {} comes at {due}", build["attempt"])
         }
         "building" => format!("is being built by {} (build {})", text("slave"), build["build_id"]),
         "settled" => "settled by another ABI's wheel".to_owned(),
