@@ -100,7 +100,7 @@ fn describe(added: &Value) -> String {
     };
     match text("state") {
         "new" => format!("{what}: {queued}"),
-        "queued" => format!("{what}: was {queued} already, and comes first now"),
+        "queued" => format!("{what}: was {queued} already"),
         "building" => format!("{what}: is being built"),
         "built" => format!("{what}: is built already"),
         "failed" => format!("{what}: was tried already and failed; 'piw why' says why"),

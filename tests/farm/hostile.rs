@@ -142,7 +142,7 @@ fn bytes_that_are_not_the_promised_ones() {
         until("drop", || farm.logs(), || (drops_in_log(&farm).len() == round).then_some(()));
     }
     assert!(drops_in_log(&farm)[0].contains("has other bytes than promised"), "{:?}", drops_in_log(&farm));
-    assert_eq!(farm.wait_for_state("x", "cp311", "failed")["outcome"], "lost-transfer");
+    assert_eq!(farm.wait_for_state("x", "cp311", "delayed")["outcome"], "lost-transfer");
     nobody_else_noticed(&farm, bystander, token);
 }
 
