@@ -257,9 +257,10 @@ impl Publisher {
         let Some(&build) = self.transfers.get(&transfer) else { return };
         let Some(publication) = self.builds.get_mut(&build) else { return };
         let Stage::Fetching { transfer: current, checked: slot, .. } = &mut publication.stage else { return };
-        if *current != transfer {
-            return;
-        }
+        debug_assert_eq!(
+            *current, transfer,
+            "of a build's transfers only the one under way is known by its number"
+        );
         match checked {
             Checked::Sound { requires_python, metadata_sha256 } => {
                 *slot = Some(Ok((requires_python, metadata_sha256)));

@@ -33,7 +33,8 @@ fn step(world: &mut World, (what, which, how): Step) {
         }
         75..88 => drop(world.disk_answers()),
         88..92 => world.tick(Millis(u64::from(how) * 50)),
-        92 => world.cut(board),
+        92 if how < 128 => world.cut(board),
+        92 => world.vanish(board),
         93 => world.cut_file(board),
         94 => world.oversleep(board),
         95 if how < 128 => world.leave(board),

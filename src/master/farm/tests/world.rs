@@ -36,6 +36,10 @@ pub(super) struct World {
     pub(super) now: Millis,
     pub(super) database: Database,
     pub(super) boards: Vec<Board>,
+    /// Connections whose boards are gone, which the master does not know yet.
+    ghosts: HashSet<ConnId>,
+    /// Of those, the ones that the master is closing.
+    ending: Vec<ConnId>,
     /// Connections that are not read.
     pub(super) held: HashSet<ConnId>,
     /// Listens for slaves.
@@ -65,6 +69,8 @@ impl World {
             now: Millis::secs(1000),
             database: Database::new(versions, Limits::default().lease),
             boards: (0..boards).map(|_| Board::default()).collect(),
+            ghosts: HashSet::new(),
+            ending: Vec::new(),
             held: HashSet::new(),
             listening: true,
             exits: 0,
@@ -109,6 +115,9 @@ impl World {
             Effect::Send(_, Message::Tool(message)) => panic!("no tool is there: {message:?}"),
             Effect::Close(conn, reason) => {
                 self.held.remove(&conn);
+                if self.ghosts.remove(&conn) {
+                    self.ending.push(conn);
+                }
                 self.deliver(conn, Heard::End(reason));
             }
             Effect::Hold(conn) => assert!(self.held.insert(conn), "held twice"),
@@ -179,6 +188,16 @@ impl World {
         }
     }
 
+    /// A board's connections are gone without a word; the master notices when it has heard nothing for long, or when
+    /// the board is back.
+    pub(super) fn vanish(&mut self, owner: usize) {
+        let file = self.boards[owner].file.take().map(|file| file.conn);
+        for conn in file.into_iter().chain(self.boards[owner].disconnected()) {
+            self.owners.remove(&conn);
+            self.ghosts.insert(conn);
+        }
+    }
+
     pub(super) fn connect_file(&mut self, owner: usize) -> ConnId {
         let conn = self.open(owner, Channel::File);
         self.boards[owner].file = Some(FileSide { conn, inbox: VecDeque::new() });
@@ -205,6 +224,9 @@ impl World {
     /// Time passes; everybody who can says that he is alive.
     pub(super) fn tick(&mut self, span: Millis) {
         self.now = self.now + span;
+        for conn in std::mem::take(&mut self.ending) {
+            self.close(conn);
+        }
         for owner in 0..self.boards.len() {
             if self.boards[owner].greeted() {
                 self.say(owner, FromSlave::Busy {});
