@@ -122,7 +122,16 @@ impl Config {
         let variable = format!("PIW_{}", key.to_uppercase().replace('-', "_"));
         let (value, source) = match std::env::var(&variable) {
             Ok(value) => (value, variable),
-            Err(_) => match self.values.get(key) {
+            Err(std::env::VarError::NotUnicode(value)) => {
+                let (key, value) = (key.to_owned(), value.to_string_lossy().into_owned());
+                return Err(ConfigError::Value {
+                    key,
+                    value,
+                    source: variable,
+                    reason: "is not UTF-8".to_owned(),
+                });
+            }
+            Err(std::env::VarError::NotPresent) => match self.values.get(key) {
                 Some((value, file)) => (value.clone(), file.clone()),
                 None => return Ok(None),
             },

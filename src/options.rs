@@ -1,5 +1,7 @@
 //! The options that every tool has (manual 2.2), and how a tool ends.
 
+use std::fmt;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -61,11 +63,26 @@ impl Failure {
 
     /// Says why, and gives the exit code.
     pub fn exit(&self, program: &str) -> ExitCode {
+        let mut to = io::stderr().lock();
         for reason in &self.reasons {
-            eprintln!("{program}: {reason}");
+            // where nobody listens, the exit code says it
+            let _ = writeln!(to, "{program}: {reason}");
         }
         ExitCode::from(self.code)
     }
+}
+
+/// Prints a line of the answer. Where nobody reads any more (`piw why x | head -1`), the tool ends, without a word: the
+/// failure then has exit code 0.
+pub fn say(line: impl fmt::Display) -> Result<(), Failure> {
+    writeln!(io::stdout().lock(), "{line}").map_err(unsaid)
+}
+
+fn unsaid(error: io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return Failure { reasons: Vec::new(), code: 0, answered: false };
+    }
+    Failure::error(format!("the answer cannot be printed: {error}"))
 }
 
 impl From<ConfigError> for Failure {

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::client;
-use crate::options::Failure;
+use crate::options::{Failure, say};
 use crate::wire::Text;
 use crate::wire::import::FromTool;
 
@@ -49,33 +49,32 @@ pub fn run(abi: &Abi, queue: &Path) -> Result<(), Failure> {
             let abi = Text::new(tag.as_str()).map_err(|why| Failure::usage(format!("the tag {why}")))?;
             let answer = parse(&client::ask(queue, &FromTool::AbiAdd { abi, rank: *rank }, TIME_LIMIT)?)?;
             match answer["opened"].as_u64() {
-                Some(0) => println!("{tag}: added"),
-                Some(1) => println!("{tag}: added; 1 version is queued for it"),
-                Some(opened) => println!("{tag}: added; {opened} versions are queued for it"),
-                None => println!("{tag}: was there already"),
+                Some(0) => say(format_args!("{tag}: added")),
+                Some(1) => say(format_args!("{tag}: added; 1 version is queued for it")),
+                Some(opened) => say(format_args!("{tag}: added; {opened} versions are queued for it")),
+                None => say(format_args!("{tag}: was there already")),
             }
         }
         Action::List { json } => {
             let answer = client::ask(queue, &FromTool::AbiList {}, TIME_LIMIT)?;
             if *json {
-                println!("{answer}");
-                return Ok(());
+                return say(answer);
             }
             let answer = parse(&answer)?;
             let abis = answer["abis"].as_array().map(Vec::as_slice).unwrap_or_default();
             if abis.is_empty() {
-                println!("none yet: 'piw abi add cp311' (for one) begins");
+                say("none yet: 'piw abi add cp311' (for one) begins")?;
             }
             for abi in abis {
                 let skip = abi["skip"].as_str().map(|why| format!("  not built for any more: {why}"));
-                println!(
+                say(format_args!(
                     "{:10} rank {}{}",
                     abi["abi"].as_str().unwrap_or_default(),
                     abi["rank"],
                     skip.unwrap_or_default()
-                );
+                ))?;
             }
+            Ok(())
         }
     }
-    Ok(())
 }

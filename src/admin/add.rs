@@ -8,8 +8,8 @@ use clap::Args;
 use serde_json::Value;
 
 use super::client;
-use super::requirements;
-use crate::options::Failure;
+use super::requirements::{self, Found};
+use crate::options::{Failure, say};
 use crate::wire::List;
 use crate::wire::import::FromTool;
 
@@ -32,9 +32,16 @@ pub struct Add {
 
 /// Adds everything or, when anything is wrong, nothing.
 pub fn run(add: &Add, queue: &Path) -> Result<(), Failure> {
-    let items = gather(add)?;
-    let items =
-        List::new(items).map_err(|_| Failure::usage("more requirements than one request takes (5,000)"))?;
+    let found = gather(add)?;
+    for name in &found.skipped {
+        log::warn!("skipped: {name} is for another system");
+    }
+    if found.requirements.is_empty() {
+        // all were skipped; the master takes no empty list
+        return if add.json { say(r#"{"added":[]}"#) } else { Ok(()) };
+    }
+    let items = List::new(found.requirements)
+        .map_err(|_| Failure::usage("more requirements than one request takes (5,000)"))?;
     let json = client::ask(queue, &FromTool::Add { items }, TIME_LIMIT).map_err(|mut failure| {
         // a lost connection leaves it open; an answer of the master does not
         if failure.answered {
@@ -43,19 +50,20 @@ pub fn run(add: &Add, queue: &Path) -> Result<(), Failure> {
         failure
     })?;
     if add.json {
-        println!("{json}");
-        return Ok(());
+        return say(json);
     }
     let answer: Value = serde_json::from_str(&json).map_err(|e| Failure::error(e.to_string()))?;
     for added in answer["added"].as_array().into_iter().flatten() {
-        println!("{}", describe(added));
+        say(describe(added))?;
     }
     Ok(())
 }
 
-fn gather(add: &Add) -> Result<Vec<crate::wire::import::Requirement>, Failure> {
-    let mut found = Vec::new();
+/// What is asked for, in the arguments first. Exit code 2 when an argument is at fault, 1 when only lists are.
+fn gather(add: &Add) -> Result<Found, Failure> {
+    let mut found = Found::default();
     let mut errors = Vec::new();
+    let mut code = 1;
     for package in &add.packages {
         if package == "-" {
             let mut text = String::new();
@@ -68,9 +76,9 @@ fn gather(add: &Add) -> Result<Vec<crate::wire::import::Requirement>, Failure> {
             }
             continue;
         }
-        match requirements::parse(package) {
-            Ok(requirement) => found.push(requirement),
-            Err(reason) => errors.push(reason),
+        if let Err(reason) = found.add(package) {
+            errors.push(reason);
+            code = 2;
         }
     }
     for file in &add.requirement {
@@ -83,9 +91,9 @@ fn gather(add: &Add) -> Result<Vec<crate::wire::import::Requirement>, Failure> {
     }
     if !errors.is_empty() {
         errors.push("nothing was added".to_owned());
-        return Err(Failure { reasons: errors, code: 1, answered: false });
+        return Err(Failure { reasons: errors, code, answered: false });
     }
-    if found.is_empty() {
+    if found.requirements.is_empty() && found.skipped.is_empty() {
         return Err(Failure::usage("nothing to add: name packages, -r FILE, or - for standard input"));
     }
     Ok(found)
@@ -94,17 +102,35 @@ fn gather(add: &Add) -> Result<Vec<crate::wire::import::Requirement>, Failure> {
 fn describe(added: &Value) -> String {
     let text = |key: &str| added[key].as_str().unwrap_or_default();
     let what = format!("{} {}", text("package"), text("version"));
-    let queued = match text("queued_for") {
-        "" => "on the list; queued when an ABI is added (piw abi add)".to_owned(),
-        abi => format!("queued for {abi}"),
-    };
-    match text("state") {
-        "new" => format!("{what}: {queued}"),
-        "queued" => format!("{what}: was {queued} already"),
-        "building" => format!("{what}: is being built"),
-        "built" => format!("{what}: is built already"),
-        "failed" => format!("{what}: was tried already and failed; 'piw why' says why"),
-        "skipped" => format!("{what}: is skipped by the operator; 'piw why' says why"),
-        other => format!("{what}: {other}"),
+    match (text("state"), text("queued_for")) {
+        ("new", "") => format!("{what}: on the list; queued when an ABI is added (piw abi add)"),
+        ("new", abi) => format!("{what}: queued for {abi}"),
+        ("queued", "") => {
+            format!("{what}: was on the list already; queued when an ABI is added (piw abi add)")
+        }
+        ("queued", abi) => format!("{what}: was queued for {abi} already"),
+        ("building", _) => format!("{what}: is being built"),
+        ("built", _) => format!("{what}: is built already"),
+        ("failed", _) => format!("{what}: was tried already and failed; 'piw why' says why"),
+        ("skipped", _) => format!("{what}: is skipped by the operator; 'piw why' says why"),
+        (other, _) => format!("{what}: {other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_that_waits_for_an_abi_is_told_from_one_that_is_queued() {
+        let said = |state: &str, abi: Option<&str>| {
+            describe(&serde_json::json!({"package": "x", "version": "1", "state": state, "queued_for": abi}))
+        };
+        assert_eq!(said("new", Some("cp311")), "x 1: queued for cp311");
+        assert!(said("new", None).starts_with("x 1: on the list; queued when an ABI is added"));
+        assert_eq!(said("queued", Some("cp311")), "x 1: was queued for cp311 already");
+        assert!(
+            said("queued", None).starts_with("x 1: was on the list already; queued when an ABI is added")
+        );
     }
 }

@@ -4,5 +4,6 @@ pub mod abi;
 pub mod add;
 pub mod client;
 pub mod initdb;
+pub mod markers;
 pub mod requirements;
 pub mod why;

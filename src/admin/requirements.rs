@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::markers;
 use crate::domain::ProjectName;
 use crate::wire::import::Requirement;
 use crate::wire::{Text, limits};
@@ -26,7 +27,30 @@ const PASSED_OVER: [&str; 12] = [
     "--require-hashes",
 ];
 
-/// One requirement, as an argument or a line has it. The error is for people.
+/// What was asked for, in the order of asking.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// To be built.
+    pub requirements: Vec<Requirement>,
+    /// Names of those whose marker is for another system than the farm's.
+    pub skipped: Vec<String>,
+}
+
+impl Found {
+    /// Adds one requirement, as an argument or a line has it. The error is for people.
+    pub fn add(&mut self, text: &str) -> Result<(), String> {
+        let requirement = parse(text)?;
+        match text.split_once(';') {
+            Some((_, marker)) if !markers::may_hold(marker) => {
+                self.skipped.push(requirement.package.to_string());
+            }
+            _ => self.requirements.push(requirement),
+        }
+        Ok(())
+    }
+}
+
+/// One requirement, its marker left out. The error is for people.
 pub fn parse(text: &str) -> Result<Requirement, String> {
     let bad =
         |why: &str| format!("{:?} is not a requirement: {why}", text.chars().take(100).collect::<String>());
@@ -56,32 +80,20 @@ pub fn parse(text: &str) -> Result<Requirement, String> {
 }
 
 /// Every requirement of a file's text. Errors name `source` and the line.
-pub fn parse_file(source: &Path, text: &str, found: &mut Vec<Requirement>) -> Result<(), Vec<String>> {
+pub fn parse_file(source: &Path, text: &str, found: &mut Found) -> Result<(), Vec<String>> {
     read(source, text, found, 0)
 }
 
-fn read(source: &Path, text: &str, found: &mut Vec<Requirement>, depth: usize) -> Result<(), Vec<String>> {
+fn read(source: &Path, text: &str, found: &mut Found, depth: usize) -> Result<(), Vec<String>> {
     let mut errors = Vec::new();
-    let mut joined = String::new();
-    let mut first = 0;
-    for (index, line) in text.lines().enumerate() {
-        if joined.is_empty() {
-            first = index + 1;
-        }
-        if let Some(start) = line.strip_suffix('\\') {
-            joined.push_str(start);
-            joined.push(' ');
-            continue;
-        }
-        joined.push_str(line);
-        let whole = std::mem::take(&mut joined);
-        if let Err(mut reasons) = read_line(source, &whole, found, depth) {
+    for (number, line) in joined(text) {
+        if let Err(mut reasons) = read_line(source, &line, found, depth) {
             for reason in &mut reasons {
-                *reason = format!("{}, line {first}: {reason}", source.display());
+                *reason = format!("{}, line {number}: {reason}", source.display());
             }
             errors.append(&mut reasons);
         }
-        if found.len() > limits::ADD_ITEMS {
+        if found.requirements.len() > limits::ADD_ITEMS {
             errors.push(format!("{}: more than {} requirements", source.display(), limits::ADD_ITEMS));
             break;
         }
@@ -89,15 +101,40 @@ fn read(source: &Path, text: &str, found: &mut Vec<Requirement>, depth: usize) -
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
-fn read_line(
-    source: &Path,
-    line: &str,
-    found: &mut Vec<Requirement>,
-    depth: usize,
-) -> Result<(), Vec<String>> {
+/// Lines with those that a backslash continues, as pip joins them, each with the number of its first. A comment is not
+/// continued, and ends what it stands in.
+fn joined(text: &str) -> Vec<(usize, String)> {
+    let mut lines: Vec<(usize, String)> = Vec::new();
+    let mut goes_on = false;
+    for (index, line) in text.lines().enumerate() {
+        let comment = line.trim_start().starts_with('#');
+        let (part, continued) = match line.strip_suffix('\\') {
+            Some(part) if !comment => (part, true),
+            _ => (line, false),
+        };
+        match lines.last_mut() {
+            Some((_, whole)) if goes_on => {
+                // a space keeps a comment one
+                whole.push(' ');
+                whole.push_str(part);
+            }
+            _ => lines.push((index + 1, part.to_owned())),
+        }
+        goes_on = continued;
+    }
+    lines
+}
+
+/// A line up to its comment, which begins it or follows white space.
+fn without_comment(line: &str) -> &str {
+    let begins = |at: usize| line[..at].chars().next_back().is_none_or(char::is_whitespace);
+    let end = line.match_indices('#').map(|(at, _)| at).find(|at| begins(*at)).unwrap_or(line.len());
+    line[..end].trim()
+}
+
+fn read_line(source: &Path, line: &str, found: &mut Found, depth: usize) -> Result<(), Vec<String>> {
     let one = |reason: String| vec![reason];
-    let line = line.trim();
-    let line = if line.starts_with('#') { "" } else { line.split(" #").next().unwrap_or_default().trim() };
+    let line = without_comment(line);
     if line.is_empty() {
         return Ok(());
     }
@@ -115,11 +152,10 @@ fn read_line(
     }
     // hashes are of the files that pip would install; what is built here has others
     let requirement = line.split(" --").next().unwrap_or_default();
-    found.push(parse(requirement).map_err(one)?);
-    Ok(())
+    found.add(requirement).map_err(one)
 }
 
-fn include(source: &Path, name: &str, found: &mut Vec<Requirement>, depth: usize) -> Result<(), Vec<String>> {
+fn include(source: &Path, name: &str, found: &mut Found, depth: usize) -> Result<(), Vec<String>> {
     if depth >= MAX_DEPTH {
         return Err(vec![format!("files include each other more than {MAX_DEPTH} deep")]);
     }
@@ -138,9 +174,9 @@ mod tests {
     }
 
     fn file(text: &str) -> Result<Vec<String>, Vec<String>> {
-        let mut found = Vec::new();
+        let mut found = Found::default();
         parse_file(Path::new("r.txt"), text, &mut found)?;
-        Ok(found.iter().map(|r| format!("{}{}", r.package, r.specifiers)).collect())
+        Ok(found.requirements.iter().map(|r| format!("{}{}", r.package, r.specifiers)).collect())
     }
 
     #[test]
@@ -162,6 +198,36 @@ mod tests {
     }
 
     #[test]
+    fn a_backslash_loses_nothing() {
+        assert_eq!(file("a\nb==1 \\").unwrap(), ["a", "b==1"], "on the last line");
+        assert_eq!(file("# see below \\\na\nb").unwrap(), ["a", "b"], "in a comment");
+        assert_eq!(file("a \\\n  # why \\\nb").unwrap(), ["a", "b"], "before a comment");
+        assert_eq!(file("a \\\r\n >=1\r\nb").unwrap(), ["a>=1", "b"], "on other systems");
+        let errors = file("a\n\nb \\\n c\n").unwrap_err();
+        assert!(errors[0].starts_with("r.txt, line 3: "), "{errors:?}");
+    }
+
+    #[test]
+    fn a_comment_follows_any_white_space() {
+        assert_eq!(
+            file("a\t# the first\n\t# nothing\nb\u{a0}# the second\nc #d #e").unwrap(),
+            ["a", "b", "c"]
+        );
+        assert!(file("a#b").is_err(), "and nothing else");
+    }
+
+    #[test]
+    fn what_is_for_another_system_is_left_out_and_named() {
+        let mut found = Found::default();
+        let text = "six\npywin32>=300 ; sys_platform == \"win32\" --hash=sha256:00\n\
+                    b; python_version < '3' and os_name == 'nt'\nc; os_name != 'nt'\n";
+        parse_file(Path::new("r.txt"), text, &mut found).unwrap();
+        let kept: Vec<String> = found.requirements.iter().map(|r| r.package.to_string()).collect();
+        assert_eq!(kept, ["six", "c"]);
+        assert_eq!(found.skipped, ["pywin32", "b"]);
+    }
+
+    #[test]
     fn every_bad_line_is_named() {
         let errors = file("a\n-e .\nhttp://x/y.tar.gz\n-c c.txt\nb b\n").unwrap_err();
         assert_eq!(errors.len(), 4);
@@ -174,9 +240,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("b.txt"), "b==1\n").unwrap();
         std::fs::write(dir.path().join("loop.txt"), "-r loop.txt\n").unwrap();
-        let mut found = Vec::new();
+        let mut found = Found::default();
         parse_file(&dir.path().join("a.txt"), "-r b.txt\nc\n", &mut found).unwrap();
-        assert_eq!(found.len(), 2);
+        assert_eq!(found.requirements.len(), 2);
         assert!(parse_file(&dir.path().join("a.txt"), "-r loop.txt", &mut found).is_err());
         assert!(parse_file(&dir.path().join("a.txt"), "-r none.txt", &mut found).is_err());
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::client;
 use super::requirements;
 use crate::logging::utc;
-use crate::options::Failure;
+use crate::options::{Failure, say};
 use crate::wire::Text;
 use crate::wire::import::FromTool;
 
@@ -43,17 +43,16 @@ pub fn run(why: &Why, queue: &Path) -> Result<(), Failure> {
         failure
     })?;
     if why.json {
-        println!("{json}");
-        return Ok(());
+        return say(json);
     }
     let answer: Value = serde_json::from_str(&json).map_err(|e| Failure::error(e.to_string()))?;
     let name = answer["package"].as_str().unwrap_or_default();
     if let Some(reason) = answer["skip"].as_str() {
-        println!("{name}: every version is skipped: {reason}");
+        say(format_args!("{name}: every version is skipped: {reason}"))?;
     }
     for version in answer["versions"].as_array().into_iter().flatten() {
         for line in describe(name, version) {
-            println!("{line}");
+            say(line)?;
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use piwheels::admin::initdb::{self, Done, Settings};
-use piwheels::options::{Common, Failure};
+use piwheels::options::{Common, Failure, say};
 use piwheels::schema::SCHEMA_VERSION;
 
 /// Makes the farm's tables in a database that exists, or brings older ones up to date. Asks before it changes
@@ -56,7 +56,7 @@ fn run(options: &Options) -> Result<(), Failure> {
     log::info!("{line}");
     // with -v the line above is on the console already
     if !options.common.quiet && options.common.verbose == 0 {
-        println!("{line}");
+        say(line)?;
     }
     Ok(())
 }

@@ -12,6 +12,10 @@ use piwheels::master::reactor::address::Address;
 use piwheels::master::start::{self, Settings};
 use piwheels::options::{Common, Failure};
 
+/// The database counts leases in seconds; over a day, the job of a slave that is lost waits longer than anybody will.
+const SHORTEST_LEASE: Duration = Duration::secs(1);
+const LONGEST_LEASE: Duration = Duration::secs(24 * 60 * 60);
+
 /// The master of a farm: hands out builds, takes in wheels, writes the index.
 #[derive(Parser, Debug)]
 #[command(name = "piw-master", version, args_override_self = true)]
@@ -71,8 +75,8 @@ fn run(options: Options) -> Result<(), Failure> {
     let config = options.common.start("piw-master")?;
     let standard = Limits::default();
     let lease = config.value(options.lease, "lease", Duration::secs(standard.lease.0 / 1000))?;
-    if lease.0.as_secs() == 0 {
-        return Err(Failure::usage("--lease must be a second at least"));
+    if !(SHORTEST_LEASE.0..=LONGEST_LEASE.0).contains(&lease.0) {
+        return Err(Failure::usage("--lease must be between 1s and 24h"));
     }
     let settings = Settings {
         dsn: config.value(options.dsn, "dsn", "postgres:///piwheels".to_owned())?,

@@ -1,6 +1,8 @@
 //! `piw-slave`: builds wheels on behalf of a master (manual chapter 3).
 
 use std::ffi::OsString;
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -81,16 +83,21 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     if arguments.version {
-        println!("piw-slave {}", piwheels::VERSION);
+        say(&mut io::stdout(), format_args!("piw-slave {}", piwheels::VERSION));
         return ExitCode::SUCCESS;
     }
     match run(arguments) {
         Ok(code) => code,
         Err(Refusal(code, line)) => {
-            eprintln!("piw-slave: {line}");
+            say(&mut io::stderr(), format_args!("piw-slave: {line}"));
             ExitCode::from(code)
         }
     }
+}
+
+/// Prints a line, where somebody reads it.
+fn say(to: &mut dyn Write, line: impl Display) {
+    let _ = writeln!(to, "{line}");
 }
 
 fn parse(words: impl Iterator<Item = OsString>) -> Result<Arguments, ExitCode> {
@@ -99,11 +106,11 @@ fn parse(words: impl Iterator<Item = OsString>) -> Result<Arguments, ExitCode> {
     match Arguments::from_args(&["piw-slave"], &words) {
         Ok(arguments) => Ok(arguments),
         Err(EarlyExit { output, status: Ok(()) }) => {
-            println!("{}", output.trim_end());
+            say(&mut io::stdout(), output.trim_end());
             Err(ExitCode::SUCCESS)
         }
         Err(EarlyExit { output, status: Err(()) }) => {
-            eprintln!("piw-slave: {}; see --help", output.trim_end());
+            say(&mut io::stderr(), format_args!("piw-slave: {}; see --help", output.trim_end()));
             Err(ExitCode::from(2))
         }
     }

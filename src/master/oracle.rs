@@ -5,6 +5,8 @@
 //! Statements are sent unnamed with their types, which is one round trip and leaves nothing in the session; what is
 //! worth keeping, the plans inside the functions, the server keeps per session.
 
+use std::time::Duration;
+
 use postgres::config::Config;
 use postgres::error::{DbError, SqlState};
 use postgres::types::{FromSqlOwned, ToSql, Type};
@@ -29,15 +31,33 @@ const ADD_ABI_TIMEOUT: &str = "SET LOCAL statement_timeout = '15min'";
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// The database was not reached, is busy or going down, or chose this call to break a deadlock: ask again, with
-    /// back-off, on a new connection if this one is closed.
+    /// The trouble is not in what was asked: the database was not reached, is read-only, out of disk or being upgraded,
+    /// chose this call to break a deadlock, or answered what nobody can read. Ask again, with back-off, on a new
+    /// connection if this one is closed; and say so in the log when that does not help.
     Again(String),
-    /// It will not do this, or answered what nobody can read: asking again will not help.
+    /// It will not have these values, ever. Finished builds are given up for this, so nothing else is.
     Refused(String),
 }
 
+/// Limits that make a lost server noticed where the operator's DSN sets none: for a connection to stand, for silence
+/// before it is probed, and for bytes that are sent and not acknowledged.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
+/// What the driver has for the second when the DSN sets nothing.
+const DRIVERS_KEEPALIVE_IDLE: Duration = Duration::from_secs(2 * 60 * 60);
+
 /// Sets what every session of the master has, before it connects.
 pub fn configure(config: &mut Config) {
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(CONNECT_TIMEOUT);
+    }
+    if config.get_keepalives_idle() == DRIVERS_KEEPALIVE_IDLE {
+        config.keepalives_idle(KEEPALIVE_IDLE);
+    }
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(UNACKNOWLEDGED);
+    }
     let given = config.get_options().unwrap_or_default();
     let options = format!(
         "{given} -c statement_timeout={STATEMENT_TIMEOUT_MS} \
@@ -46,6 +66,22 @@ pub fn configure(config: &mut Config) {
     config.options(options.trim_start());
     if config.get_application_name().is_none() {
         config.application_name("piw-master");
+    }
+}
+
+/// Whether the role is an ordinary one (manual 2.2): a super-user could do what the functions are there to prevent. Else
+/// a line that says what to do.
+pub fn check_role(client: &mut Client) -> Result<(), String> {
+    let sql = "SELECT rolname::text FROM pg_roles WHERE rolsuper AND rolname IN (current_user, session_user)";
+    let rows = client
+        .query_typed(sql, &[])
+        .map_err(|error| format!("cannot read the role's rights: {}", describe(&error)))?;
+    match rows.first().map(|row| row.try_get::<_, String>(0).unwrap_or_default()) {
+        None => Ok(()),
+        Some(name) => Err(format!(
+            "the role {name} is a super-user, and the master's must not be: name the one that piw-initdb admitted \
+             (-d postgres://NAME@/DATABASE)"
+        )),
     }
 }
 
@@ -396,36 +432,30 @@ fn saturated(claimed: u64) -> i64 {
     i64::try_from(claimed).unwrap_or(i64::MAX)
 }
 
+/// A row that this program cannot read. The database or this program is to be mended; what was asked is not at fault,
+/// and waits.
 fn odd(what: impl std::fmt::Display) -> Failure {
-    Failure::Refused(format!("the database gave an odd answer: {what}"))
+    Failure::Again(format!("the database gave an odd answer: {what}"))
 }
 
 fn failure(error: postgres::Error) -> Failure {
     let text = describe(&error);
-    match error.code() {
-        Some(code) if is_passing(code) => Failure::Again(text),
-        Some(_) => Failure::Refused(text),
-        // Neither the server's word nor a lost connection: a value that could not be sent or read.
-        None if error.is_closed() || is_io(&error) => Failure::Again(text),
-        None => Failure::Refused(text),
-    }
+    let refused = match error.code() {
+        Some(code) => is_refusal(code),
+        None => !error.is_closed() && !is_io(&error) && is_unsendable(&error.to_string()),
+    };
+    if refused { Failure::Refused(text) } else { Failure::Again(text) }
 }
 
-/// Whether the trouble is the server's or another session's, so that the same call may do well later.
-fn is_passing(code: &SqlState) -> bool {
-    let class = code.code().get(..2).unwrap_or_default();
-    matches!(class, "08" | "53")
-        || [
-            SqlState::T_R_SERIALIZATION_FAILURE,
-            SqlState::T_R_DEADLOCK_DETECTED,
-            SqlState::LOCK_NOT_AVAILABLE,
-            SqlState::QUERY_CANCELED,
-            SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
-            SqlState::ADMIN_SHUTDOWN,
-            SqlState::CRASH_SHUTDOWN,
-            SqlState::CANNOT_CONNECT_NOW,
-        ]
-        .contains(code)
+/// Whether the values are at fault: malformed data, a constraint, or an error that a function raises by itself. All else
+/// is the server's trouble or its operator's, and passes.
+fn is_refusal(code: &SqlState) -> bool {
+    matches!(code.code().get(..2), Some("22" | "23" | "P0"))
+}
+
+/// Whether the driver could not send the values. It does not tell kinds of errors apart but by their text.
+fn is_unsendable(text: &str) -> bool {
+    ["error serializing parameter", "error encoding message", "expected "].iter().any(|p| text.starts_with(p))
 }
 
 fn is_io(error: &postgres::Error) -> bool {
@@ -461,14 +491,48 @@ mod tests {
     use super::*;
 
     #[test]
-    fn trouble_that_passes_is_told_from_refusals() {
-        for code in ["08006", "53300", "40001", "40P01", "57P01", "57P02", "57P03", "55P03", "57014", "25P03"]
-        {
-            assert!(is_passing(&SqlState::from_code(code)), "{code}");
+    fn only_bad_values_are_refused_and_all_else_is_asked_again() {
+        for code in ["22023", "22021", "23505", "23514", "P0001", "P0002"] {
+            assert!(is_refusal(&SqlState::from_code(code)), "{code}");
         }
-        for code in ["22023", "23505", "42501", "42883", "3F000", "XX000", "57P04"] {
-            assert!(!is_passing(&SqlState::from_code(code)), "{code}");
+        // read-only after a failover, disks, limits, rights and functions while piw-initdb runs, errors inside
+        for code in [
+            "08006", "25006", "25P03", "3F000", "40001", "40P01", "42501", "42883", "53100", "53300",
+            "54000", "55P03", "57014", "57P01", "57P02", "57P03", "57P04", "58030", "58P01", "XX000",
+            "XX001",
+        ] {
+            assert!(!is_refusal(&SqlState::from_code(code)), "{code}");
         }
+    }
+
+    #[test]
+    fn an_odd_row_never_costs_a_build() {
+        assert!(matches!(odd("no row"), Failure::Again(_)));
+        assert!(matches!(package("not a name!"), Err(Failure::Again(_))));
+        assert!(matches!(sha256(b"short"), Err(Failure::Again(_))));
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_told_from_what_cannot_be_read() {
+        assert!(is_unsendable("error serializing parameter 3: value too large to transmit"));
+        assert!(!is_unsendable("error deserializing column 1"));
+        assert!(!is_unsendable("timeout waiting for server"));
+    }
+
+    #[test]
+    fn a_server_that_is_gone_is_noticed_unless_the_operator_says_otherwise() {
+        let mut config: Config = "dbname=x".parse().unwrap();
+        configure(&mut config);
+        assert_eq!(config.get_connect_timeout(), Some(&Duration::from_secs(5)));
+        assert!(config.get_keepalives());
+        assert_eq!(config.get_keepalives_idle(), Duration::from_secs(30));
+        assert_eq!(config.get_tcp_user_timeout(), Some(&Duration::from_secs(30)));
+        let mut config: Config =
+            "dbname=x connect_timeout=60 keepalives_idle=90 tcp_user_timeout=120".parse().unwrap();
+        configure(&mut config);
+        assert_eq!(config.get_connect_timeout(), Some(&Duration::from_secs(60)));
+        assert_eq!(config.get_keepalives_idle(), Duration::from_secs(90));
+        assert_eq!(config.get_tcp_user_timeout(), Some(&Duration::from_secs(120)));
     }
 
     #[test]

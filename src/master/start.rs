@@ -1,13 +1,15 @@
 //! Starting the master: everything that can be wrong is found out before the first slave connects.
 
 use std::fmt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mio::{Poll, Waker};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use r2d2_postgres::PostgresConnectionManager;
-use r2d2_postgres::postgres::NoTls;
+use r2d2_postgres::postgres::{self, NoTls};
 
 use super::cloud_gazer::{CloudGazer, pip};
 use super::farm::Farm;
@@ -15,13 +17,16 @@ use super::limits::Limits;
 use super::oracle;
 use super::query::{Abi, Answer, Query};
 use super::reactor::address::Address;
-use super::reactor::threads::{ORACLES, Threads};
+use super::reactor::threads::{ORACLES, Pool, Threads};
 use super::reactor::{ANSWERS, Listener, Reactor, Signals};
 use super::writer::spool;
 use crate::domain::Millis;
 use crate::dsn;
 use crate::logging;
 use crate::wire::Channel;
+
+/// Files that are open beside the peers' connections: the database's, those being written, the log.
+const OWN_FILES: u64 = 256;
 
 /// What the master is to do, all options resolved.
 #[derive(Clone, Debug)]
@@ -79,14 +84,18 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     if !matches!(settings.import_queue, Address::Path(_)) {
         return Err(usage(format!("--import-queue {}: must be an ipc:// address", settings.import_queue)));
     }
-    let signals = Signals::block().map_err(error)?;
-    let spool = prepare_directories(&settings.output, settings.spool.clone())?;
-    let (pool, abis) = open_database(&settings.dsn)?;
+    allow_files(settings.limits.connections)?;
+    let (spool, _lock) = prepare_directories(&settings.output, settings.spool.clone())?;
+    let (config, abis) = open_database(&settings.dsn)?;
     if abis.is_empty() {
         log::warn!("no ABI is built for yet; 'piw abi add cp311' (for one) begins it");
     }
     let (index_url, certificates) = find_index(settings.pypi_simple.as_deref())?;
 
+    // From here on threads are started, which must not get them; until here a signal ends the program as usual, also
+    // while it waits for the database or for pip.
+    let signals = Signals::block().map_err(error)?;
+    let pool = pool(config);
     let mut listeners = Vec::new();
     for (address, channel) in [
         (&settings.slave_queue, Channel::Slave),
@@ -115,72 +124,137 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Makes output and spool, and checks that the one can be linked into the other and is not served.
-fn prepare_directories(output: &Path, spool: Option<PathBuf>) -> Result<PathBuf, StartError> {
-    let make = |path: &Path, mode: u32| {
-        std::fs::DirBuilder::new().recursive(true).mode(mode).create(path).map_err(|e| {
-            error(format!("cannot make {}: {e}; make it, writable for this account", path.display()))
-        })
+/// Raises the limit of open files as far as this account may, and checks that it is enough.
+fn allow_files(connections: usize) -> Result<(), StartError> {
+    let failed = |e: nix::Error| error(format!("the limit of open files cannot be read or raised: {e}"));
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(failed)?;
+    if soft < hard {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map_err(failed)?;
+    }
+    let needed = (connections as u64).saturating_add(OWN_FILES);
+    if needed > hard {
+        return Err(error(format!(
+            "{connections} connections need {needed} open files, and the limit is {hard}: raise it (ulimit -n, or \
+             LimitNOFILE= in the unit), or take fewer with --max-connections"
+        )));
+    }
+    Ok(())
+}
+
+/// Makes output and spool, and checks that the one can be linked into the other, is not served, and is not in use.
+fn prepare_directories(output: &Path, spool: Option<PathBuf>) -> Result<(PathBuf, spool::Lock), StartError> {
+    let spool = match spool {
+        Some(spool) => spool,
+        None => spool_beside(output)?,
     };
-    let spool = spool.unwrap_or_else(|| {
-        let mut name = output.as_os_str().to_owned();
-        name.push(".spool");
-        PathBuf::from(name)
-    });
     let outside =
         || usage(format!("the spool {} must be outside the web site {}", spool.display(), output.display()));
     // before anything is made; again below, when links are resolved
     if spool.starts_with(output) {
         return Err(outside());
     }
-    make(output, 0o755)?;
-    make(&output.join("simple"), 0o755)?;
-    make(&spool, 0o700)?;
-    let place = |path: &Path| {
-        let path = path.canonicalize().map_err(|e| error(format!("{}: {e}", path.display())))?;
-        let device = path.metadata().map_err(|e| error(format!("{}: {e}", path.display())))?.dev();
-        Ok((path, device))
+    let cannot = |path: &Path, e: io::Error| {
+        error(format!("cannot make {}: {e}; make it, writable for this account", path.display()))
     };
-    let ((real_output, on), (real_spool, beside)) = (place(output)?, place(&spool)?);
-    if on != beside {
-        let (a, b) = (output.display(), spool.display());
-        return Err(usage(format!(
-            "{a} and {b} must be on one file system; --spool-path names another place"
-        )));
-    }
+    make_public_dir(output).map_err(|e| cannot(output, e))?;
+    let simple = output.join("simple");
+    make_public_dir(&simple).map_err(|e| cannot(&simple, e))?;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&spool).map_err(|e| cannot(&spool, e))?;
+    let real = |path: &Path| path.canonicalize().map_err(|e| error(format!("{}: {e}", path.display())));
+    let (real_output, real_spool) = (real(output)?, real(&spool)?);
     if real_spool.starts_with(&real_output) {
         return Err(outside());
     }
+    let lock = spool::Lock::take(&real_spool).map_err(error)?;
     for path in [&real_output, &real_spool] {
-        let probe = path.join(".piw-probe");
+        let probe = path.join(spool::PROBE);
         std::fs::write(&probe, b"")
             .and_then(|()| std::fs::remove_file(&probe))
-            .map_err(|e| error(format!("{} is not writable for this account: {e}", path.display())))?;
+            .map_err(not_writable(path))?;
     }
-    Ok(real_spool)
+    probe_link(&real_spool, &real_output.join("simple"))?;
+    Ok((real_spool, lock))
 }
 
-/// Connects, checks the schema, and reads what the farm must know from the start.
-fn open_database(text: &str) -> Result<(super::reactor::threads::Pool, Vec<Abi>), StartError> {
+/// The default: the output's own name with `.spool` added, whatever stands behind it in the path.
+fn spool_beside(output: &Path) -> Result<PathBuf, StartError> {
+    // /srv/www/ and /srv/www/. are /srv/www; . and / have no name to add to
+    let output: PathBuf = output.components().collect();
+    let Some(name) = output.file_name() else {
+        return Err(usage(format!(
+            "{} has no name to make the spool's of: name a place with --spool-path",
+            output.display()
+        )));
+    };
+    let mut name = name.to_owned();
+    name.push(".spool");
+    Ok(output.with_file_name(name))
+}
+
+/// Makes a directory for the web server to read, whatever the umask. One that is there keeps its mode.
+fn make_public_dir(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    std::fs::DirBuilder::new().recursive(true).mode(0o755).create(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))
+}
+
+fn not_writable(path: &Path) -> impl FnOnce(io::Error) -> StartError {
+    let path = path.display().to_string();
+    move |e| error(format!("{path} is not writable for this account: {e}"))
+}
+
+/// Links a file of the spool where wheels go. Nothing else tells whether that can be done: two mounts of one file
+/// system have the same device, and link(2) refuses between them.
+fn probe_link(spool: &Path, simple: &Path) -> Result<(), StartError> {
+    let (from, to) = (spool.join(spool::PROBE), simple.join(spool::PROBE));
+    // what a start that was killed has left
+    let _ = std::fs::remove_file(&to);
+    std::fs::write(&from, b"").map_err(not_writable(spool))?;
+    let linked = std::fs::hard_link(&from, &to);
+    let removed = std::fs::remove_file(&from);
+    match linked {
+        Ok(()) => removed.and_then(|()| std::fs::remove_file(&to)).map_err(not_writable(simple)),
+        Err(e) if e.kind() == io::ErrorKind::CrossesDevices => Err(usage(format!(
+            "{} and {} must be on one file system, and in one mount of it: a file of the one cannot be linked into \
+             the other; --spool-path names another place",
+            simple.display(),
+            spool.display()
+        ))),
+        Err(e) => Err(error(format!(
+            "a file of {} cannot be linked into {}: {e}",
+            spool.display(),
+            simple.display()
+        ))),
+    }
+}
+
+/// Connects, checks the schema and the role, and reads what the farm must know from the start. Leaves nothing open.
+fn open_database(text: &str) -> Result<(postgres::Config, Vec<Abi>), StartError> {
     let mut config = dsn::parse(text).map_err(usage)?;
     oracle::configure(&mut config);
     let described = dsn::describe(&config);
     let mut client =
         config.connect(NoTls).map_err(|e| error(format!("cannot connect to {described}: {}", plain(&e))))?;
+    oracle::check_role(&mut client).map_err(error)?;
     oracle::check_schema(&mut client).map_err(error)?;
     let abis = match oracle::execute(&mut client, &Query::Abis) {
         Ok(Answer::Abis(abis)) => abis,
         other => return Err(error(format!("the database does not say which ABIs to build for: {other:?}"))),
     };
-    drop(client);
-    let pool = r2d2::Pool::builder()
+    Ok((config, abis))
+}
+
+/// The oracles' connections. Starts threads.
+fn pool(config: postgres::Config) -> Pool {
+    r2d2::Pool::builder()
         .max_size(ORACLES as u32)
         .min_idle(Some(1))
         .connection_timeout(Duration::from_secs(2))
         .test_on_check_out(false)
         .error_handler(Box::new(QuietPool))
-        .build_unchecked(PostgresConnectionManager::new(config, NoTls));
-    Ok((pool, abis))
+        .build_unchecked(PostgresConnectionManager::new(config, NoTls))
 }
 
 /// The oracles say themselves when the database is away; the pool need not, too.
@@ -207,6 +281,9 @@ fn plain(error: &dyn std::error::Error) -> String {
 /// The index to follow, and the certificates to trust it by.
 fn find_index(given: Option<&str>) -> Result<(String, Option<Vec<u8>>), StartError> {
     let asked = pip::settings();
+    if let (Some(_), Err(reason)) = (given, &asked) {
+        log::info!("pip's own certificate file, if it has one, is not known: {reason}");
+    }
     let cert = asked.as_ref().ok().and_then(|pip| pip.cert.clone());
     let index_url = match given {
         Some(url) if url.starts_with("http://") || url.starts_with("https://") => url.to_owned(),
@@ -234,4 +311,53 @@ fn seed() -> Result<[u8; 32], StartError> {
         .and_then(|mut source| source.read_exact(&mut seed))
         .map_err(|e| error(format!("no randomness: /dev/urandom: {e}")))?;
     Ok(seed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_spool_is_beside_the_output_and_never_in_it() {
+        let beside = |output: &str| spool_beside(Path::new(output)).map(|p| p.display().to_string()).ok();
+        for output in ["/srv/www", "/srv/www/", "/srv/www//", "/srv/www/.", "/srv//www/./"] {
+            assert_eq!(beside(output).as_deref(), Some("/srv/www.spool"), "{output}");
+        }
+        assert_eq!(beside("www/").as_deref(), Some("www.spool"));
+        for output in ["/", ".", "..", "/srv/.."] {
+            assert_eq!(beside(output), None, "{output}");
+        }
+    }
+
+    #[test]
+    fn directories_are_made_for_the_web_server_whatever_the_umask() {
+        let dir = tempfile::tempdir().unwrap();
+        let output = dir.path().join("www/");
+        let before = nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+        let prepared = prepare_directories(&output, None);
+        nix::sys::stat::umask(before);
+        let (spool, lock) = prepared.unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o7777;
+        assert_eq!(mode(&output), 0o755);
+        assert_eq!(mode(&output.join("simple")), 0o755);
+        assert_eq!(mode(&spool), 0o700);
+        assert_eq!(output.join("simple").read_dir().unwrap().count(), 0, "the probe is gone");
+        // one that was there is the operator's
+        std::fs::set_permissions(&output, std::fs::Permissions::from_mode(0o750)).unwrap();
+        drop(lock);
+        prepare_directories(&output, None).unwrap();
+        assert_eq!(mode(&output), 0o750);
+    }
+
+    #[test]
+    fn more_connections_than_open_files_are_refused_with_both_numbers() {
+        let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        let refused = allow_files(hard as usize).unwrap_err().reason;
+        assert!(
+            refused.contains(&format!("need {} open files, and the limit is {hard}", hard + 256)),
+            "{refused}"
+        );
+        let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        assert_eq!(soft, hard);
+    }
 }

@@ -18,7 +18,8 @@ pub struct Worker<Request> {
 
 impl<Request: Send + 'static> Worker<Request> {
     /// Starts a thread that hands each request to `work`, on a state that `make` makes in it. When `work` panics, its
-    /// state is made anew and the request is answered with what `failed` makes of it and the panic's message.
+    /// state is made anew and the request is answered with what `failed` makes of it. While `make` panics, so is every
+    /// request, and the next one tries it again.
     pub fn start<State, Answer>(
         name: &str,
         make: impl Fn() -> State + Send + 'static,
@@ -33,16 +34,18 @@ impl<Request: Send + 'static> Worker<Request> {
         let (requests, inbox): (Sender<Request>, Receiver<Request>) = channel();
         let title = name.to_owned();
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-            let mut state = make();
+            let mut state = None;
             for request in inbox {
                 let kept = request.clone();
-                let done = catch_unwind(AssertUnwindSafe(|| work(&mut state, request, &mut answer)));
+                let done = catch_unwind(AssertUnwindSafe(|| {
+                    work(state.get_or_insert_with(&make), request, &mut answer);
+                }));
                 if let Err(panic) = done {
                     log::error!(
                         "{title} failed on a request and goes on with the next: {}",
                         message(&*panic)
                     );
-                    state = make();
+                    state = None;
                     failed(&kept).into_iter().for_each(&mut answer);
                 }
             }
@@ -98,5 +101,29 @@ mod tests {
         worker.finish();
         let answers: Vec<String> = receive.iter().collect();
         assert_eq!(answers, ["1 done, 1 since the start", "2 failed", "3 done, 1 since the start"]);
+    }
+
+    #[test]
+    fn a_state_that_cannot_be_made_fails_requests_until_it_can() {
+        let (send, receive) = channel();
+        let made = std::sync::atomic::AtomicU32::new(0);
+        let worker = Worker::start(
+            "test",
+            move || {
+                let before = made.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                assert!(!(1..3).contains(&before), "not this time");
+            },
+            |(): &mut (), request: i32, answer: &mut dyn FnMut(String)| {
+                assert_ne!(request, 1, "one is too much");
+                answer(format!("{request} done"));
+            },
+            |request| vec![format!("{request} failed")],
+            move |answer| send.send(answer).unwrap(),
+        )
+        .unwrap();
+        (1..=5).for_each(|n| worker.send(n));
+        worker.finish();
+        let answers: Vec<String> = receive.iter().collect();
+        assert_eq!(answers, ["1 failed", "2 failed", "3 failed", "4 done", "5 done"]);
     }
 }

@@ -65,11 +65,41 @@ fn lists_come_from_files_and_from_standard_input() {
 }
 
 #[test]
+fn what_is_for_another_system_is_left_out_of_a_list_and_named() {
+    let farm = Farm::start(&["cp311"], &[]);
+    farm.index.offer(&Recipe::pure("a", "1.0"));
+    let list = farm.path("run/list.txt");
+    std::fs::write(&list, "a\npywin32>=300 ; sys_platform == \"win32\"\n").unwrap();
+    let output = farm.piw_command(&["add", "-r", list.to_str().unwrap()]).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+    assert_eq!(text(&output), "a 1.0: queued for cp311\npiw: skipped: pywin32 is for another system\n");
+    // a list with nothing for this system is no error, and adds nothing
+    let output = farm.piw_command(&["add", "pywin32; os_name == 'nt'"]).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+    assert_eq!(farm.count("SELECT count(*) FROM piw.version"), 1);
+}
+
+#[test]
+fn a_tool_whose_answer_nobody_reads_ends_without_a_word() {
+    let farm = Farm::start(&["cp311"], &[]);
+    farm.index.offer(&Recipe::pure("a", "1.0"));
+    for arguments in [&["add", "a"][..], &["why", "a"], &["why", "--json", "a"], &["abi", "list"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = farm.piw_command(arguments).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output));
+        assert_eq!(text(&output), "", "{arguments:?}");
+    }
+}
+
+#[test]
 fn packages_added_before_any_abi_wait_for_one() {
     let farm = Farm::start(&[], &[]);
     farm.index.offer(&Recipe::pure("early", "1.0"));
     let said = farm.piw(&["add", "early"]);
-    assert!(said.contains("queued when an ABI is added"), "{said}");
+    assert!(said.contains("on the list; queued when an ABI is added"), "{said}");
+    let said = farm.piw(&["add", "early"]);
+    assert!(said.contains("was on the list already; queued when an ABI is added"), "{said}");
     assert_eq!(farm.piw(&["abi", "add", "cp311"]), "cp311: added; 1 version is queued for it\n");
     assert_eq!(farm.piw(&["abi", "add", "cp39"]), "cp39: added\n");
     assert_eq!(farm.piw(&["abi", "add", "cp39"]), "cp39: was there already\n");

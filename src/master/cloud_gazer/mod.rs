@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::event::{LookAnswer, LookUp};
 use super::query::Wanted;
+use crate::domain::ProjectName;
 
 pub mod pip;
 mod project_page;
@@ -70,12 +71,12 @@ impl CloudGazer {
         let package = &item.package;
         let specifiers =
             project_page::parse_specifiers(&item.specifiers).map_err(|e| format!("{package}: {e}"))?;
-        let page = self.page(package.as_str()).map_err(|e| format!("{package}: {e}"))?;
+        let page = self.page(package).map_err(|e| format!("{package}: {e}"))?;
         page.newest(package, &specifiers, &item.specifiers)
     }
 
     /// A project's page, asked for again when the way to it fails.
-    fn page(&self, package: &str) -> Result<ProjectPage, String> {
+    fn page(&self, package: &ProjectName) -> Result<ProjectPage, String> {
         let mut tries = 0;
         loop {
             tries += 1;
@@ -90,7 +91,7 @@ impl CloudGazer {
         }
     }
 
-    fn page_once(&self, package: &str) -> Result<ProjectPage, PageError> {
+    fn page_once(&self, package: &ProjectName) -> Result<ProjectPage, PageError> {
         let url = format!("{}/{package}/", self.index_url);
         let passing = |e: ureq::Error| PageError::Passing(format!("the index does not answer: {e}"));
         let mut response = self.agent.get(&url).header("Accept", PEP_691).call().map_err(passing)?;
@@ -109,6 +110,6 @@ impl CloudGazer {
             return Err(PageError::Final(reason));
         }
         let body = response.body_mut().with_config().limit(MAX_PAGE_BYTES).read_to_vec().map_err(passing)?;
-        ProjectPage::parse(&body).map_err(PageError::Final)
+        ProjectPage::parse(&body, package).map_err(PageError::Final)
     }
 }

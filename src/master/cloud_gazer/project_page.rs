@@ -81,14 +81,17 @@ impl Default for Yanked {
 }
 
 impl ProjectPage {
-    /// Reads a page; the error is for people.
-    pub(super) fn parse(body: &[u8]) -> Result<Self, String> {
+    /// Reads the page of a package; the error is for people.
+    pub(super) fn parse(body: &[u8], package: &ProjectName) -> Result<Self, String> {
         let page: Page =
             serde_json::from_slice(body).map_err(|e| format!("the index's page cannot be read: {e}"))?;
         if page.meta.version.split('.').next() != Some("1") {
             return Err(format!("the index speaks version {} of PEP 691, this program 1", page.meta.version));
         }
         let name = ProjectName::parse(&page.name).map_err(|e| e.to_string())?;
+        if name != *package {
+            return Err(format!("the index answers with the page of {name}"));
+        }
         let mut releases: BTreeMap<Version, Release> = BTreeMap::new();
         for file in page.files {
             let Some(version) = sdist_version(&file.filename, &name) else { continue };
@@ -179,7 +182,16 @@ fn seconds(text: &str) -> Option<i64> {
     let mut time = time.split('.').next()?.splitn(3, ':').map(|n| n.parse::<i64>().ok());
     let (year, month, day) = (date.next()??, date.next()??, date.next()??);
     let (hour, minute, second) = (time.next()??, time.next()??, time.next()??);
-    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+    // a leap second is the 60th
+    let bounds = [
+        (year, 1970..=9999),
+        (month, 1..=12),
+        (day, 1..=31),
+        (hour, 0..=23),
+        (minute, 0..=59),
+        (second, 0..=60),
+    ];
+    if !bounds.iter().all(|(value, bounds)| bounds.contains(value)) {
         return None;
     }
     // Days since 0000-03-01, with the leap day at the end of its year.
@@ -198,7 +210,7 @@ mod tests {
 
     fn page(files: &str) -> ProjectPage {
         let text = format!(r#"{{"meta":{{"api-version":"1.4"}},"name":"Foo.Bar","files":[{files}]}}"#);
-        ProjectPage::parse(text.as_bytes()).unwrap()
+        ProjectPage::parse(text.as_bytes(), &name()).unwrap()
     }
 
     fn newest(page: &ProjectPage, specifiers: &str) -> Result<String, String> {
@@ -249,7 +261,7 @@ mod tests {
             let text = format!(
                 r#"{{"meta":{{"api-version":"1.4"}},"name":"foo-bar","project-status":{status},"files":[{FILES}]}}"#
             );
-            let page = ProjectPage::parse(text.as_bytes()).unwrap();
+            let page = ProjectPage::parse(text.as_bytes(), &name()).unwrap();
             assert!(newest(&page, "").unwrap_err().contains("quarantine"));
         }
     }
@@ -258,18 +270,37 @@ mod tests {
     fn upload_times_are_read_as_utc() {
         assert_eq!(seconds("2024-02-29T12:00:00.123456Z"), Some(1_709_208_000));
         assert_eq!(seconds("1970-01-01T00:00:00Z"), Some(0));
-        for bad in ["", "2024", "2024-02-29T12:00Z", "2024-13-01T00:00:00Z", "x-y-zTa:b:cZ"] {
+        for bad in [
+            "",
+            "2024",
+            "2024-02-29T12:00Z",
+            "2024-13-01T00:00:00Z",
+            "x-y-zTa:b:cZ",
+            "2024-01-01T24:00:00Z",
+            "2024-01-01T00:60:00Z",
+            "2024-01-01T00:00:61Z",
+            "2024-01-01T-1:00:00Z",
+            "2024-01-01T9000000000000000000:00:00Z",
+        ] {
             assert_eq!(seconds(bad), None, "{bad}");
         }
     }
 
     #[test]
     fn nonsense_and_other_protocols_are_refused() {
-        assert!(ProjectPage::parse(b"<html>").unwrap_err().contains("cannot be read"));
+        assert!(ProjectPage::parse(b"<html>", &name()).unwrap_err().contains("cannot be read"));
         assert!(
-            ProjectPage::parse(br#"{"meta":{"api-version":"2.0"},"name":"x","files":[]}"#)
+            ProjectPage::parse(br#"{"meta":{"api-version":"2.0"},"name":"x","files":[]}"#, &name())
                 .unwrap_err()
                 .contains("version 2.0")
         );
+    }
+
+    #[test]
+    fn the_page_of_another_project_is_refused() {
+        let text = br#"{"meta":{"api-version":"1.0"},"name":"other","files":[]}"#;
+        assert!(ProjectPage::parse(text, &name()).unwrap_err().contains("the page of other"));
+        let text = br#"{"meta":{"api-version":"1.0"},"name":"FOO_bar","files":[]}"#;
+        ProjectPage::parse(text, &name()).unwrap();
     }
 }

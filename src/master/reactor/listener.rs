@@ -35,7 +35,7 @@ impl Listener {
             Address::Path(path) => return Self::bind_path(path, channel).map(|listener| vec![listener]),
             Address::Any(port) if open => return Self::bind_any(*port, channel),
             Address::Any(port) => {
-                log::info!(
+                log::warn!(
                     "{address}: only this machine's own programs can connect; --insecure opens it to others"
                 );
                 vec![(Ipv4Addr::LOCALHOST, *port).into(), (Ipv6Addr::LOCALHOST, *port).into()]
@@ -100,11 +100,7 @@ impl Listener {
             if !found.file_type().is_socket() {
                 return Err(format!("{at} is there and is no socket; remove it or name another address"));
             }
-            if std::os::unix::net::UnixStream::connect(path).is_ok() {
-                return Err(format!("another program listens on {at}: is a piw-master running already?"));
-            }
-            std::fs::remove_file(path)
-                .map_err(|e| format!("{at} is left over and cannot be removed: {e}"))?;
+            remove_stale(path)?;
         }
         // born with mode 0600: there is no moment at which others could connect
         let before = umask(Mode::from_bits_truncate(0o177));
@@ -154,6 +150,27 @@ impl Listener {
     }
 }
 
+/// Removes a socket that nobody listens on. What cannot be told is left as it is.
+fn remove_stale(path: &Path) -> Result<(), String> {
+    let at = path.display();
+    // it does not wait: a program that listens and takes nobody in would hold this one up
+    let connected = mio::net::UnixStream::connect(path).map_err(|e| (e.kind(), e));
+    match connected {
+        Ok(_) | Err((io::ErrorKind::WouldBlock, _)) => {
+            Err(format!("another program listens on {at}: is a piw-master running already?"))
+        }
+        Err((io::ErrorKind::ConnectionRefused, _)) => {
+            std::fs::remove_file(path).map_err(|e| format!("{at} is left over and cannot be removed: {e}"))
+        }
+        // gone in the meantime
+        Err((io::ErrorKind::NotFound, _)) => Ok(()),
+        Err((_, error)) => Err(format!(
+            "{at} is there, and whether a program listens on it cannot be told ({error}); remove it if none does, or \
+             name another address"
+        )),
+    }
+}
+
 fn waiting<T>(accepted: io::Result<T>) -> io::Result<Option<T>> {
     match accepted {
         Ok(accepted) => Ok(Some(accepted)),
@@ -186,6 +203,31 @@ impl Source for Listener {
             Socket::Tcp(socket) => socket.deregister(registry),
             Socket::Unix(socket, _) => socket.deregister(registry),
             Socket::Closed => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_socket_that_nobody_listens_on_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        drop(std::os::unix::net::UnixListener::bind(at("stale")).unwrap());
+        Listener::bind_path(&at("stale"), Channel::Import).unwrap();
+
+        let _heard = std::os::unix::net::UnixListener::bind(at("heard")).unwrap();
+        let refused = Listener::bind_path(&at("heard"), Channel::Import).err().unwrap();
+        assert!(refused.contains("running already"), "{refused}");
+
+        // a socket of another kind, which a stream cannot connect to: another program's
+        let _other = std::os::unix::net::UnixDatagram::bind(at("other")).unwrap();
+        let refused = Listener::bind_path(&at("other"), Channel::Import).err().unwrap();
+        assert!(refused.contains("cannot be told"), "{refused}");
+        for name in ["heard", "other"] {
+            assert!(at(name).exists(), "{name}");
         }
     }
 }

@@ -13,7 +13,8 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 pub struct Signals(SignalFd);
 
 impl Signals {
-    /// To be called before any thread is started, so that all of them leave the signals to this.
+    /// To be called right before threads are started, so that all of them leave the signals to this, and not sooner:
+    /// nothing takes them until the reactor runs.
     pub fn block() -> io::Result<Self> {
         let mut set = SigSet::empty();
         set.add(Signal::SIGTERM);
