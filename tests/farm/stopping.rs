@@ -82,17 +82,25 @@ fn a_console_that_nobody_reads_does_not_stop_the_master() {
     // a pipe whose other end is held and never read: 64 KiB and it is full
     let (unread, full) = std::io::pipe().unwrap();
     command.stdout(full.try_clone().unwrap()).stderr(full);
-    let mut child = command.spawn().unwrap();
+    let mut child = Ended(command.spawn().unwrap());
     until("socket", String::new, || {
         farm.piw_command(&["abi", "list"]).output().ok().filter(|o| o.status.success()).map(drop)
     });
     for n in 0..2000 {
         let mut odd = std::net::TcpStream::connect(("127.0.0.1", farm.slave_port)).unwrap();
         std::io::Write::write_all(&mut odd, b"GET / HTTP/1.0\r\n\r\n").unwrap();
-        assert!(child.try_wait().unwrap().is_none(), "it ended after {n}");
+        assert!(child.0.try_wait().unwrap().is_none(), "it ended after {n}");
     }
     assert!(farm.piw(&["abi", "list"]).contains("cp311"), "it still answers");
-    child.kill().unwrap();
-    child.wait().unwrap();
-    drop(unread);
+    drop((child, unread));
+}
+
+/// A child that ends with its test, whichever way that goes.
+struct Ended(std::process::Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
