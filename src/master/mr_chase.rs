@@ -56,7 +56,7 @@ impl MrChase {
         self.tools.insert(conn, State::Ready);
     }
 
-    /// A tool is gone. What it asked for is done all the same.
+    /// A tool is gone. What the database was asked for is done all the same; what was still being looked up is not.
     pub fn closed(&mut self, conn: ConnId) {
         if let Some(State::AddingAbi(abi, _)) = self.tools.remove(&conn) {
             self.orphans.insert(conn, abi);
