@@ -161,3 +161,28 @@ fn the_farms_page_is_what_pip_needs_and_no_more() {
     let unpacked = Command::new("ls").arg(farm.path("spool")).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&unpacked.stdout), "", "nothing is left in the spool");
 }
+
+#[test]
+fn slaves_reach_the_master_over_ipv4_and_ipv6() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        skip("slaves_reach_the_master_over_ipv4_and_ipv6", "this machine has no IPv6 loopback address");
+        return;
+    }
+    let mut farm = Farm::start(&["cp311"], &[]);
+    farm.master.take().unwrap().kill();
+    farm.use_addresses("tcp://*:0", "tcp://*:0");
+    farm.start_master();
+    let master = farm.master();
+    master.wait_for_line(0, &["listening for Slave connections on tcp://127.0.0.1:"]);
+    master.wait_for_line(0, &["listening for File connections on tcp://[::1]:"]);
+    for address in ["127.0.0.1", "::1"] {
+        let mut slave =
+            crate::kit::peer::Peer::connect_to(address, farm.slave_port, piwheels::wire::Channel::Slave);
+        slave.say(&crate::kit::peer::hello(piwheels::VERSION, address, "cp311", None));
+        let answer = slave.hear();
+        assert!(
+            matches!(answer, Some(piwheels::wire::slave::ToSlave::Hello { .. })),
+            "{address}: {answer:?}"
+        );
+    }
+}

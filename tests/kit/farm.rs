@@ -85,6 +85,7 @@ pub(crate) struct Farm {
     pub(crate) index: Index,
     pub(crate) slave_port: u16,
     pub(crate) file_port: u16,
+    addresses: Option<(String, String)>,
     options: Vec<String>,
     // last, so that everything in it has ended before it goes
     dir: tempfile::TempDir,
@@ -117,6 +118,7 @@ impl Farm {
             index: Index::start(),
             slave_port: 0,
             file_port: 0,
+            addresses: None,
             options: options.iter().map(|o| (*o).to_owned()).collect(),
             dir,
         };
@@ -153,11 +155,21 @@ impl Farm {
             account::command(account::runnable(env!("CARGO_BIN_EXE_piw-master"), &self.path("bin")));
         command.arg("-v").arg("-d").arg(self.dsn());
         command.arg("-o").arg(self.path("www")).arg("--spool-path").arg(self.path("spool"));
-        command.arg("--slave-queue").arg(format!("tcp://127.0.0.1:{}", self.slave_port));
-        command.arg("--file-queue").arg(format!("tcp://127.0.0.1:{}", self.file_port));
+        match &self.addresses {
+            Some((slaves, files)) => command.args(["--slave-queue", slaves, "--file-queue", files]),
+            None => command.args([
+                format!("--slave-queue=tcp://127.0.0.1:{}", self.slave_port),
+                format!("--file-queue=tcp://127.0.0.1:{}", self.file_port),
+            ]),
+        };
         command.arg("--import-queue").arg(format!("ipc://{}", self.path("run/import").display()));
         command.args(&self.options).args(more);
         command
+    }
+
+    /// Where the next master listens, instead of on ports of 127.0.0.1.
+    pub(crate) fn use_addresses(&mut self, slaves: &str, files: &str) {
+        self.addresses = Some((slaves.to_owned(), files.to_owned()));
     }
 
     fn spawn(&self, mut command: Command, name: &str) -> Running {

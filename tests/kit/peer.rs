@@ -20,7 +20,11 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub(crate) fn connect(port: u16, channel: Channel) -> Self {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        Self::connect_to("127.0.0.1", port, channel)
+    }
+
+    pub(crate) fn connect_to(address: &str, port: u16, channel: Channel) -> Self {
+        let mut stream = TcpStream::connect((address, port)).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(&Preamble { channel }.encode()).unwrap();
         Self { stream, channel, input: BytesMut::new(), greeted: false }
