@@ -436,7 +436,10 @@ impl Publisher {
         answer: Answer,
         out: &mut Out,
     ) -> Option<Recorded> {
-        let on_their_way = self.names_on_their_way(build);
+        let on_their_way = match &answer {
+            Answer::FilesKnown(_) => self.names_on_their_way(build),
+            _ => HashSet::new(),
+        };
         let publication = self.builds.get_mut(&build)?;
         match answer {
             Answer::FilesKnown(known) => {
@@ -466,21 +469,17 @@ impl Publisher {
                 self.steps.push(Step::Done(build));
                 Some(Recorded { offer: publication.offer, logged })
             }
-            Answer::Refused(reason) if publication.offer.files.is_empty() => {
-                // Without files nothing of it can be at fault. Never DONE without a record: the slave keeps the build.
-                log::error!(
-                    "build {build} cannot be recorded: {reason}; trying again in {} s",
-                    DISK_RETRY.0 / 1000
-                );
-                publication.stage = Stage::DiskRetry { at: now + DISK_RETRY };
-                None
-            }
-            Answer::Refused(reason) => {
+            Answer::Refused(reason) if !publication.offer.files.is_empty() => {
                 self.fail(build, Outcome::BadWheel, format!("not recorded: {reason}"), out);
                 None
             }
+            // Without files nothing of it can be at fault. Never DONE without a record: the slave keeps the build.
             other => {
-                log::error!("build {build}: the database answered something else: {other:?}");
+                log::error!(
+                    "build {build} cannot be recorded: {other:?}; trying again in {} s",
+                    DISK_RETRY.0 / 1000
+                );
+                publication.stage = Stage::DiskRetry { at: now + DISK_RETRY };
                 None
             }
         }
