@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::architect::{Architect, Arrivals};
-use super::event::{ConnId, DiskAnswer, DiskRequest, Effect, Event, Out, Purpose};
+use super::event::{ConnId, DiskAnswer, Event, Out, Purpose};
 use super::file_juggler::FileJuggler;
 use super::limits::{Limits, SLEEP_SECS};
 use super::mr_chase::{Changed, MrChase};
@@ -277,11 +277,7 @@ impl Farm {
             .map(|(build, job)| (*build, job.job.token))
             .collect();
         for (build, token) in held {
-            if !self.publisher.has(build) {
-                out.effects.push(Effect::Disk(DiskRequest::DiscardLog(build)));
-            }
-            if self.publisher.cancel(build, out) {
-                self.slaves.finish(build);
+            if self.give_up(build, out) {
                 out.ask(Purpose::Release, Query::Release(token));
             }
         }
@@ -306,13 +302,13 @@ impl Farm {
     fn answered(&mut self, now: Millis, purpose: Purpose, answer: Answer, out: &mut Out) {
         match (purpose, answer) {
             (Purpose::Claim(conn), Answer::Claimed(job)) => self.claimed(now, conn, job, out),
-            (Purpose::Claim(conn), Answer::Refused(reason)) => {
+            (Purpose::Claim(conn), Answer::Refused(reason) | Answer::Failed(reason)) => {
                 self.claims.remove(&conn);
                 log::error!("no job for a slave: {reason}");
                 self.put_to_sleep(conn, out);
             }
             (Purpose::Adopt(conn), Answer::Adopted(adoption)) => self.adopted(now, conn, adoption, out),
-            (Purpose::Adopt(conn), Answer::Refused(reason)) => {
+            (Purpose::Adopt(conn), Answer::Refused(reason) | Answer::Failed(reason)) => {
                 // it keeps its build, and asks again when it is back
                 log::error!("whether a slave's job is known cannot be found out: {reason}");
                 self.drop_slave(conn, None, out);

@@ -162,11 +162,6 @@ impl Publisher {
         self.fetch_next(build, out);
     }
 
-    /// Whether a build is under way here.
-    pub fn has(&self, build: BuildId) -> bool {
-        self.builds.contains_key(&build)
-    }
-
     /// Whether a build needs nothing more of its slave than to hear DONE.
     pub fn finishes_alone(&self, build: BuildId) -> bool {
         self.builds.get(&build).is_some_and(|publication| !publication.needs_slave())
@@ -202,7 +197,6 @@ impl Publisher {
         for (transfer, _) in publication.ready {
             self.drop_transfer(transfer, out);
         }
-        out.effects.push(Effect::Disk(DiskRequest::DiscardLog(build)));
     }
 
     fn drop_transfer(&mut self, transfer: TransferId, out: &mut Out) {
@@ -515,6 +509,11 @@ fn same_files(a: &[OfferedFile], b: &[OfferedFile]) -> bool {
 
 #[cfg(test)]
 impl Publisher {
+    /// Whether a build is under way here.
+    pub(super) fn has(&self, build: BuildId) -> bool {
+        self.builds.contains_key(&build)
+    }
+
     /// Builds between BUILT and DONE.
     pub(super) fn under_way(&self) -> usize {
         self.builds.len()

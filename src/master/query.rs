@@ -114,6 +114,8 @@ pub enum Answer {
     Why(Option<String>),
     /// The database will not do this, and asking again will not help. For people.
     Refused(String),
+    /// There is no answer: the oracle itself failed. What was asked is not at fault. For people.
+    Failed(String),
 }
 
 /// An ABI the farm builds for.

@@ -68,6 +68,13 @@ impl Testbed {
         }
     }
 
+    /// The whole of a one-file build's way into the spool: its five bytes, a sound check, SENT.
+    pub(super) fn deliver_all(&mut self, slave: ConnId) {
+        self.deliver(1, 5);
+        self.sound(1);
+        self.say(slave, FromSlave::Sent { index: 0 });
+    }
+
     /// Everything that was asked for since this was last called.
     pub(super) fn said(&mut self) -> Vec<String> {
         std::mem::take(&mut self.words)

@@ -7,8 +7,6 @@ use super::WireError;
 
 const LENGTH_BYTES: usize = 4;
 const CRC_BYTES: usize = 4;
-/// What a frame adds to its payload.
-pub const OVERHEAD_BYTES: usize = LENGTH_BYTES + 1 + CRC_BYTES;
 
 /// One frame whose checksum was right.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -97,11 +97,14 @@ impl Farm {
         }
     }
 
-    /// A job whose slave is not expected back: nothing is kept of it, unless it can be finished without the slave.
-    fn give_up(&mut self, build: BuildId, out: &mut Out) {
-        if self.publisher.cancel(build, out) {
+    /// A job whose slave is not expected back: nothing is kept of it, unless it can be finished without the slave; then
+    /// false.
+    pub(super) fn give_up(&mut self, build: BuildId, out: &mut Out) -> bool {
+        let gone = self.publisher.cancel(build, out);
+        if gone {
             self.slaves.finish(build);
             out.effects.push(Effect::Disk(DiskRequest::DiscardLog(build)));
         }
+        gone
     }
 }

@@ -140,6 +140,14 @@ impl Listener {
         }
     }
 
+    fn source(&mut self) -> Option<&mut dyn Source> {
+        match &mut self.socket {
+            Socket::Tcp(socket) => Some(socket),
+            Socket::Unix(socket, _) => Some(socket),
+            Socket::Closed => None,
+        }
+    }
+
     /// Listens no more.
     pub(super) fn close(&mut self, registry: &Registry) {
         let _ = registry.deregister(self);
@@ -183,27 +191,15 @@ fn waiting<T>(accepted: io::Result<T>) -> io::Result<Option<T>> {
 
 impl Source for Listener {
     fn register(&mut self, registry: &Registry, token: Token, interest: Interest) -> io::Result<()> {
-        match &mut self.socket {
-            Socket::Tcp(socket) => socket.register(registry, token, interest),
-            Socket::Unix(socket, _) => socket.register(registry, token, interest),
-            Socket::Closed => Ok(()),
-        }
+        self.source().map_or(Ok(()), |source| source.register(registry, token, interest))
     }
 
     fn reregister(&mut self, registry: &Registry, token: Token, interest: Interest) -> io::Result<()> {
-        match &mut self.socket {
-            Socket::Tcp(socket) => socket.reregister(registry, token, interest),
-            Socket::Unix(socket, _) => socket.reregister(registry, token, interest),
-            Socket::Closed => Ok(()),
-        }
+        self.source().map_or(Ok(()), |source| source.reregister(registry, token, interest))
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        match &mut self.socket {
-            Socket::Tcp(socket) => socket.deregister(registry),
-            Socket::Unix(socket, _) => socket.deregister(registry),
-            Socket::Closed => Ok(()),
-        }
+        self.source().map_or(Ok(()), |source| source.deregister(registry))
     }
 }
 

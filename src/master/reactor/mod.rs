@@ -269,12 +269,13 @@ impl Reactor {
 
     fn handle(&mut self, event: Event) {
         let now = self.now();
-        self.farm.handle(now, event, &mut self.out);
-        for effect in std::mem::take(&mut self.out.effects) {
-            self.carry_out(effect);
-        }
-        while let Some(ticket) = self.forgotten.pop() {
-            self.farm.handle(now, Event::Forgotten(ticket), &mut self.out);
+        let mut next = Some(event);
+        while let Some(event) = next {
+            self.farm.handle(now, event, &mut self.out);
+            for effect in std::mem::take(&mut self.out.effects) {
+                self.carry_out(effect);
+            }
+            next = self.forgotten.pop().map(Event::Forgotten);
         }
     }
 

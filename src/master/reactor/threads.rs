@@ -237,7 +237,7 @@ fn start_oracle(
                 answer((ticket, found));
             }
         },
-        |(ticket, _)| vec![(*ticket, Answer::Refused("an error in the oracle; see the log".to_owned()))],
+        |(ticket, _)| vec![(*ticket, Answer::Failed("an error in the oracle; see the log".to_owned()))],
         move |(ticket, answer)| way.say(Reply::Database(id, ticket, answer)),
     )
 }

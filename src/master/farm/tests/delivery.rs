@@ -20,9 +20,7 @@ fn offering(files: &[(&str, u64)]) -> (Testbed, ConnId, JobToken) {
 /// The same with one file, sent and being brought into place.
 fn placing() -> (Testbed, ConnId, JobToken) {
     let (mut bed, slave, token) = offering(&[(PURE, 5)]);
-    bed.deliver(1, 5);
-    bed.sound(1);
-    bed.say(slave, FromSlave::Sent { index: 0 });
+    bed.deliver_all(slave);
     assert_eq!(bed.said().last().unwrap(), "place 1 [t1]");
     (bed, slave, token)
 }
@@ -185,9 +183,7 @@ fn wrong_bytes_three_times_are_recorded_as_lost_and_the_slave_is_told_when_it_is
 #[test]
 fn what_is_no_wheel_of_the_version_is_recorded_when_the_slave_has_said_sent() {
     let (mut bed, slave, _) = offering(&[(PURE, 5), (BOUND, 7)]);
-    bed.deliver(1, 5);
-    bed.sound(1);
-    bed.say(slave, FromSlave::Sent { index: 0 });
+    bed.deliver_all(slave);
     bed.deliver(2, 7);
     bed.said();
     bed.disk(DiskAnswer::Checked(TransferId(2), Checked::BadWheel("no METADATA".to_owned())));
@@ -307,4 +303,17 @@ fn rows_that_the_database_refuses_are_recorded_without_files_and_tried_again_but
     bed.said();
     bed.answer("log-build", Answer::Logged(Logged::Recorded { opened: None }));
     assert_eq!(bed.said(), ["discard log 1", "1: DONE 1"]);
+}
+
+#[test]
+fn an_oracle_that_fails_costs_a_build_nothing() {
+    let (mut bed, slave, ..) = placing();
+    bed.placed(1, Placed::Durable);
+    bed.said();
+    bed.answer("log-build", Answer::Failed("it fell over".to_owned()));
+    assert!(bed.said().is_empty(), "nothing is thrown away, and nothing acknowledged");
+    bed.wait_alive(DISK_RETRY, &[slave]);
+    assert_eq!(bed.said_beside_housekeeping(), ["place 1 [t1]"]);
+    bed.placed(1, Placed::Durable);
+    assert_eq!(bed.said(), ["ask log-build 1 built 1 files"]);
 }

@@ -53,9 +53,7 @@ fn lost_while_building_the_log_goes_on_where_it_was() {
     bed.say(slave, log(100, 5));
     bed.built(slave, token, BuildEnd::Built, &[(PURE, 5)]);
     assert_eq!(bed.said(), ["log 1 100+5", "open t1 5", "2: SEND 0"]);
-    bed.deliver(1, 5);
-    bed.sound(1);
-    bed.say(slave, FromSlave::Sent { index: 0 });
+    bed.deliver_all(slave);
     finish(&mut bed, slave);
 }
 
@@ -111,9 +109,7 @@ fn lost_after_the_last_byte_and_before_sent_it_says_sent_again() {
 #[test]
 fn lost_while_its_files_are_placed_it_hears_done_when_it_is_back() {
     let (mut bed, slave, token) = offering();
-    bed.deliver(1, 5);
-    bed.sound(1);
-    bed.say(slave, FromSlave::Sent { index: 0 });
+    bed.deliver_all(slave);
     bed.cut(slave);
     bed.said();
     let (slave, said) = back(&mut bed, token);
@@ -124,9 +120,7 @@ fn lost_while_its_files_are_placed_it_hears_done_when_it_is_back() {
 #[test]
 fn lost_while_its_build_is_committed_it_hears_done_when_it_is_back() {
     let (mut bed, slave, token) = offering();
-    bed.deliver(1, 5);
-    bed.sound(1);
-    bed.say(slave, FromSlave::Sent { index: 0 });
+    bed.deliver_all(slave);
     bed.placed(1, Placed::Durable);
     bed.cut(slave);
     bed.said();
@@ -139,9 +133,7 @@ fn lost_while_its_build_is_committed_it_hears_done_when_it_is_back() {
 #[test]
 fn a_build_that_was_recorded_meanwhile_is_dropped() {
     let (mut bed, slave, token) = offering();
-    bed.deliver(1, 5);
-    bed.sound(1);
-    bed.say(slave, FromSlave::Sent { index: 0 });
+    bed.deliver_all(slave);
     bed.placed(1, Placed::Durable);
     bed.cut(slave);
     bed.recorded(1);
@@ -188,9 +180,7 @@ fn a_slave_lost_for_good_while_fetching_leaves_nothing_behind() {
     let (slave, token) = bed.building(1);
     bed.say(slave, log(0, 5));
     bed.built(slave, token, BuildEnd::Built, &[(PURE, 5), (BOUND, 7)]);
-    bed.deliver(1, 5);
-    bed.sound(1);
-    bed.say(slave, FromSlave::Sent { index: 0 });
+    bed.deliver_all(slave);
     bed.file_hello();
     bed.cut(slave);
     bed.wait(Millis(1));
@@ -223,18 +213,14 @@ fn a_lease_that_ends_while_its_slave_is_there_is_taken_up_again() {
     assert_eq!(bed.said(), ["ask adopt 1"]);
     bed.answer("adopt", Answer::Adopted(Adoption::Live(job_of(token))));
     assert!(bed.said().is_empty());
-    bed.deliver(1, 5);
-    bed.sound(1);
-    bed.say(slave, FromSlave::Sent { index: 0 });
+    bed.deliver_all(slave);
     finish(&mut bed, slave);
 }
 
 #[test]
 fn a_lease_that_ends_while_the_build_is_placed_does_not_lose_it() {
     let (mut bed, slave, _) = offering();
-    bed.deliver(1, 5);
-    bed.sound(1);
-    bed.say(slave, FromSlave::Sent { index: 0 });
+    bed.deliver_all(slave);
     bed.cut(slave);
     bed.wait(Millis(1));
     bed.answer("sweep", expired(1));
