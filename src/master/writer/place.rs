@@ -71,14 +71,7 @@ impl FileWriter {
             flate2::write::GzEncoder::new(File::create(&temporary)?, flate2::Compression::default());
         match File::open(self.log_file(placement.build)) {
             Ok(mut log) => {
-                let mut piece = vec![0; 64 * 1024];
-                loop {
-                    let read = log.read(&mut piece)?;
-                    if read == 0 {
-                        break;
-                    }
-                    packed.write_all(&piece[..read])?;
-                }
+                io::copy(&mut log, &mut packed)?;
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
@@ -110,7 +103,10 @@ enum Linked {
 fn link(from: &Path, to: &Path, sha256: &Sha256, unclaimed: bool) -> io::Result<Linked> {
     let from_file = match File::open(from) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return published(to, sha256),
+        // an earlier try may have placed it
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(if has_digest(to, sha256)? { Linked::There } else { Linked::Missing });
+        }
         Err(error) => return Err(error),
     };
     make_public(&from_file)?;
@@ -118,7 +114,7 @@ fn link(from: &Path, to: &Path, sha256: &Sha256, unclaimed: bool) -> io::Result<
     match std::fs::hard_link(from, to) {
         Ok(()) => Ok(Linked::There),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            if same_bytes(from_file, to)? {
+            if has_digest(to, sha256)? {
                 return Ok(Linked::There);
             }
             if !unclaimed {
@@ -131,12 +127,14 @@ fn link(from: &Path, to: &Path, sha256: &Sha256, unclaimed: bool) -> io::Result<
     }
 }
 
-/// Whether an earlier try placed a file that is gone from the spool: by its digest, for a file of that name alone may
-/// be anything.
-fn published(path: &Path, sha256: &Sha256) -> io::Result<Linked> {
+/// Whether a published name has the bytes of this digest: a file of that name alone may be anything.
+fn has_digest(path: &Path, sha256: &Sha256) -> io::Result<bool> {
     let mut file = match nofollow(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Linked::Missing),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        // a link, a directory: nothing that was placed
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok(false),
+        Err(error) if error.raw_os_error() == Some(nix::libc::ELOOP) => return Ok(false),
         Err(error) => return Err(error),
     };
     let mut digest = sha2::Sha256::new();
@@ -144,31 +142,9 @@ fn published(path: &Path, sha256: &Sha256) -> io::Result<Linked> {
     loop {
         let read = file.read(&mut piece)?;
         if read == 0 {
-            break;
+            return Ok(Sha256(digest.finalize().into()) == *sha256);
         }
         digest.update(&piece[..read]);
-    }
-    let same = Sha256(digest.finalize().into()) == *sha256;
-    Ok(if same { Linked::There } else { Linked::Missing })
-}
-
-fn same_bytes(mut a: File, path: &Path) -> io::Result<bool> {
-    let mut b = match nofollow(path) {
-        Ok(file) => file,
-        Err(_) => return Ok(false),
-    };
-    if a.metadata()?.len() != b.metadata()?.len() {
-        return Ok(false);
-    }
-    let (mut x, mut y) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
-    loop {
-        let n = a.read(&mut x)?;
-        if n == 0 {
-            return Ok(true);
-        }
-        if b.read_exact(&mut y[..n]).is_err() || x[..n] != y[..n] {
-            return Ok(false);
-        }
     }
 }
 
