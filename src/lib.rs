@@ -9,6 +9,7 @@ pub mod config;
 pub mod domain;
 #[cfg(any(feature = "master", feature = "admin"))]
 pub mod dsn;
+pub mod keyfile;
 pub mod logging;
 #[cfg(feature = "master")]
 pub mod master;
@@ -18,6 +19,7 @@ pub mod options;
 pub mod schema;
 #[cfg(feature = "slave")]
 pub mod slave;
+pub mod tcp;
 pub mod wire;
 
 /// The version of this software, sent in every HELLO: programs of one farm run the same one (manual 1.2).

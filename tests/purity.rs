@@ -21,7 +21,7 @@ const FORBIDDEN: [&str; 12] = [
     "SystemTime",
 ];
 
-const PURE: [&str; 18] = [
+const PURE: [&str; 19] = [
     "src/wire",
     "src/domain",
     "src/master/architect.rs",
@@ -35,6 +35,7 @@ const PURE: [&str; 18] = [
     "src/master/pages.rs",
     "src/master/publisher.rs",
     "src/master/query.rs",
+    "src/master/refusals.rs",
     "src/master/seraph.rs",
     "src/master/slave_driver.rs",
     "src/slave/backoff.rs",

@@ -9,6 +9,7 @@ use piwheels::domain::Millis;
 use piwheels::logging;
 use piwheels::master::limits::Limits;
 use piwheels::master::reactor::address::Address;
+use piwheels::master::slave_keys;
 use piwheels::master::start::{self, Settings};
 use piwheels::options::{Common, Failure};
 
@@ -45,7 +46,16 @@ struct Options {
     /// Where the administrator's tools connect (default: ipc:///tmp/piw-import)
     #[arg(long, value_name = "ADDR")]
     import_queue: Option<Address>,
-    /// Let slaves on other machines connect, although they are not authenticated
+    /// Where the keys of slaves are kept (default: the output path with .keys added)
+    #[arg(long, value_name = "FILE")]
+    keys_file: Option<PathBuf>,
+    /// Make a key for a slave, print it once, and exit
+    #[arg(long, value_name = "NAME", conflicts_with = "revoke")]
+    add_slave: Option<String>,
+    /// Take a slave's key away, and exit
+    #[arg(long, value_name = "NAME")]
+    revoke: Option<String>,
+    /// Let slaves on other machines connect without a key
     #[arg(long)]
     insecure: bool,
     /// How long a slave may be silent before its job is handed out again (default: 5m)
@@ -54,6 +64,15 @@ struct Options {
     /// The most connections at a time (default: 4096)
     #[arg(long, value_name = "N")]
     max_connections: Option<usize>,
+    /// The most connections of one address at a time (default: 256)
+    #[arg(long, value_name = "N")]
+    max_per_address: Option<usize>,
+    /// The most messages of one slave in a second; the rest waits (default: 500)
+    #[arg(long, value_name = "N")]
+    max_messages: Option<u32>,
+    /// How long a peer may take to say who it is (default: 10s)
+    #[arg(long, value_name = "DURATION")]
+    handshake_time: Option<Duration>,
     /// The longest log of one build (default: 8M)
     #[arg(long, value_name = "SIZE")]
     max_log: Option<Size>,
@@ -73,6 +92,16 @@ fn main() -> ExitCode {
 
 fn run(options: Options) -> Result<(), Failure> {
     let config = options.common.start("piw-master")?;
+    let output = config.value(options.output_path, "output-path", PathBuf::from("/var/www"))?;
+    let keys: Option<PathBuf> = config.find(options.keys_file, "keys-file")?;
+    if options.add_slave.is_some() || options.revoke.is_some() {
+        let file = start::keys_file(&output, keys.as_deref()).map_err(failure)?;
+        return match (options.add_slave, options.revoke) {
+            (Some(name), _) => slave_keys::add(&file, &name),
+            (None, Some(name)) => slave_keys::revoke(&file, &name),
+            (None, None) => Ok(()),
+        };
+    }
     let standard = Limits::default();
     let lease = config.value(options.lease, "lease", Duration::secs(standard.lease.0 / 1000))?;
     if !(SHORTEST_LEASE.0..=LONGEST_LEASE.0).contains(&lease.0) {
@@ -81,7 +110,8 @@ fn run(options: Options) -> Result<(), Failure> {
     let settings = Settings {
         dsn: config.value(options.dsn, "dsn", "postgres:///piwheels".to_owned())?,
         pypi_simple: config.find(options.pypi_simple, "pypi-simple")?,
-        output: config.value(options.output_path, "output-path", PathBuf::from("/var/www"))?,
+        output,
+        keys,
         spool: config.find(options.spool_path, "spool-path")?,
         slave_queue: config.value(options.slave_queue, "slave-queue", Address::Any(5555))?,
         file_queue: config.value(options.file_queue, "file-queue", Address::Any(5556))?,
@@ -93,14 +123,28 @@ fn run(options: Options) -> Result<(), Failure> {
         insecure: config.value(options.insecure.then_some(true), "insecure", false)?,
         limits: Limits {
             connections: config.value(options.max_connections, "max-connections", standard.connections)?,
+            per_address: config
+                .value(options.max_per_address, "max-per-address", standard.per_address)?
+                .max(1),
+            messages: config.value(options.max_messages, "max-messages", standard.messages)?.max(1),
+            handshake: Millis(
+                config
+                    .value(
+                        options.handshake_time,
+                        "handshake-time",
+                        Duration::secs(standard.handshake.0 / 1000),
+                    )?
+                    .0
+                    .as_millis() as u64,
+            ),
             lease: Millis(lease.0.as_millis() as u64),
             log_bytes: config.value(options.max_log, "max-log", Size(standard.log_bytes))?.0,
             wheel_bytes: config.value(options.max_wheel, "max-wheel", Size(standard.wheel_bytes))?.0,
         },
     };
-    start::run(&settings).map_err(|error| Failure {
-        reasons: vec![error.reason],
-        code: error.code,
-        answered: false,
-    })
+    start::run(&settings).map_err(failure)
+}
+
+fn failure(error: start::StartError) -> Failure {
+    Failure { reasons: vec![error.reason], code: error.code, answered: false }
 }

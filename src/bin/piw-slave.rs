@@ -3,16 +3,18 @@
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use argh::{EarlyExit, FromArgs};
 use piwheels::config::{Config, ConfigError, Duration, Size};
 use piwheels::domain::Millis;
+use piwheels::keyfile::Keys;
 use piwheels::logging;
 use piwheels::slave::builder::{SMALLEST_LIMIT, Settings, command};
+use piwheels::slave::link::Identity;
 use piwheels::slave::python::Python;
-use piwheels::slave::session::Identity;
+use piwheels::slave::session;
 use piwheels::slave::shell::{self, Options};
 use piwheels::slave::workdir::Workdir;
 use piwheels::wire::Text;
@@ -47,6 +49,9 @@ struct Arguments {
     /// interpreter to build with and for (python3)
     #[argh(option, arg_name = "path")]
     python: Option<PathBuf>,
+    /// file with the line that 'piw-master --add-slave NAME' printed, mode 0600: the name and key of this slave
+    #[argh(option, arg_name = "file")]
+    key_file: Option<PathBuf>,
     /// name of this slave for people (the host's name)
     #[argh(option, arg_name = "name")]
     label: Option<String>,
@@ -139,6 +144,8 @@ fn run(arguments: Arguments) -> Result<ExitCode, Refusal> {
     if log_limit < SMALLEST_LIMIT {
         return Err(Refusal(2, format!("the log limit must be {SMALLEST_LIMIT} bytes at least")));
     }
+    let key_file: Option<PathBuf> = config.find(arguments.key_file, "key-file")?;
+    let key = key_file.as_deref().map(read_key).transpose()?;
     let label: Option<String> = config.find(arguments.label, "label")?;
     let program: PathBuf = config.value(arguments.python, "python", "python3".into())?;
     let dir: Option<PathBuf> = config.find(arguments.dir, "dir")?;
@@ -154,7 +161,13 @@ fn run(arguments: Arguments) -> Result<ExitCode, Refusal> {
             return Err(Refusal(2, line));
         }
     };
+    if key.is_none() && !is_this_machine(&master) {
+        log::warn!(
+            "no --key-file: {master} takes this slave in only if it runs with --insecure, and anybody can pose as it"
+        );
+    }
     let options = Options {
+        key,
         master,
         slave_port,
         file_port,
@@ -165,7 +178,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Refusal> {
             timeout: Millis::secs(timeout_secs.into()),
             log_limit,
         },
-        identity: Identity {
+        identity: session::Identity {
             software: Text::cut(piwheels::VERSION),
             label: Text::cut(&label.unwrap_or_else(host_name)),
             timeout_secs,
@@ -195,6 +208,24 @@ fn split(word: &str) -> Vec<String> {
         return vec!["-v".to_owned(); word.len() - 1];
     }
     vec![word.to_owned()]
+}
+
+/// The one key of this slave.
+fn read_key(path: &Path) -> Result<Identity, Refusal> {
+    let keys = Keys::read(path).map_err(|line| Refusal(2, line))?;
+    let Some((name, key)) = keys.only() else {
+        let count = keys.len();
+        return Err(Refusal(
+            2,
+            format!("{}: must have one key, that of this slave, and has {count}", path.display()),
+        ));
+    };
+    Ok(Identity { name: Text::cut(name), key: key.clone() })
+}
+
+fn is_this_machine(master: &str) -> bool {
+    let bare = master.trim_start_matches('[').trim_end_matches(']');
+    bare == "localhost" || bare.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
 }
 
 fn host_name() -> String {

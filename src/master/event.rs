@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 
 use super::query::{Answer, Query, RewriteOrder, Wanted};
+use super::refusals::Refusal;
 use crate::domain::{BuildId, ProjectName, Sha256};
 use crate::wire::{Channel, file, import, slave};
 
@@ -34,6 +35,8 @@ pub enum Event {
         channel: Channel,
         /// Where it comes from, for log lines.
         peer: String,
+        /// The slave that it proved to be; none for a peer without a key.
+        name: Option<String>,
     },
     /// A message on a slave channel.
     Slave(ConnId, slave::FromSlave),
@@ -53,6 +56,8 @@ pub enum Event {
     Page(PageAnswer),
     /// The cloud gazer answered.
     Looked(Ticket, LookAnswer),
+    /// A peer was turned away; if the farm knew of its connection, [`Event::Closed`] says that it is gone.
+    Refused(Refusal),
     /// The master is to stop when its slaves have finished what they build.
     Drain,
     /// The master is to stop now.

@@ -6,14 +6,16 @@ use std::collections::{HashMap, HashSet};
 
 use super::architect::{Architect, Arrivals};
 use super::event::{ConnId, DiskAnswer, Event, Out, Purpose};
-use super::file_juggler::FileJuggler;
+use super::file_juggler::{FileJuggler, TransferKey};
 use super::limits::{Limits, SLEEP_SECS};
 use super::mr_chase::{Changed, MrChase};
 use super::pages::Pages;
 use super::publisher::{Publisher, Recorded, Step};
 use super::query::{Abi, Adoption, Answer, Job, Logged, Query};
+use super::refusals::{Refusal, Refusals};
 use super::slave_driver::{Finished, Greeting, SlaveDriver, State, Verdict};
 use crate::domain::{AbiTag, BuildId, JobToken, Millis};
+use crate::wire::file::FromSlave as FromFile;
 use crate::wire::slave::{FromSlave, Held, Holding, Resume, ToSlave};
 use crate::wire::{Channel, Text};
 
@@ -63,6 +65,8 @@ pub struct Farm {
     claims: HashMap<ConnId, Arrivals>,
     housekeeping: Housekeeping,
     running: Running,
+    /// Why peers were turned away.
+    refusals: Refusals,
 }
 
 impl Farm {
@@ -83,6 +87,7 @@ impl Farm {
             pages: Pages::default(),
             claims: HashMap::new(),
             running: Running::Yes,
+            refusals: Refusals::default(),
         }
     }
 
@@ -94,13 +99,22 @@ impl Farm {
     /// Takes an event in and says what is to be done.
     pub fn handle(&mut self, now: Millis, event: Event, out: &mut Out) {
         match event {
-            Event::Opened { conn, channel, peer } => match channel {
-                Channel::Slave => self.slaves.opened(now, conn, peer),
-                Channel::File => self.juggler.opened(now, conn),
+            Event::Opened { conn, channel, peer, name } => match channel {
+                Channel::Slave => self.slaves.opened(now, conn, peer, name),
+                Channel::File => self.juggler.opened(now, conn, name),
                 Channel::Import => self.chase.opened(conn, out),
             },
             Event::Slave(conn, message) => self.slave(now, conn, message, out),
+            Event::Refused(refusal) => self.refusals.count(refusal),
             Event::File(conn, message) => {
+                if let FromFile::Hello { transfer } = &message
+                    && let Err(defect) = self.may_deliver(conn, transfer)
+                {
+                    self.refusals.count(Refusal::NotIts);
+                    self.juggler.closed(conn);
+                    out.close(conn, Some(defect));
+                    return;
+                }
                 if let Err(defect) = self.juggler.message(now, conn, message, &mut out.effects) {
                     self.juggler.closed(conn);
                     out.close(conn, Some(defect));
@@ -134,6 +148,22 @@ impl Farm {
         }
         self.steps(out);
         self.end(now, out);
+    }
+
+    /// A file connection names a transfer: who proved a name may deliver that slave's files only, and its files may be
+    /// delivered by nobody else.
+    fn may_deliver(&self, conn: ConnId, key: &TransferKey) -> Result<(), String> {
+        let Some(transfer) = self.juggler.named(key) else { return Ok(()) };
+        let owner = self.publisher.build_of(transfer).and_then(|build| self.slaves.jobs.get(&build));
+        let (owner, deliverer) = (owner.and_then(|job| job.name.as_deref()), self.juggler.name(conn));
+        if owner == deliverer {
+            return Ok(());
+        }
+        Err(format!(
+            "{} names a transfer of {}",
+            deliverer.unwrap_or("a peer without a key"),
+            owner.unwrap_or("another slave")
+        ))
     }
 
     /// A message on a slave channel.
@@ -440,6 +470,13 @@ impl Farm {
             Adoption::Recorded => (None, "it is recorded already"),
             Adoption::Unknown => (None, "it was never handed out, or its version was removed"),
         };
+        if let Some(job) = &job
+            && !self.slaves.may_adopt(conn, job.token.build)
+        {
+            self.refusals.count(Refusal::NotIts);
+            self.drop_slave(conn, Some("it names the job of another slave".to_owned()), out);
+            return;
+        }
         let resumed = job.and_then(|job| self.slaves.adopt(now, conn, job));
         match resumed {
             Some((log_from, before)) => {

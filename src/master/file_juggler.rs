@@ -38,6 +38,8 @@ pub struct FileJuggler {
 
 #[derive(Debug)]
 struct Conn {
+    /// The slave that it proved to be.
+    name: Option<String>,
     transfer: Option<TransferId>,
     /// When it last sent something, or was last asked for something when nothing was due.
     heard: Millis,
@@ -98,9 +100,19 @@ impl FileJuggler {
         }
     }
 
-    /// A file connection came.
-    pub fn opened(&mut self, now: Millis, conn: ConnId) {
-        self.conns.insert(conn, Conn { transfer: None, heard: now });
+    /// Which transfer a HELLO means.
+    pub fn named(&self, key: &TransferKey) -> Option<TransferId> {
+        self.keys.get(key).copied()
+    }
+
+    /// The slave that a file connection proved to be.
+    pub fn name(&self, conn: ConnId) -> Option<&str> {
+        self.conns.get(&conn)?.name.as_deref()
+    }
+
+    /// A file connection came, of a slave that proved this name.
+    pub fn opened(&mut self, now: Millis, conn: ConnId, name: Option<String>) {
+        self.conns.insert(conn, Conn { name, transfer: None, heard: now });
     }
 
     /// A file connection is gone: what was asked for on it is missing again.
@@ -287,7 +299,7 @@ mod tests {
     fn begin(size: u64) -> (FileJuggler, Vec<Effect>) {
         let (mut juggler, mut out) = (FileJuggler::default(), Vec::new());
         juggler.expect(ID, KEY, expected(size), &mut out);
-        juggler.opened(Millis(0), ConnId(1));
+        juggler.opened(Millis(0), ConnId(1), None);
         juggler.message(Millis(0), ConnId(1), FromSlave::Hello { transfer: KEY }, &mut out).unwrap();
         (juggler, out)
     }
@@ -322,7 +334,7 @@ mod tests {
         juggler.message(Millis(0), ConnId(1), chunk(&asked[0]), &mut out).unwrap();
         juggler.closed(ConnId(1));
         juggler.written(ID, 0, CHUNK_BYTES as u64, &mut out);
-        juggler.opened(Millis(1), ConnId(2));
+        juggler.opened(Millis(1), ConnId(2), None);
         juggler.message(Millis(1), ConnId(2), FromSlave::Hello { transfer: KEY }, &mut out).unwrap();
         assert_eq!(fetches(&mut out, ConnId(2)), asked[1..]);
     }
@@ -330,7 +342,7 @@ mod tests {
     #[test]
     fn a_second_connection_takes_the_transfer_over_and_the_first_is_closed() {
         let (mut juggler, mut out) = begin(10);
-        juggler.opened(Millis(1), ConnId(2));
+        juggler.opened(Millis(1), ConnId(2), None);
         juggler.message(Millis(1), ConnId(2), FromSlave::Hello { transfer: KEY }, &mut out).unwrap();
         assert!(out.iter().any(|e| matches!(e, Effect::Close(ConnId(1), None))));
         assert_eq!(fetches(&mut out, ConnId(2)), std::slice::from_ref(&(0..10)));
@@ -352,7 +364,7 @@ mod tests {
         juggler.message(Millis(0), ConnId(1), chunk(&(0..10)), &mut out).unwrap();
         assert!(juggler.message(Millis(0), ConnId(1), chunk(&(0..10)), &mut out).is_err());
         assert!(juggler.message(Millis(0), ConnId(1), FromSlave::Hello { transfer: KEY }, &mut out).is_err());
-        juggler.opened(Millis(0), ConnId(9));
+        juggler.opened(Millis(0), ConnId(9), None);
         assert!(juggler.message(Millis(0), ConnId(9), chunk(&(0..10)), &mut out).is_err());
         assert!(
             juggler.message(Millis(0), ConnId(9), FromSlave::Hello { transfer: [8; 16] }, &mut out).is_err()
@@ -362,7 +374,7 @@ mod tests {
     #[test]
     fn a_peer_that_owes_bytes_is_closed_for_silence_and_one_that_owes_none_much_later() {
         let (mut juggler, mut out) = begin(10);
-        juggler.opened(Millis(0), ConnId(2));
+        juggler.opened(Millis(0), ConnId(2), None);
         out.clear();
         juggler.tick(FILE_SILENCE + Millis(1), &mut out);
         assert!(matches!(out.as_slice(), [Effect::Close(ConnId(1), Some(_))]));
@@ -383,7 +395,7 @@ mod tests {
         for n in 1..=many {
             let key = [n as u8; 16];
             juggler.expect(TransferId(n), key, expected(TRANSFER_WINDOW_BYTES), &mut out);
-            juggler.opened(Millis(0), ConnId(n));
+            juggler.opened(Millis(0), ConnId(n), None);
             juggler.message(Millis(0), ConnId(n), FromSlave::Hello { transfer: key }, &mut out).unwrap();
             asked.insert(n, fetches(&mut out, ConnId(n)));
         }

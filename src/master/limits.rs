@@ -8,6 +8,12 @@ use crate::wire::limits::CHUNK_BYTES;
 pub struct Limits {
     /// Connections in all; a new one is closed at once.
     pub connections: usize,
+    /// Connections from one address; a new one is closed at once. Local sockets are exempt.
+    pub per_address: usize,
+    /// From connecting to a whole first message, the proof of a key included; then the peer is dropped.
+    pub handshake: Millis,
+    /// Messages of one connection in a second, CHUNKs not counted; over it the connection is not read for a while.
+    pub messages: u32,
     /// How long a lease runs after the slave was last heard from; then the job is handed out again.
     pub lease: Millis,
     /// Bytes of one build's log; over it the build is recorded and its slave dropped.
@@ -18,12 +24,20 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 4096, lease: Millis::secs(300), log_bytes: 8 << 20, wheel_bytes: 2 << 30 }
+        Self {
+            connections: 4096,
+            per_address: 256,
+            handshake: Millis::secs(10),
+            messages: 500,
+            lease: Millis::secs(300),
+            log_bytes: 8 << 20,
+            wheel_bytes: 2 << 30,
+        }
     }
 }
 
-/// From connecting to a whole first message; then the peer is dropped.
-pub const HANDSHAKE: Millis = Millis::secs(10);
+/// From the first byte of a frame to its last; then the peer is dropped.
+pub const FRAME_TIME: Millis = Millis::secs(60);
 /// Silence on a slave channel, whose BUSY comes every 5 s; then the peer is dropped and its lease runs on.
 pub const SLAVE_SILENCE: Millis = Millis::secs(60);
 /// Beyond the time that a slave itself allows a build; then the slave is dropped and not taken back with it.

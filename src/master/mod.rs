@@ -17,8 +17,10 @@ pub mod pages;
 pub mod publisher;
 pub mod query;
 pub mod reactor;
+pub mod refusals;
 pub mod seraph;
 pub mod slave_driver;
+pub mod slave_keys;
 pub mod start;
 #[cfg(test)]
 mod testbed;

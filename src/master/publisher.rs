@@ -205,6 +205,11 @@ impl Publisher {
         out.effects.push(Effect::Disk(DiskRequest::Discard(transfer)));
     }
 
+    /// The build that a transfer is for.
+    pub fn build_of(&self, transfer: TransferId) -> Option<BuildId> {
+        self.transfers.get(&transfer).copied()
+    }
+
     /// What the juggler must expect under a transfer.
     pub fn expected(&self, transfer: TransferId) -> Option<Expected> {
         let publication = self.builds.get(self.transfers.get(&transfer)?)?;

@@ -41,6 +41,8 @@ pub struct Slave {
     pub id: u32,
     /// Where it connects from.
     pub peer: String,
+    /// The slave that it proved to be; none without a key.
+    pub name: Option<String>,
     /// Set by HELLO.
     pub introduction: Option<Introduction>,
     /// What it is doing.
@@ -79,6 +81,8 @@ pub struct HeldJob {
     pub job: Job,
     /// The slave's label.
     pub slave: String,
+    /// The slave that it was handed to, if that proved its name.
+    pub name: Option<String>,
     /// The slave's platform.
     pub platform: String,
     /// The connection that holds it, if it is there.
@@ -157,11 +161,12 @@ pub struct SlaveDriver {
 
 impl SlaveDriver {
     /// A slave connected.
-    pub fn opened(&mut self, now: Millis, conn: ConnId, peer: String) {
+    pub fn opened(&mut self, now: Millis, conn: ConnId, peer: String, name: Option<String>) {
         self.next_id = self.next_id.wrapping_add(1);
         let slave = Slave {
             id: self.next_id,
             peer,
+            name,
             introduction: None,
             state: State::Greeting,
             heard: now,
@@ -210,7 +215,11 @@ impl SlaveDriver {
         if platform.is_empty() || !platform.bytes().all(sound) {
             return Verdict::Refuse(format!("{platform:?} is not a platform tag"));
         }
-        let label = if label.is_empty() { slave.peer.clone() } else { label.replace(['\n', '\t'], " ") };
+        let label = match &slave.name {
+            Some(name) => name.clone(),
+            None if label.is_empty() => slave.peer.clone(),
+            None => label.replace(['\n', '\t'], " "),
+        };
         slave.introduction = Some(Introduction { label, abi, platform: platform.to_owned(), timeout });
         match held {
             Some(held) => {
@@ -247,6 +256,7 @@ impl SlaveDriver {
         slave.state = State::Building(job.token.build);
         let held = HeldJob {
             slave: who.label.clone(),
+            name: slave.name.clone(),
             platform: who.platform.clone(),
             conn: Some(conn),
             log_bytes: 0,
@@ -259,6 +269,12 @@ impl SlaveDriver {
         true
     }
 
+    /// Whether a slave may take this job up again: not one that was handed to a slave of another proven name.
+    pub fn may_adopt(&self, conn: ConnId, build: BuildId) -> bool {
+        let Some(held) = self.jobs.get(&build) else { return true };
+        self.slaves.get(&conn).is_some_and(|slave| slave.name == held.name)
+    }
+
     /// The slave is the one that holds this job, again. Gives back where its log goes on, and the connection it had
     /// before, if that is still open.
     pub fn adopt(&mut self, now: Millis, conn: ConnId, job: Job) -> Option<(u64, Option<ConnId>)> {
@@ -269,6 +285,7 @@ impl SlaveDriver {
         let held = self.jobs.entry(job.token.build).or_insert_with(|| HeldJob {
             job,
             slave: label.clone(),
+            name: slave.name.clone(),
             platform: platform.clone(),
             conn: None,
             log_bytes: 0,

@@ -17,11 +17,13 @@ use super::limits::Limits;
 use super::oracle;
 use super::query::{Abi, Answer, Query};
 use super::reactor::address::Address;
+use super::reactor::gate::Gate;
 use super::reactor::threads::{ORACLES, Pool, Threads};
 use super::reactor::{ANSWERS, Listener, Reactor, Signals};
 use super::writer::spool;
 use crate::domain::Millis;
 use crate::dsn;
+use crate::keyfile::Keys;
 use crate::logging;
 use crate::wire::Channel;
 
@@ -45,7 +47,9 @@ pub struct Settings {
     pub file_queue: Address,
     /// Where the administrator's tools connect.
     pub import_queue: Address,
-    /// Slaves may connect from other machines, although they are not authenticated.
+    /// The keys of slaves; `None`: beside the output, with `.keys` added to its name.
+    pub keys: Option<PathBuf>,
+    /// Slaves may connect from other machines without a key.
     pub insecure: bool,
     /// Bounds.
     pub limits: Limits,
@@ -90,6 +94,8 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     if abis.is_empty() {
         log::warn!("no ABI is built for yet; 'piw abi add cp311' (for one) begins it");
     }
+    let keys_file = keys_file(&settings.output, settings.keys.as_deref())?;
+    let keys = Keys::read_if_there(&keys_file).map_err(error)?;
     let (index_url, certificates) = find_index(settings.pypi_simple.as_deref())?;
 
     // From here on threads are started, which must not get them; until here a signal ends the program as usual, also
@@ -102,7 +108,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         (&settings.file_queue, Channel::File),
         (&settings.import_queue, Channel::Import),
     ] {
-        let open = settings.insecure;
+        let open = settings.insecure || !keys.is_empty();
         listeners.extend(Listener::bind(address, channel, open).map_err(error)?);
     }
     spool::clear(&spool).map_err(|e| error(format!("cannot empty {}: {e}", spool.display())))?;
@@ -114,10 +120,12 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         move || CloudGazer::new(&index_url, certificates.as_deref())
     };
     logging::detach().map_err(error)?;
-    let threads = Threads::start(waker, &pool, settings.output.clone(), spool, gazer).map_err(error)?;
+    let threads =
+        Threads::start(waker, &pool, settings.output.clone(), spool, keys_file, gazer).map_err(error)?;
     let farm = Farm::new(Millis(0), settings.limits.clone(), index_url, &abis, seed()?);
+    let gate = Gate::new(keys, settings.insecure, seed()?, &settings.limits);
     let connections = settings.limits.connections;
-    let reactor = Reactor::new(poll, listeners, signals, threads, farm, connections).map_err(error)?;
+    let reactor = Reactor::new(poll, listeners, signals, threads, farm, connections, gate).map_err(error)?;
     log::info!("ready");
     reactor.run().map_err(error)?;
     log::info!("stopped");
@@ -176,18 +184,35 @@ fn prepare_directories(output: &Path, spool: Option<PathBuf>) -> Result<(PathBuf
     Ok((real_spool, lock))
 }
 
+/// Where the keys of slaves are: outside the web site.
+pub fn keys_file(output: &Path, given: Option<&Path>) -> Result<PathBuf, StartError> {
+    match given {
+        Some(path) if path.starts_with(output) => Err(usage(format!(
+            "the keys {} must be outside the web site {}",
+            path.display(),
+            output.display()
+        ))),
+        Some(path) => Ok(path.to_owned()),
+        None => beside(output, ".keys", "--keys-file"),
+    }
+}
+
 /// The default: the output's own name with `.spool` added, whatever stands behind it in the path.
 fn spool_beside(output: &Path) -> Result<PathBuf, StartError> {
+    beside(output, ".spool", "--spool-path")
+}
+
+fn beside(output: &Path, suffix: &str, option: &str) -> Result<PathBuf, StartError> {
     // /srv/www/ and /srv/www/. are /srv/www; . and / have no name to add to
     let output: PathBuf = output.components().collect();
     let Some(name) = output.file_name() else {
         return Err(usage(format!(
-            "{} has no name to make the spool's of: name a place with --spool-path",
+            "{} has no name to make another of: name a place with {option}",
             output.display()
         )));
     };
     let mut name = name.to_owned();
-    name.push(".spool");
+    name.push(suffix);
     Ok(output.with_file_name(name))
 }
 

@@ -105,7 +105,7 @@ impl Testbed {
     pub(super) fn open(&mut self, channel: Channel) -> ConnId {
         self.connections += 1;
         let conn = ConnId(self.connections);
-        self.put(Event::Opened { conn, channel, peer: "192.0.2.1:5".to_owned() });
+        self.put(Event::Opened { conn, channel, peer: "192.0.2.1:5".to_owned(), name: None });
         conn
     }
 

@@ -1,6 +1,11 @@
 //! One connection to the master: made in a helper thread, read and written without waiting, its buffers bounded.
 //!
-//! Knows frames and preambles, not what messages mean.
+//! Knows frames, preambles, and the proof of a key with the seals that follow (`wire-spec/auth.md`); not what messages
+//! mean.
+//!
+//! ```text
+//!   open ──preamble──► (AUTH ──CHALLENGE, master's proof right──► PROOF) ──► ready
+//! ```
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
@@ -9,20 +14,17 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use nix::poll::PollFlags;
-use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::domain::Millis;
+use crate::wire::auth::{self, Claim, Key, Session, ToClaimant};
+use crate::wire::limits::NAME_KEY_BYTES;
 use crate::wire::preamble::BYTES as PREAMBLE_BYTES;
-use crate::wire::{Channel, Frame, Preamble, frame};
+use crate::wire::{Channel, Frame, Preamble, Text, frame};
 
 /// How long one address may take to answer a connection attempt.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How long the master's preamble may take.
 pub const PREAMBLE_LIMIT: Millis = Millis::secs(10);
-/// Sent bytes that nobody acknowledges for this long end the connection, in milliseconds.
-const UNACKNOWLEDGED_MS: u32 = 30_000;
-/// A silent connection is probed after this many seconds, then this often, and given up after this many probes.
-const KEEPALIVE: (u32, u32, u32) = (15, 5, 3);
 /// Bytes waiting to be sent at which a peer that does not read is left. Two frames fit.
 const OUTPUT_BYTES: usize = 2 * crate::wire::limits::FILE_FRAME_BYTES + 4096;
 /// Read at once.
@@ -46,21 +48,37 @@ pub fn connect(host: &str, port: u16) -> Result<TcpStream, String> {
 
 /// Settles that nothing waits: no delay for small frames, no waiting reads and writes, no dead peer for long.
 fn prepare(stream: TcpStream) -> io::Result<TcpStream> {
-    let (idle, interval, probes) = KEEPALIVE;
     stream.set_nodelay(true)?;
     stream.set_nonblocking(true)?;
-    setsockopt(&stream, sockopt::KeepAlive, &true)?;
-    setsockopt(&stream, sockopt::TcpKeepIdle, &idle)?;
-    setsockopt(&stream, sockopt::TcpKeepInterval, &interval)?;
-    setsockopt(&stream, sockopt::TcpKeepCount, &probes)?;
-    setsockopt(&stream, sockopt::TcpUserTimeout, &UNACKNOWLEDGED_MS)?;
+    crate::tcp::watch(&stream)?;
     Ok(stream)
 }
 
+/// The key of this slave, and the name that the master knows it by.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The name.
+    pub name: Text<NAME_KEY_BYTES>,
+    /// The key.
+    pub key: Key,
+}
+
+/// How far the proof is.
+enum Proof {
+    /// None is needed, or none is begun.
+    None,
+    /// AUTH was sent.
+    Claimed(Box<Claim>),
+    /// Both sides have proved it.
+    Proven(Box<Session>),
+}
+
 /// A connection, or the place for one.
-#[derive(Debug)]
 pub struct Link {
     channel: Channel,
+    identity: Option<Identity>,
+    proof: Proof,
+    nonce: fn() -> io::Result<[u8; 32]>,
     stream: Option<TcpStream>,
     input: BytesMut,
     output: BytesMut,
@@ -69,9 +87,18 @@ pub struct Link {
 }
 
 impl Link {
-    /// A place for a connection of this channel.
-    pub fn new(channel: Channel) -> Self {
-        Self { channel, stream: None, input: BytesMut::new(), output: BytesMut::new(), preamble_until: None }
+    /// A place for a connection of this channel, of a slave that has this key, or none.
+    pub fn new(channel: Channel, identity: Option<Identity>) -> Self {
+        Self {
+            channel,
+            identity,
+            proof: Proof::None,
+            nonce,
+            stream: None,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            preamble_until: None,
+        }
     }
 
     /// Takes a connection that stands, and sends the preamble.
@@ -93,6 +120,7 @@ impl Link {
         self.input = BytesMut::new();
         self.output = BytesMut::new();
         self.preamble_until = None;
+        self.proof = Proof::None;
     }
 
     /// Tells the master that nothing more comes, without closing.
@@ -128,8 +156,15 @@ impl Link {
 
     /// Appends a frame; nothing where there is no connection.
     pub fn send(&mut self, encode: impl FnOnce(&mut BytesMut)) {
-        if self.stream.is_some() {
-            encode(&mut self.output);
+        if self.stream.is_none() {
+            return;
+        }
+        let start = self.output.len();
+        encode(&mut self.output);
+        if let Proof::Proven(session) = &mut self.proof
+            && self.output.get(start + 4).is_some_and(|tag| auth::is_sealed(self.channel, *tag))
+        {
+            session.sealer.seal(&mut self.output, start);
         }
     }
 
@@ -166,16 +201,44 @@ impl Link {
         }
     }
 
-    /// Checks the master's preamble: true once, when it was right.
+    /// Checks the master's preamble and, with a key, its proof: true once, when all of it was right.
     pub fn take_preamble(&mut self) -> Result<bool, String> {
-        let Some(bytes) = self.input.first_chunk::<PREAMBLE_BYTES>() else { return Ok(false) };
         if self.preamble_until.is_none() {
             return Ok(false);
         }
+        if matches!(self.proof, Proof::Claimed(_)) {
+            return self.take_challenge();
+        }
+        let Some(bytes) = self.input.first_chunk::<PREAMBLE_BYTES>() else { return Ok(false) };
         Preamble::check(*bytes, self.channel).map_err(|e| e.to_string())?;
         self.input.advance(PREAMBLE_BYTES);
-        self.preamble_until = None;
-        Ok(true)
+        let Some(Identity { name, key }) = self.identity.clone() else {
+            self.preamble_until = None;
+            return Ok(true);
+        };
+        let nonce = (self.nonce)().map_err(|e| format!("no randomness: /dev/urandom: {e}"))?;
+        let (auth, claim) = Claim::new(key, name, self.channel, nonce);
+        auth.encode(&mut self.output);
+        self.proof = Proof::Claimed(Box::new(claim));
+        self.take_challenge()
+    }
+
+    fn take_challenge(&mut self) -> Result<bool, String> {
+        let taken = frame::take(&mut self.input, self.channel.frame_limit()).map_err(|e| e.to_string())?;
+        let Some(frame) = taken else { return Ok(false) };
+        match (ToClaimant::decode(frame), std::mem::replace(&mut self.proof, Proof::None)) {
+            (Ok(ToClaimant::Challenge { nonce, proof }), Proof::Claimed(claim)) => {
+                let (answer, session) = claim.answer(nonce, proof).ok_or(
+                    "who listens there does not have this slave's key: it is not its master, or another key was made",
+                )?;
+                answer.encode(&mut self.output);
+                self.proof = Proof::Proven(Box::new(session));
+                self.preamble_until = None;
+                Ok(true)
+            }
+            (Ok(ToClaimant::Refused { reason }), _) => Err(format!("refused: {reason}")),
+            _ => Err("the master does not answer AUTH with CHALLENGE".to_owned()),
+        }
     }
 
     /// Whether the master's preamble should have come by now.
@@ -189,11 +252,29 @@ impl Link {
             return Ok(None);
         }
         let taken = frame::take(&mut self.input, self.channel.frame_limit()).map_err(|e| e.to_string())?;
-        if taken.is_none() && self.input.is_empty() && self.input.capacity() > KEPT_BYTES {
-            self.input = BytesMut::new();
+        let Some(frame) = taken else {
+            if self.input.is_empty() && self.input.capacity() > KEPT_BYTES {
+                self.input = BytesMut::new();
+            }
+            return Ok(None);
+        };
+        match &mut self.proof {
+            Proof::Proven(session) => {
+                session.opener.open(frame).map(Some).map_err(|broken| broken.reason().to_owned())
+            }
+            // a master that wants a key says so in place of an answer
+            _ => match ToClaimant::decode(frame.clone()) {
+                Ok(ToClaimant::Refused { reason }) => Err(format!("refused: {reason}")),
+                _ => Ok(Some(frame)),
+            },
         }
-        Ok(taken)
     }
+}
+
+fn nonce() -> io::Result<[u8; 32]> {
+    let mut nonce = [0; 32];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut nonce)?;
+    Ok(nonce)
 }
 
 #[cfg(test)]
@@ -205,7 +286,7 @@ mod tests {
     fn pair() -> (Link, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let ours = connect("127.0.0.1", listener.local_addr().unwrap().port()).unwrap();
-        let mut link = Link::new(Channel::Slave);
+        let mut link = Link::new(Channel::Slave, None);
         link.open(ours, Millis(0));
         (link, listener.accept().unwrap().0)
     }
@@ -251,7 +332,7 @@ mod tests {
         let (mut link, mut master) = pair();
         master.write_all(b"PIWH\x00\x09\x01\x00").unwrap();
         let wrong = preamble(&mut link).unwrap_err();
-        assert_eq!(wrong, "the peer speaks protocol version 9, this program 1");
+        assert_eq!(wrong, "the peer speaks protocol version 9, this program 2");
     }
 
     #[test]

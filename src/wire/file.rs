@@ -3,6 +3,9 @@
 use super::Blob;
 use super::limits::*;
 
+/// CHUNK's tag: the one message that bears no seal.
+pub const CHUNK_TAG: u8 = 0x02;
+
 messages! {
     /// From a slave to the master.
     FromSlave {

@@ -56,6 +56,17 @@ pub fn put(output: &mut BytesMut, tag: u8, fill: impl FnOnce(&mut BytesMut)) {
     output.put_u32(crc);
 }
 
+/// Adds to the payload of the frame that begins at `start` and is the last of `output`: `add` is given its tag and the
+/// payload, and appends.
+pub fn amend(output: &mut BytesMut, start: usize, add: impl FnOnce(u8, &mut BytesMut)) {
+    let body = output.split_off(start + LENGTH_BYTES);
+    let Some((tag, rest)) = body.split_first() else { return };
+    let mut payload = BytesMut::from(&rest[..rest.len().saturating_sub(CRC_BYTES)]);
+    output.truncate(start);
+    add(*tag, &mut payload);
+    put(output, *tag, |out| out.put_slice(&payload));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,6 +16,10 @@ pub const FILES_PER_BUILD: usize = 64;
 /// Requirements in one ADD.
 pub const ADD_ITEMS: usize = 5_000;
 
+/// What a seal adds to a frame, in bytes: its number and its MAC.
+pub const SEAL_BYTES: usize = 24;
+/// The name of a slave's key, in bytes.
+pub const NAME_KEY_BYTES: usize = 64;
 /// A slave's label, in bytes.
 pub const LABEL_BYTES: usize = 64;
 /// A software version, a tag, in bytes.
@@ -32,6 +36,8 @@ pub const URL_BYTES: usize = 2000;
 pub const JSON_BYTES: usize = IMPORT_FRAME_BYTES - 64;
 
 // The bounds fit into each other.
-const _: () = assert!(LOG_BYTES + 64 <= SLAVE_FRAME_BYTES);
-const _: () = assert!(FILES_PER_BUILD * (FILENAME_BYTES + 2 + 8 + 32) + 256 <= SLAVE_FRAME_BYTES);
+const _: () = assert!(LOG_BYTES + 64 + SEAL_BYTES <= SLAVE_FRAME_BYTES);
+const _: () = assert!(NAME_KEY_BYTES <= LABEL_BYTES);
+const _: () =
+    assert!(FILES_PER_BUILD * (FILENAME_BYTES + 2 + 8 + 32) + 256 + SEAL_BYTES <= SLAVE_FRAME_BYTES);
 const _: () = assert!(ADD_ITEMS * (2 * NAME_BYTES + 4) <= IMPORT_FRAME_BYTES);

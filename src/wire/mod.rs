@@ -6,6 +6,7 @@
 #[macro_use]
 mod macros;
 
+pub mod auth;
 pub mod field;
 pub mod file;
 pub mod frame;

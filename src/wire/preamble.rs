@@ -5,7 +5,7 @@ use super::WireError;
 /// The first four bytes of every connection.
 pub const MAGIC: [u8; 4] = *b"PIWH";
 /// The protocol's version. Both sides must speak the same one.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// Bytes of a preamble.
 pub const BYTES: usize = 8;
 
@@ -71,12 +71,12 @@ mod tests {
     #[test]
     fn the_preamble_says_magic_version_and_channel() {
         let bytes = Preamble { channel: Channel::File }.encode();
-        assert_eq!(&bytes, b"PIWH\x00\x01\x02\x00");
+        assert_eq!(&bytes, b"PIWH\x00\x02\x02\x00");
         assert_eq!(Preamble::check(bytes, Channel::File), Ok(()));
         assert_eq!(Preamble::check(bytes, Channel::Slave), Err(WireError::WrongChannel { asked: 2 }));
         assert_eq!(
-            Preamble::check(*b"PIWH\x00\x02\x02\x00", Channel::File),
-            Err(WireError::OtherProtocol { theirs: 2 })
+            Preamble::check(*b"PIWH\x00\x01\x02\x00", Channel::File),
+            Err(WireError::OtherProtocol { theirs: 1 })
         );
         assert_eq!(Preamble::check(*b"GET / HT", Channel::File), Err(WireError::NotOurProtocol));
     }

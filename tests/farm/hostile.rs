@@ -28,7 +28,7 @@ fn farm_with_a_bystander() -> (Farm, Peer, JobToken) {
 }
 
 /// A wheel that the master accepts, made by the test's own backend.
-fn wheel(name: &str, version: &str) -> Vec<u8> {
+pub(crate) fn wheel(name: &str, version: &str) -> Vec<u8> {
     let mut wheel = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     let options = zip::write::SimpleFileOptions::default();
     wheel.start_file(format!("{name}-{version}.dist-info/METADATA"), options).unwrap();

@@ -6,6 +6,7 @@
 mod kit;
 
 mod add;
+mod auth;
 mod chain;
 mod crashes;
 mod hostile;

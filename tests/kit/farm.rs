@@ -163,8 +163,22 @@ impl Farm {
             ]),
         };
         command.arg("--import-queue").arg(format!("ipc://{}", self.path("run/import").display()));
+        command.arg("--keys-file").arg(self.path("run/keys"));
         command.args(&self.options).args(more);
         command
+    }
+
+    /// Makes a key for a slave: the line for its key file.
+    pub(crate) fn add_key(&self, name: &str) -> String {
+        let output = self.master_command(&["--add-slave", name]).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Takes a slave's key away.
+    pub(crate) fn revoke(&self, name: &str) {
+        let output = self.master_command(&["--revoke", name]).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output));
     }
 
     /// Where the next master listens, instead of on ports of 127.0.0.1.
@@ -216,7 +230,10 @@ impl Farm {
             fs::create_dir(&dir).unwrap();
             account::give(&dir);
         }
-        command.args(["-v", "-m", "127.0.0.1", "--label", label]);
+        command.args(["-v", "--label", label]);
+        if !options.contains(&"-m") {
+            command.args(["-m", "127.0.0.1"]);
+        }
         command.arg("--slave-port").arg(self.slave_port.to_string());
         command.arg("--file-port").arg(self.file_port.to_string());
         command.arg("--python").arg(python).arg("--dir").arg(dir).args(options);

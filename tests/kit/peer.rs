@@ -5,6 +5,7 @@ use std::net::TcpStream;
 
 use bytes::{Bytes, BytesMut};
 use piwheels::domain::{JobToken, Sha256};
+use piwheels::wire::auth::{self, Claim, FromClaimant, Key, Session, ToClaimant};
 use piwheels::wire::slave::{BuildEnd, BuiltFile, FromSlave, Held, ToSlave};
 use piwheels::wire::{Blob, Channel, Frame, List, Preamble, Text, file, frame, preamble};
 
@@ -16,6 +17,7 @@ pub(crate) struct Peer {
     channel: Channel,
     input: BytesMut,
     greeted: bool,
+    session: Option<Session>,
 }
 
 impl Peer {
@@ -27,7 +29,60 @@ impl Peer {
         let mut stream = TcpStream::connect((address, port)).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(&Preamble { channel }.encode()).unwrap();
-        Self { stream, channel, input: BytesMut::new(), greeted: false }
+        Self { stream, channel, input: BytesMut::new(), greeted: false, session: None }
+    }
+
+    /// A connection that proves a key; or why it was refused.
+    pub(crate) fn connect_as(port: u16, channel: Channel, name: &str, key: &Key) -> Result<Self, String> {
+        let mut peer = Self::connect(port, channel);
+        let (message, claim) = Claim::new(key.clone(), Text::new(name).unwrap(), channel, [7; 32]);
+        peer.say_auth(&message);
+        let (proof, session) = match peer.hear_auth() {
+            Some(ToClaimant::Challenge { nonce, proof }) => {
+                claim.answer(nonce, proof).ok_or("the master does not have this key")?
+            }
+            Some(ToClaimant::Refused { reason }) => return Err(reason.to_string()),
+            None => return Err("closed".to_owned()),
+        };
+        peer.say_auth(&proof);
+        peer.session = Some(session);
+        Ok(peer)
+    }
+
+    /// A slave that proved a key, said HELLO for cp311, and was let in.
+    pub(crate) fn slave_as(port: u16, name: &str, key: &Key) -> Self {
+        let mut peer = Self::connect_as(port, Channel::Slave, name, key).unwrap();
+        peer.say(&hello(piwheels::VERSION, name, "cp311", None));
+        match peer.hear() {
+            Some(ToSlave::Hello { .. }) => peer,
+            other => panic!("{name} was not let in: {other:?}"),
+        }
+    }
+
+    pub(crate) fn say_auth(&mut self, message: &FromClaimant) {
+        let mut out = BytesMut::new();
+        message.encode(&mut out);
+        self.raw(&out);
+    }
+
+    pub(crate) fn hear_auth(&mut self) -> Option<ToClaimant> {
+        self.frame().map(|frame| ToClaimant::decode(frame).unwrap())
+    }
+
+    /// A message as it goes over the wire: under its seal, where there is one. The number of the seal is used up.
+    pub(crate) fn sealed(&mut self, message: &FromSlave) -> BytesMut {
+        let mut out = BytesMut::new();
+        message.encode(&mut out);
+        self.seal(&mut out);
+        out
+    }
+
+    fn seal(&mut self, out: &mut BytesMut) {
+        if let Some(session) = &mut self.session
+            && auth::is_sealed(self.channel, out[4])
+        {
+            session.sealer.seal(out, 0);
+        }
     }
 
     /// A slave that said HELLO as `label` for cp311, and was let in.
@@ -41,14 +96,14 @@ impl Peer {
     }
 
     pub(crate) fn say(&mut self, message: &FromSlave) {
-        let mut out = BytesMut::new();
-        message.encode(&mut out);
+        let out = self.sealed(message);
         self.raw(&out);
     }
 
     pub(crate) fn say_file(&mut self, message: &file::FromSlave) {
         let mut out = BytesMut::new();
         message.encode(&mut out);
+        self.seal(&mut out);
         self.raw(&out);
     }
 
@@ -69,7 +124,10 @@ impl Peer {
             if self.greeted
                 && let Some(frame) = frame::take(&mut self.input, self.channel.frame_limit()).unwrap()
             {
-                return Some(frame);
+                return Some(match &mut self.session {
+                    Some(session) => session.opener.open(frame).unwrap(),
+                    None => frame,
+                });
             }
             match self.stream.read(&mut piece) {
                 Ok(0) => return None,
@@ -140,7 +198,11 @@ pub(crate) fn hello(software: &str, label: &str, abi: &str, held: Option<Held>) 
 
 /// Serves one file as a slave would, answering every FETCH until DONE; `None` when the master hangs up before.
 pub(crate) fn serve_file(port: u16, transfer: [u8; 16], bytes: &[u8]) -> Option<()> {
-    let mut peer = Peer::connect(port, Channel::File);
+    serve_on(Peer::connect(port, Channel::File), transfer, bytes)
+}
+
+/// The same on a connection that stands.
+pub(crate) fn serve_on(mut peer: Peer, transfer: [u8; 16], bytes: &[u8]) -> Option<()> {
     peer.say_file(&file::FromSlave::Hello { transfer });
     loop {
         match peer.hear_file()? {

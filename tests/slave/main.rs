@@ -330,11 +330,11 @@ fn a_master_of_another_protocol_version_is_named_and_tried_again() {
     let rig = Rig::new();
     let slave = rig.start(&[]);
     let mut peer = Peer::accept_silent(&rig.master.slaves, Channel::Slave);
-    peer.write(b"PIWH\x00\x02\x01\x00");
+    peer.write(b"PIWH\x00\x09\x01\x00");
     assert!(peer.is_closed());
     let (_peer, held) = rig.master.greet();
     assert_eq!(held, None);
-    assert!(slave.said().contains("protocol version 2, this program 1"), "{}", slave.said());
+    assert!(slave.said().contains("protocol version 9, this program 2"), "{}", slave.said());
 }
 
 #[test]

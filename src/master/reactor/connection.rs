@@ -1,7 +1,7 @@
 //! One connection: bytes in, messages out of them; messages in, bytes out.
 //!
 //! ```text
-//!   preamble ──good──► open ──first message──► greeted ──close wanted──► flushing ──► peer closes, or time is up
+//!   preamble ──good──► (proof of a key) ──first message──► open ──close wanted──► flushing ──► peer closes, or time is up
 //! ```
 //!
 //! Edge-triggered: a connection stays on the ready list until a read would block. It asks for writability only while it
@@ -9,17 +9,19 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
-use std::net::Shutdown;
+use std::net::{IpAddr, Shutdown};
 
 use bytes::{Buf, BytesMut};
 use mio::Interest;
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 
+use super::gate::{Allowance, Gate, Taken, Trust, Turned};
 use crate::domain::Millis;
 use crate::master::event::{ConnId, Event};
-use crate::master::limits::{HANDSHAKE, SEND_BACKLOG_BYTES, TOOL_BACKLOG_BYTES};
-use crate::wire::{Channel, Preamble, WireError, file, frame, import, preamble, slave};
+use crate::master::limits::{FRAME_TIME, SEND_BACKLOG_BYTES, TOOL_BACKLOG_BYTES};
+use crate::master::refusals::Refusal;
+use crate::wire::{Channel, Frame, Preamble, WireError, file, frame, import, preamble, slave};
 
 /// Bytes read from one connection in one turn.
 pub(super) const READ_BYTES: usize = 256 * 1024;
@@ -94,12 +96,18 @@ pub(super) enum Gone {
     /// The peer closed it, the network broke it, or it was to be closed.
     Quietly,
     /// The peer did something it must not.
-    Defect(String),
+    Defect(Refusal, String),
+}
+
+impl From<Turned> for Gone {
+    fn from((refusal, reason): Turned) -> Self {
+        Self::Defect(refusal, reason)
+    }
 }
 
 impl From<WireError> for Gone {
     fn from(error: WireError) -> Self {
-        Self::Defect(error.to_string())
+        Self::Defect(Refusal::Protocol, error.to_string())
     }
 }
 
@@ -107,13 +115,22 @@ impl From<WireError> for Gone {
 pub(super) struct Connection {
     pub(super) stream: Stream,
     pub(super) peer: String,
+    /// Where it comes from; none for a local socket.
+    pub(super) address: Option<IpAddr>,
     channel: Channel,
+    trust: Trust,
+    allowance: Allowance,
     input: BytesMut,
     output: BytesMut,
     since: Millis,
-    /// The preamble was good, and the farm knows of it.
-    pub(super) opened: bool,
+    /// The preamble was good.
     greeted: bool,
+    /// The peer is in, and the farm knows of it.
+    pub(super) opened: bool,
+    /// Its messages come too fast: the rest wait, and nothing is read.
+    pub(super) throttled: bool,
+    /// Since when a frame is begun and not whole.
+    partial: Option<Millis>,
     /// There may be something to read.
     readable: bool,
     held: bool,
@@ -126,16 +143,27 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(stream: Stream, channel: Channel, peer: String, now: Millis) -> Self {
+    pub(super) fn new(
+        stream: Stream,
+        channel: Channel,
+        (peer, address): (String, Option<IpAddr>),
+        now: Millis,
+        gate: &Gate,
+    ) -> Self {
         Self {
             stream,
             peer,
+            address,
             channel,
+            trust: Trust::Unknown,
+            allowance: Allowance::new(now, gate),
             input: BytesMut::new(),
             output: BytesMut::from(&Preamble { channel }.encode()[..]),
             since: now,
-            opened: false,
             greeted: false,
+            opened: false,
+            throttled: false,
+            partial: None,
             readable: false,
             held: false,
             watches_writable: false,
@@ -152,7 +180,12 @@ impl Connection {
     }
 
     pub(super) fn wants_reading(&self) -> bool {
-        self.readable && !self.held
+        self.readable && !self.held && !self.throttled
+    }
+
+    /// Whether something waits to be sent.
+    pub(super) fn wants_writing(&self) -> bool {
+        !self.output.is_empty()
     }
 
     pub(super) fn is_closing(&self) -> bool {
@@ -168,10 +201,18 @@ impl Connection {
     pub(super) fn read(
         &mut self,
         conn: ConnId,
+        now: Millis,
+        gate: &mut Gate,
         scratch: &mut [u8],
         events: &mut VecDeque<Event>,
     ) -> Result<(), Gone> {
-        if self.held || !self.readable {
+        if self.held {
+            return Ok(());
+        }
+        if std::mem::take(&mut self.throttled) {
+            self.take_messages(conn, now, gate, events)?;
+        }
+        if self.throttled || !self.readable {
             return Ok(());
         }
         match self.stream.read(scratch) {
@@ -185,37 +226,98 @@ impl Connection {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             Err(_) => return Err(Gone::Quietly),
         }
-        self.take_messages(conn, events)
+        self.take_messages(conn, now, gate, events)
     }
 
-    fn take_messages(&mut self, conn: ConnId, events: &mut VecDeque<Event>) -> Result<(), Gone> {
-        if !self.opened {
+    fn take_messages(
+        &mut self,
+        conn: ConnId,
+        now: Millis,
+        gate: &mut Gate,
+        events: &mut VecDeque<Event>,
+    ) -> Result<(), Gone> {
+        if !self.greeted {
             let Some(bytes) = self.input.first_chunk::<{ preamble::BYTES }>() else { return Ok(()) };
             Preamble::check(*bytes, self.channel)?;
             self.input.advance(preamble::BYTES);
-            self.opened = true;
-            events.push_back(Event::Opened { conn, channel: self.channel, peer: self.peer.clone() });
-        }
-        while let Some(frame) = frame::take(&mut self.input, self.channel.frame_limit())? {
-            events.push_back(match self.channel {
-                Channel::Slave => Event::Slave(conn, slave::FromSlave::decode(frame)?),
-                Channel::File => Event::File(conn, file::FromSlave::decode(frame)?),
-                Channel::Import => Event::Tool(conn, import::FromTool::decode(frame)?),
-            });
             self.greeted = true;
+        }
+        let counted = self.address.is_some() && self.channel != Channel::File;
+        let mut taken = 0;
+        loop {
+            if counted && self.opened && self.input.len() > 4 && !self.allowance.spend(now, gate) {
+                self.throttled = true;
+                break;
+            }
+            let Some(frame) = frame::take(&mut self.input, self.channel.frame_limit())? else {
+                self.allowance.give_back();
+                break;
+            };
+            taken += 1;
+            self.take_frame(conn, gate, frame, events)?;
         }
         if self.input.is_empty() {
             // an idle connection keeps no buffer
             self.input = BytesMut::new();
+            self.partial = None;
+        } else if taken > 0 || self.throttled {
+            self.partial = Some(now);
+        } else {
+            self.partial.get_or_insert(now);
         }
+        Ok(())
+    }
+
+    fn take_frame(
+        &mut self,
+        conn: ConnId,
+        gate: &mut Gate,
+        frame: Frame,
+        events: &mut VecDeque<Event>,
+    ) -> Result<(), Gone> {
+        let message = match self.trust.take(gate, self.channel, self.address, frame) {
+            Ok(Taken::Message(frame)) => Some(frame),
+            Ok(Taken::Answer(answer)) => {
+                answer.encode(&mut self.output);
+                None
+            }
+            Ok(Taken::Admitted(name, first)) => {
+                self.opened = true;
+                let peer = self.peer.clone();
+                events.push_back(Event::Opened { conn, channel: self.channel, peer, name });
+                first
+            }
+            Err((refusal, reason)) => {
+                if let Some(refused) = self.trust.refusal(&reason) {
+                    refused.encode(&mut self.output);
+                }
+                return Err(Gone::Defect(refusal, reason));
+            }
+        };
+        let Some(frame) = message else { return Ok(()) };
+        events.push_back(match self.channel {
+            Channel::Slave => Event::Slave(conn, slave::FromSlave::decode(frame)?),
+            Channel::File => Event::File(conn, file::FromSlave::decode(frame)?),
+            Channel::Import => Event::Tool(conn, import::FromTool::decode(frame)?),
+        });
         Ok(())
     }
 
     /// Adds a message to what is to be sent.
     pub(super) fn send(&mut self, encode: impl FnOnce(&mut BytesMut)) {
-        if self.closing.is_none() {
-            encode(&mut self.output);
+        if self.closing.is_some() {
+            return;
         }
+        let start = self.output.len();
+        encode(&mut self.output);
+        if let Trust::Proven { session, .. } = &mut self.trust {
+            session.sealer.seal(&mut self.output, start);
+        }
+    }
+
+    /// Whether it proved a key that holds no more.
+    pub(super) fn is_revoked(&self, gate: &Gate) -> bool {
+        matches!(&self.trust, Trust::Proven { name, key, .. } if !gate.holds(name, key))
     }
 
     pub(super) fn close_when_flushed(&mut self, now: Millis) {
@@ -242,7 +344,8 @@ impl Connection {
         }
         let backlog = if self.channel == Channel::Import { TOOL_BACKLOG_BYTES } else { SEND_BACKLOG_BYTES };
         if self.output.len() > backlog {
-            return Err(Gone::Defect(format!("it does not read: {} bytes wait for it", self.output.len())));
+            let reason = format!("it does not read: {} bytes wait for it", self.output.len());
+            return Err(Gone::Defect(Refusal::NotReading, reason));
         }
         if self.output.is_empty() {
             self.output = BytesMut::new();
@@ -264,12 +367,21 @@ impl Connection {
     }
 
     /// Whether its time is up.
-    pub(super) fn overdue(&self, now: Millis) -> Option<Gone> {
+    pub(super) fn overdue(&self, now: Millis, gate: &Gate) -> Option<Gone> {
         if self.closing.is_some_and(|since| now.since(since) > LINGER) {
             return Some(Gone::Quietly);
         }
-        if !self.greeted && self.closing.is_none() && now.since(self.since) > HANDSHAKE {
-            return Some(Gone::Defect(format!("no whole first message within {} s", HANDSHAKE.0 / 1000)));
+        if self.closing.is_some() {
+            return None;
+        }
+        if !self.opened && now.since(self.since) > gate.handshake {
+            let reason = format!("no whole first message within {} s", gate.handshake.0 / 1000);
+            return Some(Gone::Defect(Refusal::TooSlow, reason));
+        }
+        let waits = |since: Millis| !self.held && !self.throttled && now.since(since) > FRAME_TIME;
+        if self.partial.is_some_and(waits) {
+            let reason = format!("a frame that is not whole after {} s", FRAME_TIME.0 / 1000);
+            return Some(Gone::Defect(Refusal::TooSlow, reason));
         }
         None
     }

@@ -1,7 +1,7 @@
 //! Listening sockets: TCP for slaves and files, a Unix socket for the administrator's tools.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use mio::event::Source;
@@ -29,14 +29,15 @@ pub struct Listener {
 
 impl Listener {
     /// Listens for `channel` on an address; more than one socket where the address stands for more. Addresses that
-    /// other machines can reach need `open`: there is no authentication without keys. The error is for people.
+    /// other machines can reach need `open`: slaves have keys, or the network is trusted. The error is for people.
     pub fn bind(address: &Address, channel: Channel, open: bool) -> Result<Vec<Self>, String> {
         let sockets: Vec<SocketAddr> = match address {
             Address::Path(path) => return Self::bind_path(path, channel).map(|listener| vec![listener]),
             Address::Any(port) if open => return Self::bind_any(*port, channel),
             Address::Any(port) => {
                 log::warn!(
-                    "{address}: only this machine's own programs can connect; --insecure opens it to others"
+                    "{address}: only this machine's own programs can connect; 'piw-master --add-slave NAME' makes a key for \
+                     a slave of another machine, and once there is one this opens to all"
                 );
                 vec![(Ipv4Addr::LOCALHOST, *port).into(), (Ipv6Addr::LOCALHOST, *port).into()]
             }
@@ -44,8 +45,9 @@ impl Listener {
                 let (sockets, outside) = resolve(host, *port)?;
                 if outside && !open {
                     return Err(format!(
-                        "{address} can be reached from other machines, and slaves are not authenticated: use a \
-                         loopback address (with ssh or WireGuard before it), or --insecure on a network you trust"
+                        "{address} can be reached from other machines, and no slave has a key: make one with \
+                         --add-slave NAME, use a loopback address (with ssh or WireGuard before it), or --insecure \
+                         on a network you trust"
                     ));
                 }
                 sockets
@@ -118,14 +120,16 @@ impl Listener {
         }
     }
 
-    /// The next connection, if one waits, and where it comes from.
-    pub(super) fn accept(&self) -> io::Result<Option<(Stream, String)>> {
+    /// The next connection, if one waits, and where it comes from: for people, and as an address.
+    pub(super) fn accept(&self) -> io::Result<Option<(Stream, String, Option<IpAddr>)>> {
         match &self.socket {
             Socket::Tcp(socket) => Ok(waiting(socket.accept())?.map(|(stream, address)| {
                 // answers are small and wanted at once
                 let _ = stream.set_nodelay(true);
+                // without it a peer that lost its power is only noticed by its silence
+                let _ = crate::tcp::watch(&stream);
                 let peer = SocketAddr::new(address.ip().to_canonical(), address.port());
-                (Stream::Tcp(stream), peer.to_string())
+                (Stream::Tcp(stream), peer.to_string(), Some(peer.ip()))
             })),
             Socket::Unix(socket, _) => {
                 let Some((stream, _)) = waiting(socket.accept())? else { return Ok(None) };
@@ -134,7 +138,7 @@ impl Listener {
                 if credentials.uid() != 0 && credentials.uid() != nix::unistd::geteuid().as_raw() {
                     return Err(io::Error::other(format!("{peer} may not use this socket")));
                 }
-                Ok(Some((Stream::Unix(stream), peer)))
+                Ok(Some((Stream::Unix(stream), peer, None)))
             }
             Socket::Closed => Ok(None),
         }

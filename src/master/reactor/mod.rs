@@ -6,24 +6,30 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::net::IpAddr;
 use std::time::Instant;
 
 use mio::{Events, Interest, Poll, Token};
 
 use super::event::{ConnId, Effect, Event, Message, Out, Ticket};
 use super::farm::Farm;
+use super::refusals::Refusal;
 use crate::domain::Millis;
+use crate::keyfile::Keys;
 use crate::wire::Channel;
 
 pub mod address;
 mod connection;
+pub mod gate;
 mod listener;
 mod signals;
 pub mod threads;
 
 use connection::{Connection, Gone};
+use gate::Gate;
 pub use listener::Listener;
 pub use signals::Signals;
+use signals::Wish;
 use threads::{Reply, Threads};
 
 const SIGNALS: Token = Token(0);
@@ -54,6 +60,7 @@ pub struct Reactor {
     connections: HashMap<ConnId, Connection>,
     next_connection: u64,
     max_connections: usize,
+    gate: Gate,
     /// Connections that may have more to read than one turn takes.
     ready: VecDeque<ConnId>,
     /// Connections with something to send.
@@ -76,6 +83,7 @@ impl Reactor {
         threads: Threads,
         farm: Farm,
         max_connections: usize,
+        gate: Gate,
     ) -> io::Result<Self> {
         for (index, listener) in listeners.iter_mut().enumerate() {
             poll.registry().register(listener, Token(FIRST_LISTENER + index), Interest::READABLE)?;
@@ -94,6 +102,7 @@ impl Reactor {
             connections: HashMap::new(),
             next_connection: FIRST_CONNECTION,
             max_connections,
+            gate,
             ready: VecDeque::new(),
             dirty: Vec::new(),
             events: VecDeque::new(),
@@ -151,7 +160,11 @@ impl Reactor {
     }
 
     fn take_signals(&mut self) {
-        while self.signals.take() {
+        while let Some(wish) = self.signals.take() {
+            if wish == Wish::ReadKeys {
+                self.threads.read_keys();
+                continue;
+            }
             self.signals_seen += 1;
             let event = if self.signals_seen == 1 { Event::Drain } else { Event::Stop };
             self.handle(event);
@@ -169,6 +182,10 @@ impl Reactor {
                 Reply::Disk(answer) => Event::Disk(answer),
                 Reply::Page(answer) => Event::Page(answer),
                 Reply::Looked(ticket, answer) => Event::Looked(ticket, answer),
+                Reply::Keys(keys) => {
+                    self.take_keys(keys);
+                    continue;
+                }
             };
             self.handle(event);
         }
@@ -184,7 +201,7 @@ impl Reactor {
                 let Some(listener) = self.listeners.get(index) else { break };
                 let channel = listener.channel;
                 match listener.accept() {
-                    Ok(Some((stream, peer))) => self.adopt(stream, channel, peer),
+                    Ok(Some((stream, peer, address))) => self.adopt(stream, channel, peer, address),
                     Ok(None) => break,
                     Err(error) => {
                         // perhaps for want of descriptors; the poll will not say again that others wait
@@ -197,12 +214,23 @@ impl Reactor {
         }
     }
 
-    fn adopt(&mut self, mut stream: connection::Stream, channel: Channel, peer: String) {
-        if self.connections.len() >= self.max_connections {
-            log::warn!(
-                "{peer}: closed at once: {} connections are open, which is the limit",
-                self.max_connections
-            );
+    fn adopt(
+        &mut self,
+        mut stream: connection::Stream,
+        channel: Channel,
+        peer: String,
+        address: Option<IpAddr>,
+    ) {
+        let full = self.connections.len() >= self.max_connections;
+        let entered = address.is_none_or(|address| self.gate.enter(address));
+        if full || !entered {
+            let (limit, whose) = match full {
+                true => (self.max_connections, ""),
+                false => (self.gate.per_address(), " from its address"),
+            };
+            log::warn!("{peer}: closed at once: {limit} connections{whose} are open, which is the limit");
+            address.into_iter().for_each(|address| self.gate.leave(address));
+            self.handle(Event::Refused(Refusal::TooMany));
             return;
         }
         let conn = ConnId(self.next_connection);
@@ -211,9 +239,10 @@ impl Reactor {
             self.poll.registry().register(&mut stream, Token(conn.0 as usize), Interest::READABLE)
         {
             log::warn!("{peer}: cannot be watched: {error}");
+            address.into_iter().for_each(|address| self.gate.leave(address));
             return;
         }
-        let mut connection = Connection::new(stream, channel, peer, self.now());
+        let mut connection = Connection::new(stream, channel, (peer, address), self.now(), &self.gate);
         connection.readable_now();
         self.connections.insert(conn, connection);
         self.ready.push_back(conn);
@@ -222,10 +251,14 @@ impl Reactor {
 
     /// Reads every ready connection once, and the events of what came.
     fn read(&mut self) {
+        let now = self.now();
         for _ in 0..self.ready.len() {
             let Some(conn) = self.ready.pop_front() else { return };
             let Some(connection) = self.connections.get_mut(&conn) else { continue };
-            let outcome = connection.read(conn, &mut self.scratch, &mut self.events);
+            let outcome = connection.read(conn, now, &mut self.gate, &mut self.scratch, &mut self.events);
+            if connection.wants_writing() {
+                self.dirty.push(conn);
+            }
             let again = outcome.is_ok() && connection.wants_reading();
             if again {
                 self.ready.push_back(conn);
@@ -246,11 +279,14 @@ impl Reactor {
     fn end_connection(&mut self, conn: ConnId, gone: Gone) {
         let now = self.now();
         match (self.connections.get_mut(&conn), gone) {
-            (Some(connection), Gone::Defect(reason)) if !connection.opened && !connection.is_closing() => {
-                log::warn!("{}: dropped: {reason}", connection.peer);
+            (Some(connection), Gone::Defect(refusal, reason))
+                if !connection.opened && !connection.is_closing() =>
+            {
+                log::warn!("{}: dropped: {reason} [{}]", connection.peer, refusal.name());
                 connection.close_when_flushed(now);
                 self.ready.push_back(conn);
                 self.dirty.push(conn);
+                self.handle(Event::Refused(refusal));
             }
             (_, gone) => self.drop_connection(conn, gone),
         }
@@ -258,12 +294,30 @@ impl Reactor {
 
     fn drop_connection(&mut self, conn: ConnId, gone: Gone) {
         let Some(mut connection) = self.connections.remove(&conn) else { return };
-        if let Gone::Defect(reason) = gone {
-            log::warn!("{}: dropped: {reason}", connection.peer);
-        }
         let _ = self.poll.registry().deregister(&mut connection.stream);
+        connection.address.into_iter().for_each(|address| self.gate.leave(address));
+        if let Gone::Defect(refusal, reason) = gone {
+            log::warn!("{}: dropped: {reason} [{}]", connection.peer, refusal.name());
+            self.handle(Event::Refused(refusal));
+        }
         if connection.opened {
             self.handle(Event::Closed(conn));
+        }
+    }
+
+    /// Other keys hold: who proved one that holds no more is dropped.
+    fn take_keys(&mut self, keys: Result<Keys, String>) {
+        match keys {
+            Ok(keys) => {
+                log::warn!("the keys were read again: {} slaves have one", keys.len());
+                self.gate.set_keys(keys);
+            }
+            Err(reason) => return log::error!("{reason}; the keys read before stay in force"),
+        }
+        let revoked = self.connections.iter().filter(|(_, c)| c.is_revoked(&self.gate));
+        let revoked: Vec<ConnId> = revoked.map(|(conn, _)| *conn).collect();
+        for conn in revoked {
+            self.drop_connection(conn, Gone::Defect(Refusal::Revoked, "its key was revoked".to_owned()));
         }
     }
 
@@ -335,11 +389,12 @@ impl Reactor {
     fn tick(&mut self) {
         let now = self.now();
         self.accepting.append(&mut self.accept_again);
+        self.ready.extend(self.connections.iter().filter(|(_, c)| c.throttled).map(|(conn, _)| *conn));
         self.handle(Event::Tick);
         let overdue: Vec<(ConnId, Gone)> = self
             .connections
             .iter()
-            .filter_map(|(conn, c)| c.overdue(now).map(|gone| (*conn, gone)))
+            .filter_map(|(conn, c)| c.overdue(now, &self.gate).map(|gone| (*conn, gone)))
             .collect();
         for (conn, gone) in overdue {
             self.drop_connection(conn, gone);
@@ -368,7 +423,7 @@ impl Reactor {
                         interest,
                     )
                 {
-                    self.drop_connection(conn, Gone::Defect(error.to_string()));
+                    self.drop_connection(conn, Gone::Defect(Refusal::Protocol, error.to_string()));
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT as something to read, instead of something that interrupts.
+//! SIGTERM, SIGINT and SIGHUP as something to read, instead of something that interrupts.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -9,7 +9,16 @@ use mio::{Interest, Registry, Token};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-/// The signals that ask the master to stop.
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// To stop.
+    Stop,
+    /// To read the keys of slaves again.
+    ReadKeys,
+}
+
+/// The signals that ask something of the master.
 pub struct Signals(SignalFd);
 
 impl Signals {
@@ -19,13 +28,15 @@ impl Signals {
         let mut set = SigSet::empty();
         set.add(Signal::SIGTERM);
         set.add(Signal::SIGINT);
+        set.add(Signal::SIGHUP);
         set.thread_block()?;
         Ok(Self(SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?))
     }
 
-    /// Whether a signal came; asked until none did.
-    pub(super) fn take(&mut self) -> bool {
-        matches!(self.0.read_signal(), Ok(Some(_)))
+    /// What a signal that came asks for; called until there is none.
+    pub(super) fn take(&mut self) -> Option<Wish> {
+        let signal = self.0.read_signal().ok()??;
+        Some(if signal.ssi_signo == Signal::SIGHUP as u32 { Wish::ReadKeys } else { Wish::Stop })
     }
 }
 

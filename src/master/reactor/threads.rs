@@ -21,6 +21,7 @@ use super::super::query::{Answer, Query, Swept};
 use super::super::seraph::{OracleId, Seraph};
 use super::super::worker::Worker;
 use super::super::writer::{self, FileWriter};
+use crate::keyfile::Keys;
 
 /// Connections to the database, and threads that use them: more than the server's cores gain nothing.
 pub const ORACLES: usize = 4;
@@ -47,6 +48,8 @@ pub enum Reply {
     Page(PageAnswer),
     /// The cloud gazer.
     Looked(Ticket, LookAnswer),
+    /// The keys of slaves were read again.
+    Keys(Result<Keys, String>),
 }
 
 /// The way back to the reactor.
@@ -74,6 +77,7 @@ pub struct Threads {
     writer: Worker<DiskRequest>,
     scribe: Worker<PageRequest>,
     gazer: Worker<(Ticket, Vec<LookUp>)>,
+    keys: Worker<()>,
     replies: Receiver<Reply>,
     taken: VecDeque<Reply>,
     trouble: Arc<Trouble>,
@@ -111,6 +115,7 @@ impl Threads {
         pool: &Pool,
         output: PathBuf,
         spool: PathBuf,
+        keys: PathBuf,
         gazer: impl Fn() -> CloudGazer + Send + 'static,
     ) -> io::Result<Self> {
         let (sender, replies) = channel();
@@ -140,6 +145,14 @@ impl Threads {
             index_scribe::failed,
             move |answer| back.say(Reply::Page(answer)),
         )?;
+        let back = way.clone();
+        let keys = Worker::start(
+            "key-reader",
+            || (),
+            move |(): &mut (), (), answer: &mut dyn FnMut(_)| answer(Keys::read_if_there(&keys)),
+            |()| vec![Err("an error in reading the keys; see the log".to_owned())],
+            move |keys| back.say(Reply::Keys(keys)),
+        )?;
         let back = way;
         let gazer = Worker::start(
             "cloud-gazer",
@@ -159,6 +172,7 @@ impl Threads {
             writer,
             scribe,
             gazer,
+            keys,
             replies,
             taken: VecDeque::new(),
             trouble,
@@ -196,6 +210,11 @@ impl Threads {
 
     pub(super) fn look(&self, ticket: Ticket, wanted: Vec<LookUp>) {
         self.gazer.send((ticket, wanted));
+    }
+
+    /// Has the keys of slaves read again.
+    pub(super) fn read_keys(&self) {
+        self.keys.send(());
     }
 
     /// The waker fired.

@@ -20,7 +20,7 @@ use bench::Bench;
 use helper::{Helpers, Report};
 
 use super::builder::{Job, Settings, tree};
-use super::link::Link;
+use super::link::{self, Link};
 use super::session::{self, Identity, Session};
 use super::transfer::{self, Transfer};
 use crate::domain::Millis;
@@ -45,6 +45,8 @@ pub struct Options {
     pub slave_port: u16,
     /// Port of the file channel.
     pub file_port: u16,
+    /// The key that the master knows this slave by, if it has one.
+    pub key: Option<link::Identity>,
     /// How to build.
     pub settings: Settings,
     /// What HELLO says.
@@ -112,8 +114,8 @@ impl Shell {
             session_effects: Vec::new(),
             transfer: Transfer::new(options.seed.rotate_left(32)),
             transfer_effects: Vec::new(),
-            control: Link::new(Channel::Slave),
-            file: Link::new(Channel::File),
+            control: Link::new(Channel::Slave, options.key.clone()),
+            file: Link::new(Channel::File, options.key.clone()),
             log_sent: false,
             chunk_sent: false,
             bench: Bench::new(),

@@ -165,7 +165,7 @@ impl World {
         self.connections += 1;
         let conn = ConnId(self.connections);
         self.owners.insert(conn, owner);
-        self.put(Event::Opened { conn, channel, peer: "192.0.2.1:5".to_owned() });
+        self.put(Event::Opened { conn, channel, peer: "192.0.2.1:5".to_owned(), name: None });
         conn
     }
 
