@@ -7,11 +7,13 @@ use clap::Parser;
 use piwheels::config::{Duration, Size};
 use piwheels::domain::Millis;
 use piwheels::logging;
+use piwheels::master::file_juggler::window::LEAST_CHUNK;
 use piwheels::master::limits::Limits;
 use piwheels::master::reactor::address::Address;
 use piwheels::master::slave_keys;
 use piwheels::master::start::{self, Settings};
 use piwheels::options::{Common, Failure};
+use piwheels::wire::limits::CHUNK_BYTES;
 
 /// The database counts leases in seconds; over a day, the job of a slave that is lost waits longer than anybody will.
 const SHORTEST_LEASE: Duration = Duration::secs(1);
@@ -76,6 +78,18 @@ struct Options {
     /// The longest log of one build (default: 8M)
     #[arg(long, value_name = "SIZE")]
     max_log: Option<Size>,
+    /// The most of one file that is asked for and not yet on disk (default: 16M)
+    #[arg(long, value_name = "SIZE")]
+    transfer_window: Option<Size>,
+    /// The same of all files together (default: 64M)
+    #[arg(long, value_name = "SIZE")]
+    transfer_memory: Option<Size>,
+    /// The largest piece of a file that is asked for at once, 16K to 256K (default: 256K)
+    #[arg(long, value_name = "SIZE")]
+    chunk: Option<Size>,
+    /// How long a slave that is connected may bring nothing of a file (default: 15m)
+    #[arg(long, value_name = "DURATION")]
+    transfer_patience: Option<Duration>,
     /// The largest file that is taken in (default: 2G)
     #[arg(long, value_name = "SIZE")]
     max_wheel: Option<Size>,
@@ -139,9 +153,35 @@ fn run(options: Options) -> Result<(), Failure> {
             ),
             lease: Millis(lease.0.as_millis() as u64),
             log_bytes: config.value(options.max_log, "max-log", Size(standard.log_bytes))?.0,
+            transfer_window: config
+                .value(options.transfer_window, "transfer-window", Size(standard.transfer_window))?
+                .0,
+            transfer_memory: config
+                .value(options.transfer_memory, "transfer-memory", Size(standard.transfer_memory))?
+                .0,
+            chunk: config.value(options.chunk, "chunk", Size(standard.chunk))?.0,
+            transfer_patience: Millis(
+                config
+                    .value(
+                        options.transfer_patience,
+                        "transfer-patience",
+                        Duration::secs(standard.transfer_patience.0 / 1000),
+                    )?
+                    .0
+                    .as_millis() as u64,
+            ),
             wheel_bytes: config.value(options.max_wheel, "max-wheel", Size(standard.wheel_bytes))?.0,
         },
     };
+    let limits = &settings.limits;
+    if !(LEAST_CHUNK..=CHUNK_BYTES as u64).contains(&limits.chunk) {
+        return Err(Failure::usage("--chunk must be between 16K and 256K"));
+    }
+    if limits.transfer_window < 2 * limits.chunk || limits.transfer_memory < limits.transfer_window {
+        return Err(Failure::usage(
+            "--transfer-window must be two chunks at least, and --transfer-memory a window at least",
+        ));
+    }
     start::run(&settings).map_err(failure)
 }
 

@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::query::{Answer, Query, RewriteOrder, Wanted};
 use super::refusals::Refusal;
+use crate::domain::ranges::RangeSet;
 use crate::domain::{BuildId, ProjectName, Sha256};
 use crate::wire::{Channel, file, import, slave};
 
@@ -110,8 +111,9 @@ pub enum Message {
 pub enum DiskRequest {
     /// Append to a build's log, at an offset in it; offset 0 begins it anew. Answer: [`DiskAnswer::LogWritten`].
     Log(BuildId, u64, Bytes),
-    /// Begin a file of this size in the spool. No answer; a failure shows at the first write.
-    Open(TransferId, u64),
+    /// Begin a file in the spool, or go on with what is there of it. Answer: [`DiskAnswer::Opened`] or
+    /// [`DiskAnswer::TransferFailed`].
+    Open(TransferId, Part),
     /// Write and digest a piece. Answer: [`DiskAnswer::Written`] or [`DiskAnswer::TransferFailed`].
     Write(TransferId, u64, Bytes),
     /// Every byte was written: check it. Answer: [`DiskAnswer::Checked`] or [`DiskAnswer::TransferFailed`].
@@ -125,9 +127,26 @@ pub enum DiskRequest {
     DiscardLog(BuildId),
 }
 
+/// Which file a transfer brings: the same after a restart of the master.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The build.
+    pub build: BuildId,
+    /// Which file of it.
+    pub index: u16,
+    /// Bytes.
+    pub size: u64,
+    /// Their digest, which also names the file in the spool.
+    pub sha256: Sha256,
+}
+
 /// What a file must be.
 #[derive(Clone, Debug)]
 pub struct Expected {
+    /// The build that it is of.
+    pub build: BuildId,
+    /// Which file of it.
+    pub index: u16,
     /// File name, a sound wheel's.
     pub filename: String,
     /// Bytes.
@@ -175,6 +194,8 @@ pub struct PlacedFile {
 pub enum DiskAnswer {
     /// As many bytes of a build's log were written (or lost: the log is then short, and says so).
     LogWritten(BuildId, u64),
+    /// The file is begun; these bytes of it are there already, and were found to be what was written.
+    Opened(TransferId, RangeSet),
     /// A piece was written: offset and length.
     Written(TransferId, u64, u64),
     /// A transfer's file cannot be written or read.
@@ -339,6 +360,13 @@ impl Out {
     /// Closes a connection: for a defect of the peer, or for no fault.
     pub fn close(&mut self, conn: ConnId, defect: Option<String>) {
         self.effects.push(Effect::Close(conn, defect));
+    }
+}
+
+impl Expected {
+    /// Which file it is.
+    pub fn part(&self) -> Part {
+        Part { build: self.build, index: self.index, size: self.size, sha256: self.sha256 }
     }
 }
 

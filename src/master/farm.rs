@@ -75,13 +75,13 @@ impl Farm {
     pub fn new(started: Millis, limits: Limits, index_url: String, abis: &[Abi], seed: [u8; 32]) -> Self {
         Self {
             housekeeping: Housekeeping::new(started, limits.lease),
+            juggler: FileJuggler::new(&limits),
             limits,
             index_url,
             secrets: Secrets { seed, drawn: 0 },
             abis: built_for(abis),
             slaves: SlaveDriver::default(),
             architect: Architect::default(),
-            juggler: FileJuggler::default(),
             publisher: Publisher::default(),
             chase: MrChase::default(),
             pages: Pages::default(),
@@ -146,7 +146,7 @@ impl Farm {
             Event::Stop => self.stop(now, out),
             Event::Tick => self.tick(now, out),
         }
-        self.steps(out);
+        self.steps(now, out);
         self.end(now, out);
     }
 
@@ -521,8 +521,9 @@ impl Farm {
         match answer {
             DiskAnswer::LogWritten(build, bytes) => self.slaves.log_written(build, bytes, out),
             DiskAnswer::Written(id, offset, length) => {
-                self.juggler.written(id, offset, length, &mut out.effects);
+                self.juggler.written(now, id, offset, length, &mut out.effects);
             }
+            DiskAnswer::Opened(id, have) => self.juggler.ready(now, id, have, &mut out.effects),
             DiskAnswer::TransferFailed(id, reason) => self.publisher.transfer_failed(now, id, &reason, out),
             DiskAnswer::Checked(id, checked) => self.publisher.checked(id, checked, out),
             DiskAnswer::Placed(build, placed) => self.publisher.placed(now, build, placed, out),
@@ -530,7 +531,7 @@ impl Farm {
     }
 
     /// Carries out what the publisher wants of the slaves and the juggler.
-    fn steps(&mut self, out: &mut Out) {
+    fn steps(&mut self, now: Millis, out: &mut Out) {
         for step in std::mem::take(&mut self.publisher.steps) {
             match step {
                 Step::Fetch(build, index, transfer) => {
@@ -539,7 +540,7 @@ impl Farm {
                         None => {
                             let Some(expected) = self.publisher.expected(transfer) else { continue };
                             let key = self.secrets.draw();
-                            self.juggler.expect(transfer, key, expected, &mut out.effects);
+                            self.juggler.expect(now, transfer, key, expected, &mut out.effects);
                             key
                         }
                     };

@@ -4,36 +4,49 @@
 //! ranges; not what a build is, no socket, no file, no clock.
 //!
 //! ```text
-//!  expect ► waiting ──HELLO──► fetching ──every byte written──► checking ──► verdict
-//!              ▲                  │                                 │
-//!              └─connection lost──┘  disk failed, wrong digest ► failed: dropped, the publisher expects it anew
+//!  expect ► opening ─Opened─► waiting ──HELLO──► fetching ──every byte written──► checking ──► verdict
+//!                               ▲                  │                                 │
+//!                               └─connection lost──┘  disk failed, wrong digest ► failed: dropped, expected anew
+//!                                                     nothing comes for long ► lost in transfer
 //! ```
 //!
-//! Memory is bounded: bytes that are asked for or not yet written are at most [`TRANSFER_WINDOW_BYTES`] per transfer
-//! and, over all, [`ALL_WINDOWS_BYTES`] and one chunk for each transfer, so the writer's queue cannot grow past that.
-//! Every transfer with a connection has one chunk under way at least: slow peers cannot keep the others waiting.
+//! Memory is bounded: bytes that are asked for or not yet written are, but for one chunk, at most the transfer's window
+//! ([`window::Window`]), its share of `transfer_memory` among those that are fetched, and over all `transfer_memory` and
+//! one chunk for each transfer: the writer's queue cannot grow past that, and a slow disk slows the asking. Every
+//! transfer with a connection has one chunk under way at least: slow peers cannot keep the others waiting. Bytes that
+//! become free go round: first to those that wait.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 
 use super::event::{ConnId, DiskRequest, Effect, Expected, Message, TransferId};
-use super::limits::{ALL_WINDOWS_BYTES, FILE_IDLE, FILE_SILENCE, TRANSFER_WINDOW_BYTES};
+use super::limits::{FETCHES, FILE_IDLE, FILE_SILENCE, FRUITLESS_TRIES, Limits};
 use crate::domain::Millis;
 use crate::domain::ranges::RangeSet;
 use crate::wire::file::{FromSlave, ToSlave};
-use crate::wire::limits::CHUNK_BYTES;
+
+pub mod window;
+
+use window::{Bounds, Window};
 
 /// What a slave must name to deliver a file: random, known to it alone.
 pub type TransferKey = [u8; 16];
 
 /// All transfers and the file connections.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct FileJuggler {
+    bounds: Bounds,
+    memory: u64,
+    patience: Millis,
     transfers: HashMap<TransferId, Transfer>,
     keys: HashMap<TransferKey, TransferId>,
     conns: HashMap<ConnId, Conn>,
     /// Bytes asked for or unwritten, over all transfers.
     in_flight: u64,
+    /// Transfers with a connection.
+    active: u64,
+    /// Those that would ask for more if the memory of all were not taken, in the order of their turn.
+    waiting: VecDeque<TransferId>,
 }
 
 #[derive(Debug)]
@@ -46,43 +59,109 @@ struct Conn {
 }
 
 #[derive(Debug)]
+struct Asked {
+    range: Range<u64>,
+    at: Millis,
+}
+
+#[derive(Debug)]
 struct Transfer {
     key: TransferKey,
     expected: Expected,
-    /// Not yet asked for on the current connection.
-    missing: RangeSet,
+    window: Window,
+    /// Not yet asked for on the current connection; unknown until the disk has said what is there.
+    missing: Option<RangeSet>,
     /// Asked for, in order, and not yet come.
-    asked: VecDeque<Range<u64>>,
+    asked: VecDeque<Asked>,
     /// Come, and not yet written.
     unwritten: u64,
     /// On disk.
     written: RangeSet,
     conn: Option<ConnId>,
+    /// It waits for its turn.
+    waits: bool,
+    /// When something of it last came to the disk, or its slave was not there.
+    progress: Millis,
+    /// Connections that broke since.
+    fruitless: u32,
+    /// The last one was silent.
+    silent: bool,
 }
 
 impl Transfer {
     fn in_flight(&self) -> u64 {
-        self.unwritten + self.asked.iter().map(|r| r.end - r.start).sum::<u64>()
+        self.unwritten + self.asked.iter().map(|a| a.range.end - a.range.start).sum::<u64>()
     }
 }
 
 impl FileJuggler {
+    /// Bounded by these.
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            bounds: Bounds { window: limits.transfer_window, chunk: limits.chunk },
+            memory: limits.transfer_memory,
+            patience: limits.transfer_patience,
+            transfers: HashMap::new(),
+            keys: HashMap::new(),
+            conns: HashMap::new(),
+            in_flight: 0,
+            active: 0,
+            waiting: VecDeque::new(),
+        }
+    }
+
     /// A slave will send this file under this key; `size` is 1 at least.
-    pub fn expect(&mut self, id: TransferId, key: TransferKey, expected: Expected, out: &mut Vec<Effect>) {
+    pub fn expect(
+        &mut self,
+        now: Millis,
+        id: TransferId,
+        key: TransferKey,
+        expected: Expected,
+        out: &mut Vec<Effect>,
+    ) {
         debug_assert!(expected.size > 0, "sizes are checked when the build is offered");
-        out.push(Effect::Disk(DiskRequest::Open(id, expected.size)));
-        let missing = RangeSet::of(0..expected.size);
+        out.push(Effect::Disk(DiskRequest::Open(id, expected.part())));
         let transfer = Transfer {
             key,
             expected,
-            missing,
+            window: Window::new(self.bounds),
+            missing: None,
             asked: VecDeque::new(),
             unwritten: 0,
             written: RangeSet::new(),
             conn: None,
+            waits: false,
+            progress: now,
+            fruitless: 0,
+            silent: false,
         };
         self.keys.insert(key, id);
         self.transfers.insert(id, transfer);
+    }
+
+    /// The disk is ready for a transfer, and has these bytes of it from before.
+    pub fn ready(&mut self, now: Millis, id: TransferId, have: RangeSet, out: &mut Vec<Effect>) {
+        let Some(transfer) = self.transfers.get_mut(&id) else { return };
+        if transfer.missing.is_some() {
+            return;
+        }
+        let size = transfer.expected.size;
+        let mut missing = RangeSet::of(0..size);
+        have.iter().for_each(|range| missing.remove(range.clone()));
+        if have.bytes() > 0 {
+            log::info!(
+                "{}: {} of {size} bytes are there from before",
+                transfer.expected.filename,
+                have.bytes()
+            );
+        }
+        (transfer.missing, transfer.written, transfer.progress) = (Some(missing), have, now);
+        if transfer.written.bytes() >= size {
+            out.push(Effect::Disk(DiskRequest::Check(id, transfer.expected.clone())));
+            self.finished(id, out);
+        } else {
+            self.pump(now, id, out);
+        }
     }
 
     /// The key of a transfer that is expected already.
@@ -95,8 +174,14 @@ impl FileJuggler {
         let Some(transfer) = self.transfers.remove(&id) else { return };
         self.in_flight -= transfer.in_flight();
         self.keys.remove(&transfer.key);
+        if transfer.conn.is_some() {
+            self.active -= 1;
+        }
         if let Some(conn) = transfer.conn.and_then(|c| self.conns.get_mut(&c)) {
             conn.transfer = None;
+        }
+        if transfer.waits {
+            self.waiting.retain(|waiting| *waiting != id);
         }
     }
 
@@ -123,10 +208,15 @@ impl FileJuggler {
 
     fn detach(&mut self, id: TransferId) {
         let Some(transfer) = self.transfers.get_mut(&id) else { return };
-        transfer.conn = None;
-        for range in transfer.asked.drain(..) {
-            self.in_flight -= range.end - range.start;
-            transfer.missing.insert(range);
+        if transfer.conn.take().is_some() {
+            self.active -= 1;
+            transfer.fruitless += 1;
+        }
+        for asked in transfer.asked.drain(..) {
+            self.in_flight -= asked.range.end - asked.range.start;
+            if let Some(missing) = &mut transfer.missing {
+                missing.insert(asked.range);
+            }
         }
     }
 
@@ -147,77 +237,123 @@ impl FileJuggler {
                 }
                 let id = *self.keys.get(&key).ok_or("HELLO for a transfer that is not expected")?;
                 state.transfer = Some(id);
-                self.attach(id, conn, out);
+                self.attach(now, id, conn, out);
                 Ok(())
             }
             FromSlave::Chunk { offset, data } => {
                 let id = state.transfer.ok_or("CHUNK outside a transfer")?;
                 let transfer = self.transfers.get_mut(&id).ok_or("CHUNK outside a transfer")?;
-                let range = offset..offset.saturating_add(data.len() as u64);
-                if transfer.asked.front() != Some(&range) {
-                    return Err(format!("CHUNK {range:?} was not asked for, or not next"));
+                let length = data.len() as u64;
+                let range = offset..offset.saturating_add(length);
+                match transfer.asked.pop_front() {
+                    Some(asked) if asked.range == range => transfer.window.came(now, asked.at, length),
+                    other => {
+                        transfer.asked.extend(other);
+                        transfer.asked.rotate_right(1.min(transfer.asked.len()));
+                        return Err(format!("CHUNK {range:?} was not asked for, or not next"));
+                    }
                 }
-                transfer.asked.pop_front();
-                transfer.unwritten += data.len() as u64;
+                transfer.unwritten += length;
                 out.push(Effect::Disk(DiskRequest::Write(id, offset, data.into_bytes())));
+                // the window may have grown
+                self.pump(now, id, out);
                 Ok(())
             }
         }
     }
 
     /// Gives a transfer its connection; one that had it before is closed, for the slave has come back.
-    fn attach(&mut self, id: TransferId, conn: ConnId, out: &mut Vec<Effect>) {
+    fn attach(&mut self, now: Millis, id: TransferId, conn: ConnId, out: &mut Vec<Effect>) {
         if let Some(old) = self.transfers.get(&id).and_then(|t| t.conn) {
             self.conns.remove(&old);
             self.detach(id);
             out.push(Effect::Close(old, None));
         }
-        if let Some(transfer) = self.transfers.get_mut(&id) {
-            transfer.conn = Some(conn);
-            if transfer.written.bytes() == transfer.expected.size {
-                // the DONE of the last connection may not have been heard
-                self.finished(id, out);
-                return;
-            }
+        let Some(transfer) = self.transfers.get_mut(&id) else { return };
+        transfer.conn = Some(conn);
+        let silent = std::mem::take(&mut transfer.silent);
+        transfer.window.restart(silent);
+        self.active += 1;
+        if transfer.written.bytes() == transfer.expected.size {
+            // the DONE of the last connection may not have been heard
+            self.finished(id, out);
+            return;
         }
-        self.pump(id, out);
+        self.pump(now, id, out);
     }
 
     /// Asks for as much as the windows allow.
-    fn pump(&mut self, id: TransferId, out: &mut Vec<Effect>) {
+    fn pump(&mut self, now: Millis, id: TransferId, out: &mut Vec<Effect>) {
         let Some(transfer) = self.transfers.get_mut(&id) else { return };
-        let Some(conn) = transfer.conn else { return };
-        let mut mine = transfer.in_flight();
+        let (Some(conn), Some(missing)) = (transfer.conn, &mut transfer.missing) else { return };
+        let chunk = transfer.window.chunk();
+        let share = self.memory / self.active.max(1);
+        let most = transfer.window.bytes().min(share);
+        let mut mine =
+            transfer.unwritten + transfer.asked.iter().map(|a| a.range.end - a.range.start).sum::<u64>();
         // a transfer always has one chunk under way, so that slow peers cannot keep all others waiting
-        while mine < TRANSFER_WINDOW_BYTES && (self.in_flight < ALL_WINDOWS_BYTES || mine == 0) {
-            let Some(range) = transfer.missing.take_first(CHUNK_BYTES as u64) else { break };
+        while (mine < most || mine == 0) && transfer.asked.len() < FETCHES {
+            if self.in_flight + chunk > self.memory && mine > 0 {
+                if !transfer.waits && !missing.is_empty() {
+                    transfer.waits = true;
+                    self.waiting.push_back(id);
+                }
+                return;
+            }
+            let Some(range) = missing.take_first(chunk) else { break };
             let length = range.end - range.start;
             mine += length;
             self.in_flight += length;
             let fetch = ToSlave::Fetch { offset: range.start, length: length as u32 };
             out.push(Effect::Send(conn, Message::File(fetch)));
-            transfer.asked.push_back(range);
+            transfer.asked.push_back(Asked { range, at: now });
+        }
+    }
+
+    /// Memory became free: those that wait have their turns before whoever freed it.
+    fn share_out(&mut self, now: Millis, out: &mut Vec<Effect>) {
+        for _ in 0..self.waiting.len() {
+            if self.in_flight >= self.memory {
+                return;
+            }
+            let Some(id) = self.waiting.pop_front() else { return };
+            if let Some(transfer) = self.transfers.get_mut(&id) {
+                transfer.waits = false;
+            }
+            self.pump(now, id, out);
         }
     }
 
     /// The disk has a piece; true when it has them all and the file is being checked.
-    pub fn written(&mut self, id: TransferId, offset: u64, length: u64, out: &mut Vec<Effect>) -> bool {
+    pub fn written(
+        &mut self,
+        now: Millis,
+        id: TransferId,
+        offset: u64,
+        length: u64,
+        out: &mut Vec<Effect>,
+    ) -> bool {
         let Some(transfer) = self.transfers.get_mut(&id) else { return false };
         transfer.unwritten -= length;
         self.in_flight -= length;
         transfer.written.insert(offset..offset + length);
-        if transfer.written.bytes() == transfer.expected.size {
+        (transfer.progress, transfer.fruitless) = (now, 0);
+        let whole = transfer.written.bytes() == transfer.expected.size;
+        if whole {
             out.push(Effect::Disk(DiskRequest::Check(id, transfer.expected.clone())));
             self.finished(id, out);
-            return true;
         }
-        self.pump(id, out);
-        false
+        self.share_out(now, out);
+        if !whole {
+            self.pump(now, id, out);
+        }
+        whole
     }
 
     /// Tells the slave that its file has come; the connection is free for the next one.
     fn finished(&mut self, id: TransferId, out: &mut Vec<Effect>) {
         let Some(conn) = self.transfers.get_mut(&id).and_then(|t| t.conn.take()) else { return };
+        self.active -= 1;
         if let Some(state) = self.conns.get_mut(&conn) {
             state.transfer = None;
         }
@@ -228,21 +364,59 @@ impl FileJuggler {
     /// that lost its power leaves one behind.
     pub fn tick(&mut self, now: Millis, out: &mut Vec<Effect>) {
         for (conn, state) in &mut self.conns {
-            let transfer = state.transfer.and_then(|id| self.transfers.get(&id));
-            if transfer.is_none() {
+            let transfer = state.transfer.and_then(|id| self.transfers.get_mut(&id));
+            let Some(transfer) = transfer else {
                 if now.since(state.heard) > FILE_IDLE {
                     state.heard = now;
                     out.push(Effect::Close(*conn, None));
                 }
-            } else if transfer.is_some_and(|t| t.asked.is_empty()) {
+                continue;
+            };
+            if transfer.asked.is_empty() {
                 // it is the disk that is slow
                 state.heard = now;
             } else if now.since(state.heard) > FILE_SILENCE {
                 state.heard = now;
+                transfer.silent = true;
                 let seconds = FILE_SILENCE.0 / 1000;
                 out.push(Effect::Close(*conn, Some(format!("silent for {seconds} s in a transfer"))));
             }
         }
+    }
+
+    /// Transfers of which nothing comes although `is_there` says that their slaves are; and why, for people. The time of
+    /// the others does not run.
+    pub fn hopeless(
+        &mut self,
+        now: Millis,
+        is_there: impl Fn(TransferId) -> bool,
+    ) -> Vec<(TransferId, String)> {
+        let mut found = Vec::new();
+        for (id, transfer) in &mut self.transfers {
+            // a whole file waits for its check, and one that comes from the disk for the disk
+            let waits_for_disk = transfer.missing.is_none() || transfer.unwritten > 0;
+            if waits_for_disk || transfer.written.bytes() == transfer.expected.size || !is_there(*id) {
+                transfer.progress = now;
+                continue;
+            }
+            let (name, size) = (&transfer.expected.filename, transfer.expected.size);
+            let got = transfer.written.bytes();
+            let reason = if transfer.fruitless >= FRUITLESS_TRIES {
+                format!("{FRUITLESS_TRIES} connections broke one after the other and brought nothing")
+            } else if now.since(transfer.progress) >= self.patience {
+                let minutes = self.patience.0 / 60_000;
+                match transfer.fruitless + u32::from(transfer.conn.is_some()) {
+                    0 => format!(
+                        "its slave did not connect to the file port for {minutes} minutes: is a firewall in between?"
+                    ),
+                    _ => format!("nothing of it came for {minutes} minutes"),
+                }
+            } else {
+                continue;
+            };
+            found.push((*id, format!("{name}: {reason} ({got} of {size} bytes are here)")));
+        }
+        found
     }
 }
 
@@ -260,161 +434,4 @@ impl FileJuggler {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{ProjectName, Sha256, Version};
-    use crate::wire::Blob;
-    use bytes::Bytes;
-
-    const KEY: TransferKey = [7; 16];
-    const ID: TransferId = TransferId(1);
-
-    fn expected(size: u64) -> Expected {
-        Expected {
-            filename: "x-1-py3-none-any.whl".to_owned(),
-            size,
-            sha256: Sha256([0; 32]),
-            project: ProjectName::parse("x").unwrap(),
-            version: Version::parse("1").unwrap(),
-        }
-    }
-
-    fn fetches(out: &mut Vec<Effect>, conn: ConnId) -> Vec<Range<u64>> {
-        let mut ranges = Vec::new();
-        out.retain(|effect| match effect {
-            Effect::Send(c, Message::File(ToSlave::Fetch { offset, length })) if *c == conn => {
-                ranges.push(*offset..*offset + u64::from(*length));
-                false
-            }
-            _ => true,
-        });
-        ranges
-    }
-
-    fn chunk(range: &Range<u64>) -> FromSlave {
-        let data = Bytes::from(vec![0; (range.end - range.start) as usize]);
-        FromSlave::Chunk { offset: range.start, data: Blob::new(data).unwrap() }
-    }
-
-    fn begin(size: u64) -> (FileJuggler, Vec<Effect>) {
-        let (mut juggler, mut out) = (FileJuggler::default(), Vec::new());
-        juggler.expect(ID, KEY, expected(size), &mut out);
-        juggler.opened(Millis(0), ConnId(1), None);
-        juggler.message(Millis(0), ConnId(1), FromSlave::Hello { transfer: KEY }, &mut out).unwrap();
-        (juggler, out)
-    }
-
-    #[test]
-    fn a_file_is_fetched_within_the_window_and_checked_when_it_is_whole() {
-        let size = 3 * TRANSFER_WINDOW_BYTES + 5;
-        let (mut juggler, mut out) = begin(size);
-        let mut asked = VecDeque::from(fetches(&mut out, ConnId(1)));
-        let mut got = 0;
-        while let Some(range) = asked.pop_front() {
-            let under_way = asked.iter().map(|r| r.end - r.start).sum::<u64>();
-            assert!(under_way <= TRANSFER_WINDOW_BYTES, "{under_way}");
-            juggler.message(Millis(0), ConnId(1), chunk(&range), &mut out).unwrap();
-            assert!(fetches(&mut out, ConnId(1)).is_empty(), "nothing is asked for before the disk has it");
-            juggler.written(ID, range.start, range.end - range.start, &mut out);
-            got += range.end - range.start;
-            asked.extend(fetches(&mut out, ConnId(1)));
-        }
-        assert_eq!(got, size);
-        assert!(out.iter().any(|e| matches!(e, Effect::Disk(DiskRequest::Check(ID, _)))));
-        assert!(matches!(out.last(), Some(Effect::Send(_, Message::File(ToSlave::Done {})))));
-        assert_eq!(juggler.in_flight, 0);
-    }
-
-    #[test]
-    fn a_broken_connection_resumes_with_what_is_missing() {
-        let size = CHUNK_BYTES as u64 * 3;
-        let (mut juggler, mut out) = begin(size);
-        let asked = fetches(&mut out, ConnId(1));
-        assert_eq!(asked.len(), 3);
-        juggler.message(Millis(0), ConnId(1), chunk(&asked[0]), &mut out).unwrap();
-        juggler.closed(ConnId(1));
-        juggler.written(ID, 0, CHUNK_BYTES as u64, &mut out);
-        juggler.opened(Millis(1), ConnId(2), None);
-        juggler.message(Millis(1), ConnId(2), FromSlave::Hello { transfer: KEY }, &mut out).unwrap();
-        assert_eq!(fetches(&mut out, ConnId(2)), asked[1..]);
-    }
-
-    #[test]
-    fn a_second_connection_takes_the_transfer_over_and_the_first_is_closed() {
-        let (mut juggler, mut out) = begin(10);
-        juggler.opened(Millis(1), ConnId(2), None);
-        juggler.message(Millis(1), ConnId(2), FromSlave::Hello { transfer: KEY }, &mut out).unwrap();
-        assert!(out.iter().any(|e| matches!(e, Effect::Close(ConnId(1), None))));
-        assert_eq!(fetches(&mut out, ConnId(2)), std::slice::from_ref(&(0..10)));
-        juggler.closed(ConnId(1));
-        juggler.message(Millis(1), ConnId(2), chunk(&(0..10)), &mut out).unwrap();
-        assert!(juggler.written(ID, 0, 10, &mut out));
-    }
-
-    #[test]
-    fn chunks_that_were_not_asked_for_are_a_defect_of_the_peer() {
-        for (offset, length) in [(0, 9), (1, 9), (10, 1), (u64::MAX, 10)] {
-            let (mut juggler, mut out) = begin(10);
-            let data = Blob::new(Bytes::from(vec![0; length])).unwrap();
-            assert!(
-                juggler.message(Millis(0), ConnId(1), FromSlave::Chunk { offset, data }, &mut out).is_err()
-            );
-        }
-        let (mut juggler, mut out) = begin(10);
-        juggler.message(Millis(0), ConnId(1), chunk(&(0..10)), &mut out).unwrap();
-        assert!(juggler.message(Millis(0), ConnId(1), chunk(&(0..10)), &mut out).is_err());
-        assert!(juggler.message(Millis(0), ConnId(1), FromSlave::Hello { transfer: KEY }, &mut out).is_err());
-        juggler.opened(Millis(0), ConnId(9), None);
-        assert!(juggler.message(Millis(0), ConnId(9), chunk(&(0..10)), &mut out).is_err());
-        assert!(
-            juggler.message(Millis(0), ConnId(9), FromSlave::Hello { transfer: [8; 16] }, &mut out).is_err()
-        );
-    }
-
-    #[test]
-    fn a_peer_that_owes_bytes_is_closed_for_silence_and_one_that_owes_none_much_later() {
-        let (mut juggler, mut out) = begin(10);
-        juggler.opened(Millis(0), ConnId(2), None);
-        out.clear();
-        juggler.tick(FILE_SILENCE + Millis(1), &mut out);
-        assert!(matches!(out.as_slice(), [Effect::Close(ConnId(1), Some(_))]));
-        juggler.closed(ConnId(1));
-        out.clear();
-        juggler.tick(FILE_IDLE + Millis(1), &mut out);
-        assert!(
-            matches!(out.as_slice(), [Effect::Close(ConnId(2), None)]),
-            "a board without power leaves one behind"
-        );
-    }
-
-    #[test]
-    fn all_transfers_together_stay_within_the_common_window() {
-        let (mut juggler, mut out) = (FileJuggler::default(), Vec::new());
-        let many = ALL_WINDOWS_BYTES / TRANSFER_WINDOW_BYTES + 3;
-        let mut asked = HashMap::new();
-        for n in 1..=many {
-            let key = [n as u8; 16];
-            juggler.expect(TransferId(n), key, expected(TRANSFER_WINDOW_BYTES), &mut out);
-            juggler.opened(Millis(0), ConnId(n), None);
-            juggler.message(Millis(0), ConnId(n), FromSlave::Hello { transfer: key }, &mut out).unwrap();
-            asked.insert(n, fetches(&mut out, ConnId(n)));
-        }
-        let bound = ALL_WINDOWS_BYTES + many * CHUNK_BYTES as u64;
-        assert!(juggler.in_flight <= bound);
-        assert_eq!(
-            asked[&many].len(),
-            1,
-            "the last one gets one chunk, and is not kept waiting by the others"
-        );
-        for range in asked[&1].clone() {
-            juggler.message(Millis(0), ConnId(1), chunk(&range), &mut out).unwrap();
-            juggler.written(TransferId(1), range.start, range.end - range.start, &mut out);
-        }
-        // room came back: the one that had little asks for more at its next piece
-        let range = asked[&many][0].clone();
-        juggler.message(Millis(0), ConnId(many), chunk(&range), &mut out).unwrap();
-        juggler.written(TransferId(many), range.start, range.end - range.start, &mut out);
-        assert!(fetches(&mut out, ConnId(many)).len() > 1);
-        assert!(juggler.in_flight <= bound);
-    }
-}
+mod tests;

@@ -18,6 +18,14 @@ pub struct Limits {
     pub lease: Millis,
     /// Bytes of one build's log; over it the build is recorded and its slave dropped.
     pub log_bytes: u64,
+    /// Bytes asked for and not yet on disk, per transfer: the most that its window grows to.
+    pub transfer_window: u64,
+    /// The same for all transfers together, shared fairly; what bounds the file writer's queue.
+    pub transfer_memory: u64,
+    /// The most that one FETCH asks for, in bytes.
+    pub chunk: u64,
+    /// How long a slave that is there may bring nothing of a file; then the build is recorded as lost in transfer.
+    pub transfer_patience: Millis,
     /// Bytes of one file; over it the build is recorded as a bad wheel.
     pub wheel_bytes: u64,
 }
@@ -31,6 +39,10 @@ impl Default for Limits {
             messages: 500,
             lease: Millis::secs(300),
             log_bytes: 8 << 20,
+            transfer_window: 16 << 20,
+            transfer_memory: 64 << 20,
+            chunk: CHUNK_BYTES as u64,
+            transfer_patience: Millis::secs(900),
             wheel_bytes: 2 << 30,
         }
     }
@@ -57,10 +69,11 @@ pub const DISK_RETRY: Millis = Millis::secs(10);
 /// The root index is written no more often than this.
 pub const ROOT_WINDOW: Millis = Millis::secs(2);
 
-/// Bytes asked for or come and not yet on disk, per transfer; no further FETCH until some are written.
-pub const TRANSFER_WINDOW_BYTES: u64 = 2 << 20;
-/// The same for all transfers together: what bounds the file writer's queue.
-pub const ALL_WINDOWS_BYTES: u64 = 64 << 20;
+/// FETCHes under way on one connection; the slave takes in 1,024.
+pub const FETCHES: usize = 512;
+/// Connections of one transfer that broke one after the other without a new byte; then the build is recorded as lost
+/// in transfer.
+pub const FRUITLESS_TRIES: u32 = 20;
 /// Bytes of a build's log that wait for the disk; then its connection is not read until they are written.
 pub const LOG_BACKLOG_BYTES: u64 = 256 << 10;
 /// What each piece counts for beside its bytes: many small ones cost the writer more than their length.
@@ -77,6 +90,3 @@ pub const DIGEST_FAILURES: u8 = 3;
 pub const PAGES_AT_ONCE: u16 = 16;
 /// Names of the root index asked for at once.
 pub const ROOT_NAMES_AT_ONCE: u16 = 5000;
-
-const _: () = assert!(TRANSFER_WINDOW_BYTES >= 2 * CHUNK_BYTES as u64);
-const _: () = assert!(ALL_WINDOWS_BYTES >= TRANSFER_WINDOW_BYTES);

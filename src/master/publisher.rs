@@ -215,6 +215,8 @@ impl Publisher {
         let publication = self.builds.get(self.transfers.get(&transfer)?)?;
         let file = publication.offer.files.get(publication.ready.len())?;
         Some(Expected {
+            build: publication.offer.job.token.build,
+            index: publication.ready.len() as u16,
             filename: file.wheel.as_str().to_owned(),
             size: file.size,
             sha256: file.sha256,
@@ -282,6 +284,13 @@ impl Publisher {
                 self.advance(build, out);
             }
         }
+    }
+
+    /// The slave is there and brings nothing: the build is recorded as lost, without its files.
+    pub fn lost(&mut self, transfer: TransferId, reason: String, out: &mut Out) {
+        let Some(&build) = self.transfers.get(&transfer) else { return };
+        self.drop_transfer(transfer, out);
+        self.fail(build, Outcome::LostTransfer, reason, out);
     }
 
     /// The spool cannot hold a transfer: fetched anew when the disk may be well again. A slave that has not said SENT is

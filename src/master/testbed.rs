@@ -11,6 +11,7 @@ use super::event::*;
 use super::farm::Farm;
 use super::limits::Limits;
 use super::query::*;
+use crate::domain::ranges::RangeSet;
 use crate::domain::{AbiTag, BuildId, JobToken, Millis, ProjectName, Sha256, Version};
 use crate::wire::slave::{BuildEnd, BuiltFile, FromSlave, Held, Holding, ToSlave};
 use crate::wire::{Blob, Channel, List, Text, file, import};
@@ -57,14 +58,20 @@ impl Testbed {
     /// Lets something happen.
     pub(super) fn put(&mut self, event: Event) {
         self.farm.handle(self.now, event, &mut self.out);
+        let mut begun = Vec::new();
         for effect in std::mem::take(&mut self.out.effects) {
             self.words.push(word(&effect));
             match effect {
+                // an empty spool has nothing of it
+                Effect::Disk(DiskRequest::Open(id, _)) => begun.push(id),
                 Effect::Ask(ticket, query) => self.questions.push_back((ticket, query)),
                 Effect::Look(ticket, wanted) => self.looks.push_back((ticket, wanted)),
                 Effect::Send(_, Message::Slave(ToSlave::Send { transfer, .. })) => self.key = transfer,
                 _ => {}
             }
+        }
+        for id in begun {
+            self.put(Event::Disk(DiskAnswer::Opened(id, RangeSet::new())));
         }
     }
 
@@ -277,7 +284,7 @@ fn message_word(message: &Message) -> String {
 fn disk_word(request: &DiskRequest) -> String {
     match request {
         DiskRequest::Log(build, offset, data) => format!("log {build} {offset}+{}", data.len()),
-        DiskRequest::Open(id, size) => format!("open t{} {size}", id.0),
+        DiskRequest::Open(id, part) => format!("open t{} {}", id.0, part.size),
         DiskRequest::Write(id, offset, data) => format!("write t{} {offset}+{}", id.0, data.len()),
         DiskRequest::Check(id, expected) => format!("check t{} {}", id.0, expected.filename),
         DiskRequest::Discard(id) => format!("discard t{}", id.0),

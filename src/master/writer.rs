@@ -3,8 +3,9 @@
 //! In: [`DiskRequest`]s, in order. Out: [`DiskAnswer`]s. It knows paths, bytes and fsync; not slaves, not SQL.
 //!
 //! ```text
-//!   <spool>/t<transfer>.whl        a file that is coming in, digested as it comes
-//!   <spool>/t<transfer>.metadata   its METADATA, once checked
+//!   <spool>/t<build>-<index>-<digest>.whl        a file that is coming in, digested as it comes
+//!   <spool>/t<build>-<index>-<digest>.have       which bytes of it are there: for a master after this one
+//!   <spool>/t<build>-<index>-<digest>.metadata   its METADATA, once checked
 //!   <spool>/b<build>.log           a build's log, as it comes; until the build is recorded
 //!   <output>/simple/<project>/<file>, <file>.metadata
 //!   <output>/logs/dddd/dddd/dddd.txt.gz    by build number, 12 digits
@@ -15,17 +16,19 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use sha2::Digest;
+use part::Incoming;
 
-use super::event::{Checked, DiskAnswer, DiskRequest, Expected, Placed, Placement, TransferId};
+use super::event::{Checked, DiskAnswer, DiskRequest, Expected, Part, Placed, Placement, TransferId};
+use crate::domain::ranges::RangeSet;
 use crate::domain::{BuildId, Sha256};
 
 mod directory;
 mod metadata;
+mod part;
 mod place;
 pub mod spool;
 #[cfg(test)]
@@ -40,23 +43,14 @@ pub struct FileWriter {
     output: PathBuf,
     spool: PathBuf,
     transfers: HashMap<TransferId, Incoming>,
-}
-
-/// A file that is coming in.
-#[derive(Debug)]
-struct Incoming {
-    file: File,
-    size: u64,
-    digest: sha2::Sha256,
-    /// Bytes from the start that the digest covers; what comes out of order is read back at the check.
-    digested: u64,
-    failed: bool,
+    /// What the files of each transfer are called in the spool, without their endings.
+    stems: HashMap<TransferId, String>,
 }
 
 impl FileWriter {
     /// Writes under `output`, keeping what is unfinished in `spool`.
     pub fn new(output: PathBuf, spool: PathBuf) -> Self {
-        Self { output, spool, transfers: HashMap::new() }
+        Self { output, spool, transfers: HashMap::new(), stems: HashMap::new() }
     }
 
     /// Does what is asked and answers where an answer is due.
@@ -69,11 +63,10 @@ impl FileWriter {
                 answer(DiskAnswer::LogWritten(build, data.len() as u64));
             }
             DiskRequest::DiscardLog(build) => remove(&self.log_file(build)),
-            DiskRequest::Open(id, size) => {
-                if let Err(error) = self.open(id, size) {
-                    answer(DiskAnswer::TransferFailed(id, error.to_string()));
-                }
-            }
+            DiskRequest::Open(id, part) => answer(match self.open(id, &part) {
+                Ok(have) => DiskAnswer::Opened(id, have),
+                Err(error) => DiskAnswer::TransferFailed(id, error.to_string()),
+            }),
             DiskRequest::Write(id, offset, data) => {
                 let length = data.len() as u64;
                 match self.write(id, offset, &data) {
@@ -86,11 +79,7 @@ impl FileWriter {
                 Ok(checked) => answer(DiskAnswer::Checked(id, checked)),
                 Err(error) => answer(DiskAnswer::TransferFailed(id, error.to_string())),
             },
-            DiskRequest::Discard(id) => {
-                self.transfers.remove(&id);
-                remove(&self.transfer_file(id));
-                remove(&self.metadata_file(id));
-            }
+            DiskRequest::Discard(id) => self.discard(id),
             DiskRequest::Place(placement) => {
                 let placed = self.place(&placement).unwrap_or_else(|error| Placed::Failed(error.to_string()));
                 answer(DiskAnswer::Placed(placement.build, placed));
@@ -103,11 +92,21 @@ impl FileWriter {
     }
 
     fn transfer_file(&self, id: TransferId) -> PathBuf {
-        self.spool.join(format!("t{}.whl", id.0))
+        self.spool_file(id, "whl")
+    }
+
+    fn journal_file(&self, id: TransferId) -> PathBuf {
+        self.spool_file(id, "have")
+    }
+
+    /// A file of a transfer; of one that is not known here any more, a name that no file has.
+    fn spool_file(&self, id: TransferId, suffix: &str) -> PathBuf {
+        let stem = self.stems.get(&id).map_or_else(|| format!("t{}-gone", id.0), Clone::clone);
+        self.spool.join(format!("{stem}.{suffix}"))
     }
 
     fn metadata_file(&self, id: TransferId) -> PathBuf {
-        self.spool.join(format!("t{}.metadata", id.0))
+        self.spool_file(id, "metadata")
     }
 
     fn log(&self, build: BuildId, offset: u64, data: &[u8]) -> io::Result<()> {
@@ -116,13 +115,12 @@ impl FileWriter {
         options.open(self.log_file(build))?.write_all_at(data, offset)
     }
 
-    fn open(&mut self, id: TransferId, size: u64) -> io::Result<()> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(true).mode(0o600);
-        let file = options.open(self.transfer_file(id))?;
-        let incoming = Incoming { file, size, digest: sha2::Sha256::new(), digested: 0, failed: false };
+    fn open(&mut self, id: TransferId, part: &Part) -> io::Result<RangeSet> {
+        let digest: String = part.sha256.to_string().chars().take(16).collect();
+        self.stems.insert(id, format!("t{}-{}-{digest}", part.build, part.index));
+        let (incoming, have) = Incoming::open(&self.transfer_file(id), &self.journal_file(id), part.size)?;
         self.transfers.insert(id, incoming);
-        Ok(())
+        Ok(have)
     }
 
     /// False when the transfer failed before and that was said.
@@ -131,15 +129,18 @@ impl FileWriter {
         if incoming.failed {
             return Ok(false);
         }
-        if let Err(error) = incoming.file.write_all_at(data, offset) {
-            incoming.failed = true;
-            return Err(error);
-        }
-        if incoming.digested == offset {
-            incoming.digest.update(data);
-            incoming.digested += data.len() as u64;
-        }
-        Ok(true)
+        let written = incoming.write(offset, data);
+        incoming.failed = written.is_err();
+        written.map(|()| true)
+    }
+
+    /// What the spool has of a transfer goes.
+    fn discard(&mut self, id: TransferId) {
+        self.transfers.remove(&id);
+        remove(&self.transfer_file(id));
+        remove(&self.metadata_file(id));
+        remove(&self.journal_file(id));
+        self.stems.remove(&id);
     }
 
     /// The last that is done with an open file: what comes after works by its path, and up to 64 files of a build may
@@ -147,8 +148,7 @@ impl FileWriter {
     fn check(&mut self, id: TransferId, expected: &Expected) -> io::Result<Checked> {
         let path = self.metadata_file(id);
         let mut incoming = self.transfers.remove(&id).ok_or_else(unknown)?;
-        incoming.catch_up()?;
-        let found = Sha256(incoming.digest.clone().finalize().into());
+        let found = incoming.finish()?;
         if found != expected.sha256 || incoming.file.metadata()?.len() != expected.size {
             return Ok(Checked::WrongDigest { found });
         }
@@ -161,26 +161,6 @@ impl FileWriter {
         file.write_all(&read.bytes)?;
         let metadata_sha256 = Sha256::of(&read.bytes);
         Ok(Checked::Sound { requires_python: read.requires_python, metadata_sha256 })
-    }
-}
-
-impl Incoming {
-    /// Digests what came out of order, reading it back.
-    fn catch_up(&mut self) -> io::Result<()> {
-        if self.digested >= self.size {
-            return Ok(());
-        }
-        self.file.seek(SeekFrom::Start(self.digested))?;
-        let mut piece = vec![0; 64 * 1024];
-        while self.digested < self.size {
-            let read = self.file.read(&mut piece)?;
-            if read == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            self.digest.update(&piece[..read]);
-            self.digested += read as u64;
-        }
-        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ use crate::domain::{BuildId, Millis};
 use crate::master::event::{DiskRequest, Effect, Out, Purpose};
 use crate::master::limits::SWEEP_EVERY;
 use crate::master::query::{Query, Swept};
+use crate::master::slave_driver::State;
 
 /// How long a master that has just started leaves leases alone, so that slaves can come back before their jobs are
 /// handed out again; a lease at most.
@@ -39,6 +40,7 @@ impl Farm {
             self.give_up(build, out);
         }
         self.juggler.tick(now, &mut out.effects);
+        self.give_up_transfers(now, out);
         self.publisher.tick(now, out);
         // a draining master may have hours of building before it: leases are renewed and pages written meanwhile
         if !matches!(self.running, Running::Yes | Running::Draining) {
@@ -56,6 +58,17 @@ impl Farm {
         if now >= self.housekeeping.next_sweep && self.housekeeping.renewing == 0 {
             self.housekeeping.next_sweep = now + SWEEP_EVERY;
             self.sweep(out);
+        }
+    }
+
+    /// Transfers of slaves that are there and bring nothing.
+    fn give_up_transfers(&mut self, now: Millis, out: &mut Out) {
+        let is_there = |id| {
+            let build = self.publisher.build_of(id);
+            matches!(build.and_then(|b| self.slaves.holder(b)), Some((_, State::Offered(_))))
+        };
+        for (id, reason) in self.juggler.hopeless(now, is_there) {
+            self.publisher.lost(id, reason, out);
         }
     }
 

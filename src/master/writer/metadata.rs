@@ -137,6 +137,8 @@ mod tests {
 
     fn expected() -> Expected {
         Expected {
+            build: crate::domain::BuildId(1),
+            index: 0,
             filename: "foo_bar-1.0-py3-none-any.whl".to_owned(),
             size: 1,
             sha256: Sha256([0; 32]),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::Digest;
 
-use super::{FileWriter, make_public, remove, sync_dir};
+use super::{FileWriter, make_public, sync_dir};
 use crate::domain::{BuildId, Sha256};
 use crate::master::event::{Placed, Placement};
 
@@ -55,9 +55,7 @@ impl FileWriter {
         // From here on the spool's names are not needed; the published ones hold the bytes. The log stays: if the build
         // is not recorded like this, it is placed again with another ending.
         for file in &placement.files {
-            self.transfers.remove(&file.transfer);
-            remove(&self.transfer_file(file.transfer));
-            remove(&self.metadata_file(file.transfer));
+            self.discard(file.transfer);
         }
         Ok(Placed::Durable)
     }

@@ -5,6 +5,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::domain::ProjectName;
 
@@ -53,8 +54,11 @@ impl Lock {
     }
 }
 
-/// Empties the spool: what a master before this one left there is offered again by its slaves. Only what bears a name
-/// of this program's and is a file is removed; the rest is somebody else's, and named in the log.
+/// What is left of transfers and logs is kept for this long: their slaves may come back and go on with them.
+pub const KEPT: Duration = Duration::from_secs(24 * 3600);
+
+/// Clears the spool of what a master before this one left there and nobody goes on with. Only what bears a name of this
+/// program's and is a file is removed; the rest is somebody else's, and named in the log.
 pub fn clear(spool: &Path) -> io::Result<()> {
     let mut strangers: Vec<PathBuf> = Vec::new();
     for entry in std::fs::read_dir(spool)? {
@@ -64,6 +68,11 @@ pub fn clear(spool: &Path) -> io::Result<()> {
             continue;
         }
         if entry.file_type()?.is_file() && name.to_str().is_some_and(is_ours) {
+            let age = entry.metadata()?.modified().ok().and_then(|at| at.elapsed().ok());
+            // a clock that went back makes nothing old
+            if name.to_str().is_some_and(goes_on) && age.is_none_or(|age| age < KEPT) {
+                continue;
+            }
             std::fs::remove_file(entry.path())?;
         } else {
             strangers.push(name.into());
@@ -82,6 +91,11 @@ pub fn clear(spool: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether a master after this one can go on with a file of this name: a transfer's part and its journal, or a log.
+fn goes_on(name: &str) -> bool {
+    name.ends_with(".have") || name.ends_with(".whl") || name.ends_with(".log")
+}
+
 /// Whether the file writer, the index scribe or the start gives this name.
 fn is_ours(name: &str) -> bool {
     let number = |prefix: &str, suffixes: &[&str]| {
@@ -93,7 +107,23 @@ fn is_ours(name: &str) -> bool {
         let project = name.strip_prefix("p-").and_then(|rest| rest.strip_suffix(".html"));
         project.is_some_and(|project| ProjectName::parse(project).is_ok_and(|p| p.as_str() == project))
     };
-    number("t", &[".whl", ".metadata"])
+    let part = || {
+        let Some((stem, ending)) = name.strip_prefix('t').and_then(|rest| rest.rsplit_once('.')) else {
+            return false;
+        };
+        let mut words = stem.split('-');
+        let digits =
+            |word: Option<&str>| word.is_some_and(|w| !w.is_empty() && w.bytes().all(|b| b.is_ascii_digit()));
+        let hex = |word: Option<&str>| {
+            word.is_some_and(|w| w.len() == 16 && w.bytes().all(|b| b.is_ascii_hexdigit()))
+        };
+        digits(words.next())
+            && digits(words.next())
+            && hex(words.next())
+            && words.next().is_none()
+            && ["whl", "have", "metadata"].contains(&ending)
+    };
+    part()
         || number("b", &[".log"])
         || number("p", &[".gz"])
         || page()
@@ -115,29 +145,43 @@ mod tests {
     #[test]
     fn only_what_this_program_wrote_is_cleared() {
         let dir = tempfile::tempdir().unwrap();
-        let ours =
-            ["t1.whl", "t20.metadata", "b7.log", "p7.gz", "p-foo-bar.html", "p+root.html", ".piw-probe"];
+        let ours = [
+            "t1-0-0123456789abcdef.metadata",
+            "p7.gz",
+            "p-foo-bar.html",
+            "p+root.html",
+            ".piw-probe",
+            "t9-0-0123456789abcdef.whl",
+            "b9.log",
+        ];
+        let kept = ["t1-0-0123456789abcdef.whl", "t1-0-0123456789abcdef.have", "b7.log"];
         let others = [
             "backup.tar",
             "passwords",
             "thesis.tex",
             "t.whl",
-            "t1.whl.bak",
-            "tx1.whl",
+            "t1-0-0123456789abcdef.whl.bak",
+            "t1-0-0123.whl",
+            "t1.whl",
             "b1.gz",
             "p7.log",
             "p-Foo.html",
             "p-.html",
         ];
-        for name in ours.iter().chain(&others) {
+        for name in ours.iter().chain(&others).chain(&kept) {
             std::fs::write(dir.path().join(name), "x").unwrap();
         }
-        std::fs::create_dir(dir.path().join("t3.whl")).unwrap();
+        for old in ["t9-0-0123456789abcdef.whl", "b9.log"] {
+            let file = File::options().write(true).open(dir.path().join(old)).unwrap();
+            file.set_modified(std::time::SystemTime::now() - KEPT - Duration::from_secs(1)).unwrap();
+        }
+        std::fs::create_dir(dir.path().join("t3-0-0123456789abcdef.whl")).unwrap();
         let outside = tempfile::NamedTempFile::new().unwrap();
-        std::os::unix::fs::symlink(outside.path(), dir.path().join("t2.whl")).unwrap();
+        std::os::unix::fs::symlink(outside.path(), dir.path().join("t2-0-0123456789abcdef.whl")).unwrap();
         clear(dir.path()).unwrap();
         let mut left = others.to_vec();
-        left.extend(["t2.whl", "t3.whl"]);
+        left.extend(["t2-0-0123456789abcdef.whl", "t3-0-0123456789abcdef.whl"]);
+        left.extend(kept);
         left.sort_unstable();
         assert_eq!(names(dir.path()), left);
         assert!(outside.path().exists());

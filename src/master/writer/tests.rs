@@ -39,6 +39,8 @@ impl Rig {
     fn receive(&mut self, id: TransferId, content: &[u8]) -> PlacedFile {
         let bytes = wheel(content);
         let expected = Expected {
+            build: BUILD,
+            index: id.0 as u16,
             filename: NAME.to_owned(),
             size: bytes.len() as u64,
             sha256: Sha256::of(&bytes),
@@ -46,7 +48,8 @@ impl Rig {
             version: Version::parse("1.0").unwrap(),
         };
         let sha256 = expected.sha256;
-        self.ask(DiskRequest::Open(id, expected.size));
+        let opened = self.ask(DiskRequest::Open(id, expected.part()));
+        assert!(matches!(opened, Some(DiskAnswer::Opened(..))), "{opened:?}");
         self.ask(DiskRequest::Write(id, 0, Bytes::from(bytes)));
         let metadata_sha256 = match self.ask(DiskRequest::Check(id, expected)) {
             Some(DiskAnswer::Checked(_, Checked::Sound { metadata_sha256, .. })) => metadata_sha256,
@@ -105,14 +108,14 @@ fn a_piece_of_a_transfer_that_is_not_known_is_answered_with_a_failure() {
     let mut rig = Rig::new();
     let piece = || DiskRequest::Write(ID, 0, Bytes::from_static(b"x"));
     assert_eq!(failure(rig.ask(piece())), "the transfer is unknown");
-    rig.ask(DiskRequest::Open(ID, 1));
+    rig.ask(DiskRequest::Open(ID, Part { build: BUILD, index: 0, size: 1, sha256: Sha256([1; 32]) }));
     assert!(matches!(rig.ask(piece()), Some(DiskAnswer::Written(ID, 0, 1))));
 }
 
 #[test]
 fn a_failed_transfer_fails_once() {
     let mut rig = Rig::new();
-    rig.ask(DiskRequest::Open(ID, 1));
+    rig.ask(DiskRequest::Open(ID, Part { build: BUILD, index: 0, size: 1, sha256: Sha256([1; 32]) }));
     // a file that cannot be written to stands for a disk that is full
     rig.writer.transfers.get_mut(&ID).unwrap().file = File::open(rig.dir.path()).unwrap();
     let piece = || DiskRequest::Write(ID, 0, Bytes::from_static(b"x"));

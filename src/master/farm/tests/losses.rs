@@ -67,7 +67,7 @@ fn a_master_that_knows_nothing_of_the_job_takes_the_log_from_its_beginning() {
 
 #[test]
 fn lost_while_fetching_the_transfer_goes_on_with_what_is_missing() {
-    let chunk = crate::wire::limits::CHUNK_BYTES;
+    let chunk = 64 << 10;
     let size = chunk as u64 + 9;
     let mut bed = Testbed::new();
     let (slave, token) = bed.building(1);

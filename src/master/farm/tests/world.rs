@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::board::{Board, FileSide, Heard};
 use super::database::Database;
+use crate::domain::ranges::RangeSet;
 use crate::domain::{BuildId, Millis};
 use crate::master::event::*;
 use crate::master::farm::Farm;
-use crate::master::limits::{ALL_WINDOWS_BYTES, Limits};
+use crate::master::limits::Limits;
 use crate::master::query::{Abi, Answer, Query};
 use crate::master::testbed::{abi, digest, sound};
 use crate::wire::Channel;
@@ -95,7 +96,10 @@ impl World {
         }
         let (counted, real) = self.farm.juggler.in_flight();
         assert_eq!(counted, real);
-        assert!(counted <= ALL_WINDOWS_BYTES + CHUNK_BYTES as u64, "{counted} bytes in flight");
+        assert!(
+            counted <= Limits::default().transfer_memory + CHUNK_BYTES as u64,
+            "{counted} bytes in flight"
+        );
     }
 
     fn carry_out(&mut self, effect: Effect) {
@@ -280,7 +284,11 @@ impl World {
             DiskRequest::Open(id, _) => {
                 let failed = luck == Luck::Full;
                 self.spool.insert(id, if failed { None } else { Some(0) });
-                failed.then(|| DiskAnswer::TransferFailed(id, "full".to_owned()))
+                Some(if failed {
+                    DiskAnswer::TransferFailed(id, "full".to_owned())
+                } else {
+                    DiskAnswer::Opened(id, RangeSet::new())
+                })
             }
             DiskRequest::Write(id, offset, data) => self.write(id, offset, data.len() as u64, luck),
             DiskRequest::Check(id, expected) => Some(self.check(id, &expected, luck)),
