@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use bytes::Bytes;
 
 use super::query::{Answer, Query, RewriteOrder, Wanted};
-use crate::domain::{BuildId, ProjectName, Sha256};
-use crate::wire::{Channel, file, import, slave};
+use crate::domain::{BuildId, Millis, ProjectName, Sha256};
+use crate::wire::{Channel, control, file, import, slave, status};
 
 /// A connection, for as long as the master runs: numbers are not used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,6 +41,10 @@ pub enum Event {
     File(ConnId, file::FromSlave),
     /// A message on an import channel.
     Tool(ConnId, import::FromTool),
+    /// A message on a status channel.
+    Monitor(ConnId, status::FromMonitor),
+    /// A message on a control channel.
+    Control(ConnId, control::FromTool),
     /// The connection is gone, whoever ended it.
     Closed(ConnId),
     /// The database answered.
@@ -57,8 +61,8 @@ pub enum Event {
     Drain,
     /// The master is to stop now.
     Stop,
-    /// Time passed.
-    Tick,
+    /// Time passed; the wall clock shows this, in milliseconds since 1970.
+    Tick(Millis),
 }
 
 /// What is to be done.
@@ -98,6 +102,10 @@ pub enum Message {
     File(file::ToSlave),
     /// On an import channel.
     Tool(import::ToTool),
+    /// On a status channel.
+    Monitor(status::ToMonitor),
+    /// On a control channel.
+    Control(control::ToTool),
 }
 
 /// Work for the file writer, done in the order given.

@@ -6,6 +6,7 @@
 #[macro_use]
 mod macros;
 
+pub mod control;
 pub mod field;
 pub mod file;
 pub mod frame;
@@ -14,6 +15,7 @@ pub mod import;
 pub mod limits;
 pub mod preamble;
 pub mod slave;
+pub mod status;
 #[cfg(test)]
 mod vectors;
 

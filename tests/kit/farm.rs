@@ -162,7 +162,10 @@ impl Farm {
                 format!("--file-queue=tcp://127.0.0.1:{}", self.file_port),
             ]),
         };
-        command.arg("--import-queue").arg(format!("ipc://{}", self.path("run/import").display()));
+        for queue in ["import", "status", "control"] {
+            let path = self.path("run").join(queue);
+            command.arg(format!("--{queue}-queue")).arg(format!("ipc://{}", path.display()));
+        }
         command.args(&self.options).args(more);
         command
     }

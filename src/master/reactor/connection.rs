@@ -18,8 +18,8 @@ use mio::net::{TcpStream, UnixStream};
 
 use crate::domain::Millis;
 use crate::master::event::{ConnId, Event};
-use crate::master::limits::{HANDSHAKE, SEND_BACKLOG_BYTES, TOOL_BACKLOG_BYTES};
-use crate::wire::{Channel, Preamble, WireError, file, frame, import, preamble, slave};
+use crate::master::limits::{HANDSHAKE, MONITOR_BACKLOG_BYTES, SEND_BACKLOG_BYTES, TOOL_BACKLOG_BYTES};
+use crate::wire::{Channel, Preamble, WireError, control, file, frame, import, preamble, slave, status};
 
 /// Bytes read from one connection in one turn.
 pub(super) const READ_BYTES: usize = 256 * 1024;
@@ -201,6 +201,8 @@ impl Connection {
                 Channel::Slave => Event::Slave(conn, slave::FromSlave::decode(frame)?),
                 Channel::File => Event::File(conn, file::FromSlave::decode(frame)?),
                 Channel::Import => Event::Tool(conn, import::FromTool::decode(frame)?),
+                Channel::Status => Event::Monitor(conn, status::FromMonitor::decode(frame)?),
+                Channel::Control => Event::Control(conn, control::FromTool::decode(frame)?),
             });
             self.greeted = true;
         }
@@ -240,7 +242,11 @@ impl Connection {
                 Err(_) => return Err(Gone::Quietly),
             }
         }
-        let backlog = if self.channel == Channel::Import { TOOL_BACKLOG_BYTES } else { SEND_BACKLOG_BYTES };
+        let backlog = match self.channel {
+            Channel::Import => TOOL_BACKLOG_BYTES,
+            Channel::Status => MONITOR_BACKLOG_BYTES,
+            Channel::Slave | Channel::File | Channel::Control => SEND_BACKLOG_BYTES,
+        };
         if self.output.len() > backlog {
             return Err(Gone::Defect(format!("it does not read: {} bytes wait for it", self.output.len())));
         }

@@ -38,6 +38,12 @@ const ANSWERS_PER_TURN: usize = 512;
 /// Connections accepted per listener and turn.
 const ACCEPTS_PER_TURN: usize = 64;
 
+/// Milliseconds since 1970.
+fn wall_clock() -> Millis {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
 /// Everything the reactor's thread owns.
 pub struct Reactor {
     poll: Poll,
@@ -132,6 +138,7 @@ impl Reactor {
             }
             self.flush();
         }
+        self.listeners.iter_mut().for_each(|listener| listener.close(self.poll.registry()));
         self.threads.finish();
         Ok(())
     }
@@ -287,6 +294,8 @@ impl Reactor {
                     Message::Slave(message) => connection.send(|out| message.encode(out)),
                     Message::File(message) => connection.send(|out| message.encode(out)),
                     Message::Tool(message) => connection.send(|out| message.encode(out)),
+                    Message::Monitor(message) => connection.send(|out| message.encode(out)),
+                    Message::Control(message) => connection.send(|out| message.encode(out)),
                 }
                 self.dirty.push(conn);
             }
@@ -322,9 +331,9 @@ impl Reactor {
             Effect::Disk(request) => self.threads.write(request),
             Effect::Page(request) => self.threads.page(request),
             Effect::Look(ticket, wanted) => self.threads.look(ticket, wanted),
-            // files are still fetched from slaves that finish, so their listener stays
+            // files are still fetched from slaves that finish, and their end is watched and hurried: those listeners stay
             Effect::StopListening => self.listeners.iter_mut().for_each(|listener| {
-                if listener.channel != Channel::File {
+                if matches!(listener.channel, Channel::Slave | Channel::Import) {
                     listener.close(self.poll.registry());
                 }
             }),
@@ -335,7 +344,7 @@ impl Reactor {
     fn tick(&mut self) {
         let now = self.now();
         self.accepting.append(&mut self.accept_again);
-        self.handle(Event::Tick);
+        self.handle(Event::Tick(wall_clock()));
         let overdue: Vec<(ConnId, Gone)> = self
             .connections
             .iter()
