@@ -7,6 +7,7 @@ mod kit;
 
 mod add;
 mod chain;
+mod control;
 mod crashes;
 mod hostile;
 mod quickstart;

@@ -148,8 +148,12 @@ impl Peer {
     }
 
     pub(crate) fn hello(&mut self, index_url: &str, resume: Resume, log_from: u64) {
+        self.hello_with(index_url, resume, log_from, 8 << 20);
+    }
+
+    pub(crate) fn hello_with(&mut self, index_url: &str, resume: Resume, log_from: u64, log_limit: u64) {
         let index_url = Text::new(index_url).unwrap();
-        self.send(&ToSlave::Hello { slave_id: 1, index_url, resume, log_from, log_limit: 8 << 20 });
+        self.send(&ToSlave::Hello { slave_id: 1, index_url, resume, log_from, log_limit });
     }
 
     pub(crate) fn build(&mut self, package: &str) {

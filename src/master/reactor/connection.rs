@@ -280,3 +280,27 @@ impl Connection {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_monitor_that_does_not_read_is_dropped_when_too_much_waits_for_it() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let mut connection =
+            Connection::new(Stream::Unix(ours), Channel::Status, "a monitor".to_owned(), Millis(0));
+        let mut sent = 0;
+        let gone = loop {
+            connection.send(|out| out.extend_from_slice(&[0; 65_536]));
+            sent += 65_536;
+            if let Err(gone) = connection.flush() {
+                break gone;
+            }
+            // what the socket itself holds is less than as much again
+            assert!(sent <= 2 * MONITOR_BACKLOG_BYTES, "{sent} bytes wait");
+        };
+        assert!(matches!(gone, Gone::Defect(reason) if reason.starts_with("it does not read")));
+        drop(theirs);
+    }
+}
