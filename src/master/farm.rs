@@ -345,6 +345,10 @@ impl Farm {
         let Some(slave) = self.slaves.closed(now, conn) else { return };
         let Some(who) = &slave.introduction else { return };
         self.architect.forget(conn, &who.abi);
+        if slave.woken {
+            // the job that it was woken for must not wait for its return
+            self.arrived(&who.abi, out);
+        }
         if slave.state != State::Leaving {
             log::info!("slave {} ({}) is gone while {}", slave.id, who.label, slave.state.name());
         }

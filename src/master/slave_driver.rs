@@ -215,7 +215,8 @@ impl SlaveDriver {
     /// BUSY: how its machine is doing. `wall` is what the master's clock shows, milliseconds since 1970.
     pub fn busy(&mut self, conn: ConnId, vitals: Vitals, wall: Option<Millis>) {
         let Some(slave) = self.slaves.get_mut(&conn) else { return };
-        let offset = wall.map(|wall| vitals.clock_ms.wrapping_sub(wall.0).cast_signed());
+        let clock = i64::try_from(vitals.clock_ms).unwrap_or(i64::MAX);
+        let offset = wall.map(|wall| clock.saturating_sub_unsigned(wall.0));
         if let Some(offset) = offset
             && offset.unsigned_abs() > CLOCK_TOLERANCE.0
             && !std::mem::replace(&mut slave.clock_warned, true)

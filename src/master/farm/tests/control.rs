@@ -92,6 +92,25 @@ fn a_wake_up_for_a_slave_that_was_told_to_sleep_meanwhile_goes_to_another() {
 }
 
 #[test]
+fn a_wake_up_for_a_slave_that_is_lost_or_killed_meanwhile_goes_to_another() {
+    for killed in [false, true] {
+        let (mut bed, _) = bed();
+        let first = asleep(&mut bed);
+        let (builder, _) = bed.building(1);
+        bed.say(builder, FromSlave::Bye { reason: text("enough") });
+        bed.said();
+        bed.answer("release", Answer::Released(Some(abi("cp311"))));
+        assert_eq!(bed.said(), ["2: WAKE"]);
+        let second = asleep(&mut bed);
+        if killed {
+            order(&mut bed, FromTool::Kill { slave: Some(1), when: When::NextIdle });
+        }
+        bed.cut(first);
+        assert_eq!(bed.said(), [format!("{}: WAKE", second.0)]);
+    }
+}
+
+#[test]
 fn kill_at_the_next_idle_lets_the_build_be_delivered() {
     let (mut bed, _) = bed();
     let (builder, token) = bed.building(1);
@@ -238,5 +257,7 @@ fn how_far_a_slaves_clock_is_off_is_known_from_its_last_busy() {
     assert_eq!(offset(&bed), Some(1500));
     bed.say(slave, busy_at(Millis(0)));
     assert_eq!(offset(&bed), Some(-((WALL + bed.now).0 as i64)), "a board without a clock");
+    bed.say(slave, busy_at(Millis(u64::MAX)));
+    assert_eq!(offset(&bed), Some(i64::MAX - (WALL + bed.now).0 as i64), "whatever it says");
     assert!(bed.said_beside_housekeeping().is_empty());
 }
