@@ -69,10 +69,13 @@ fn order(world: &mut World, board: usize, how: u8) {
     world.order(command);
 }
 
-/// Everybody works who may.
-fn release(world: &mut World) {
-    world.order(FromTool::Resume {});
-    world.order(FromTool::Wake { slave: None });
+/// Nobody is held back any more, by whichever of the two orders comes last.
+fn release(world: &mut World, wake_first: bool) {
+    let mut orders = [FromTool::Resume {}, FromTool::Wake { slave: None }];
+    if wake_first {
+        orders.reverse();
+    }
+    orders.into_iter().for_each(|order| world.order(order));
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -111,7 +114,7 @@ proptest! {
     #[test]
     fn when_calm_returns_every_version_is_recorded_and_nothing_is_left(steps in steps()) {
         let mut world = chaos(steps);
-        release(&mut world);
+        release(&mut world, false);
         let delivered = |world: &World| world.database.all_settled() && !world.boards.iter().any(|b| b.works());
         calm(&mut world, 200, delivered);
         prop_assert!(world.database.all_settled(), "{:?} {:?}", world.database, world.boards);
@@ -124,7 +127,7 @@ proptest! {
 
     /// No time passes, so nobody asks again by himself: whoever is let work again gets what there is at once.
     #[test]
-    fn who_is_let_work_again_gets_what_is_queued(steps in steps()) {
+    fn who_is_let_work_again_gets_what_is_queued(steps in steps(), all_sleep: bool, wake_first: bool) {
         let mut world = chaos(steps);
         world.bury();
         let busy = |world: &mut World| loop {
@@ -134,9 +137,9 @@ proptest! {
                 break;
             }
         };
-        world.order(FromTool::Pause {});
+        world.order(if all_sleep { FromTool::Sleep { slave: None } } else { FromTool::Pause {} });
         busy(&mut world);
-        release(&mut world);
+        release(&mut world, wake_first);
         busy(&mut world);
         if world.boards.iter().any(|board| board.sleeps()) {
             prop_assert_eq!(world.database.queued(), 0, "{:?} {:?}", world.database, world.boards);
