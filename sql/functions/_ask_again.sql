@@ -1,5 +1,5 @@
 -- Somebody asked for a version that is on the list: brings what is known of it up to date, moves it to where it belongs
--- if it waits (p_asked is the order of asking; what was asked for earlier keeps that place), and says how it stands (see
+-- if it waits, queues it again where its build was cancelled (p_asked is the order of asking; what was asked for earlier keeps that place), and says how it stands (see
 -- add_versions).
 -- The caller holds ROW SHARE on abi.
 -- May be called by: functions of this schema.
@@ -10,6 +10,7 @@ AS $$
 DECLARE
     v_version version;
     v_state vstate;
+    v_again bigint;
 BEGIN
     SELECT * INTO STRICT v_version FROM version v WHERE v.pkg_id = p_pkg.pkg_id AND v.sort_key = p_sort_key;
     SELECT * INTO STRICT v_state FROM vstate s WHERE s.ver_id = v_version.ver_id FOR NO KEY UPDATE;
@@ -24,6 +25,20 @@ BEGIN
     IF v_state.blocked THEN
         RETURN QUERY SELECT 'skipped', NULL::text;
         RETURN;
+    END IF;
+
+    -- What the administrator cancelled is built again: its old attempts settle nothing any more.
+    WITH again AS (
+        UPDATE build b SET outcome = 'superseded' WHERE b.ver_id = v_version.ver_id AND b.outcome = 'cancelled'
+        RETURNING b.abi_id
+    )
+    SELECT bit_or(1::bigint << again.abi_id) INTO v_again FROM again;
+    IF v_again IS NOT NULL THEN
+        UPDATE vstate s SET done = s.done & (~v_again
+            | CASE WHEN s.abi3_from IS NULL THEN 0 ELSE _abi3_mask(s.abi3_from) END
+            | coalesce((SELECT bit_or(1::bigint << b.abi_id) FROM build b
+                WHERE b.ver_id = s.ver_id AND _settles(b.outcome, b.attempt)), 0))
+        WHERE s.ver_id = v_version.ver_id;
     END IF;
 
     UPDATE vstate s SET prio = least(s.prio, _prio(0, p_asked, p_pkg.pkg_id, s.ver_id, p_sort_key))

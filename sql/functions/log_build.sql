@@ -47,7 +47,7 @@ BEGIN
 
     v_settles := _settles(p_outcome, v_lease.attempt);
     IF v_lease.ended IS NOT NULL AND v_settles THEN
-        v_wanted := _still_wanted(v_lease, p_outcome IN ('lost-slave', 'lost-transfer'));
+        v_wanted := _still_wanted(v_lease, p_outcome IN ('lost-slave', 'lost-transfer', 'cancelled'));
     ELSIF v_lease.ended IS NOT NULL THEN
         v_wanted := EXISTS (SELECT FROM queue q WHERE q.ver_id = v_ver AND q.abi_id = v_lease.abi_id)
             OR EXISTS (SELECT FROM delayed d WHERE d.ver_id = v_ver AND d.abi_id = v_lease.abi_id);

@@ -1,6 +1,5 @@
 //! `piw abi`: which ABIs the farm builds for, and in what order.
 
-use std::path::Path;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -42,7 +41,7 @@ pub enum Action {
 }
 
 /// Does it.
-pub fn run(abi: &Abi, queue: &Path) -> Result<(), Failure> {
+pub fn run(abi: &Abi, queue: &client::Queue) -> Result<(), Failure> {
     let parse = |json: &str| serde_json::from_str::<Value>(json).map_err(|e| Failure::error(e.to_string()));
     match &abi.action {
         Action::Add { tag, rank } => {

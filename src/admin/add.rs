@@ -31,7 +31,7 @@ pub struct Add {
 }
 
 /// Adds everything or, when anything is wrong, nothing.
-pub fn run(add: &Add, queue: &Path) -> Result<(), Failure> {
+pub fn run(add: &Add, queue: &client::Queue) -> Result<(), Failure> {
     let found = gather(add)?;
     for name in &found.skipped {
         log::warn!("skipped: {name} is for another system");

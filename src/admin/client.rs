@@ -1,8 +1,9 @@
-//! A tool's end of the import channel (`wire-spec/import.md`): one request, one answer, within a time limit.
+//! A tool's end of the master's local channels: import, status and control (`wire-spec/`). One connection, within a time
+//! limit, to a master of this account or of root.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -11,79 +12,178 @@ use nix::sys::socket::{getsockopt, sockopt};
 use crate::config::Config;
 use crate::options::Failure;
 use crate::wire::import::{FromTool, ToTool};
-use crate::wire::{Channel, Preamble, frame, preamble};
+use crate::wire::{Channel, Frame, Preamble, WireError, control, frame, preamble};
 
-/// The manual's default (6.2).
-pub const DEFAULT_QUEUE: &str = "ipc:///tmp/piw-import";
+/// Where one of the channels is.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    path: PathBuf,
+    channel: Channel,
+    option: &'static str,
+}
 
-/// The socket that `--import-queue` names.
-pub fn queue_path(config: &Config, flag: Option<String>) -> Result<PathBuf, Failure> {
-    let address = config.value(flag, "import-queue", DEFAULT_QUEUE.to_owned())?;
-    match address.strip_prefix("ipc://") {
-        Some(path) if path.starts_with('/') => Ok(PathBuf::from(path)),
-        _ => Err(Failure::usage(format!("--import-queue {address}: must be ipc:// and an absolute path"))),
+impl Queue {
+    /// The import channel's, which `--import-queue` names (manual 6.2).
+    pub fn import(config: &Config, flag: Option<String>) -> Result<Self, Failure> {
+        Self::find(config, flag, Channel::Import, "import-queue", "ipc:///tmp/piw-import")
+    }
+
+    /// The status channel's, which `--status-queue` names.
+    pub fn status(config: &Config, flag: Option<String>) -> Result<Self, Failure> {
+        Self::find(config, flag, Channel::Status, "status-queue", "ipc:///tmp/piw-status")
+    }
+
+    /// The control channel's, which `--control-queue` names.
+    pub fn control(config: &Config, flag: Option<String>) -> Result<Self, Failure> {
+        Self::find(config, flag, Channel::Control, "control-queue", "ipc:///tmp/piw-control")
+    }
+
+    fn find(
+        config: &Config,
+        flag: Option<String>,
+        channel: Channel,
+        option: &'static str,
+        default: &str,
+    ) -> Result<Self, Failure> {
+        let address = config.value(flag, option, default.to_owned())?;
+        match address.strip_prefix("ipc://") {
+            Some(path) if path.starts_with('/') => Ok(Self { path: PathBuf::from(path), channel, option }),
+            _ => Err(Failure::usage(format!("--{option} {address}: must be ipc:// and an absolute path"))),
+        }
     }
 }
 
-/// Sends a request to the master and waits for its answer, which is JSON.
-pub fn ask(path: &Path, request: &FromTool, limit: Duration) -> Result<String, Failure> {
-    let until = Instant::now() + limit;
-    let at = format!("ipc://{}", path.display());
-    let mut stream = UnixStream::connect(path).map_err(|error| {
-        Failure::error(match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                format!("no master at {at}: start piw-master, or name its address with --import-queue")
+/// A connection to the master; every failure of it is one line that says what to do.
+#[derive(Debug)]
+pub struct Client {
+    stream: UnixStream,
+    channel: Channel,
+    at: String,
+    input: BytesMut,
+    greeted: bool,
+    limit: Duration,
+    until: Instant,
+}
+
+impl Client {
+    /// Connects; everything together may take this long.
+    pub fn connect(queue: &Queue, limit: Duration) -> Result<Self, Failure> {
+        let at = format!("ipc://{}", queue.path.display());
+        let stream = UnixStream::connect(&queue.path).map_err(|error| {
+            Failure::error(match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                    format!(
+                        "no master at {at}: start piw-master, or name its address with --{}",
+                        queue.option
+                    )
+                }
+                io::ErrorKind::PermissionDenied => {
+                    format!("{at} is not for this account: run this as the account that piw-master runs as")
+                }
+                _ => format!("cannot connect to {at}: {error}"),
+            })
+        })?;
+        check_owner(&stream, &at)?;
+        let mut client = Self {
+            stream,
+            channel: queue.channel,
+            at,
+            input: BytesMut::new(),
+            greeted: false,
+            limit,
+            until: Instant::now() + limit,
+        };
+        client.stream.set_write_timeout(Some(limit)).map_err(|e| client.lost(&e))?;
+        client.write(&Preamble { channel: queue.channel }.encode())?;
+        Ok(client)
+    }
+
+    /// Sends a message.
+    pub fn send(&mut self, encode: impl FnOnce(&mut BytesMut)) -> Result<(), Failure> {
+        let mut output = BytesMut::new();
+        encode(&mut output);
+        self.write(&output)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.stream.write_all(bytes).map_err(|error| self.lost(&error))
+    }
+
+    /// The next message, decoded.
+    pub fn next<M>(&mut self, decode: impl FnOnce(Frame) -> Result<M, WireError>) -> Result<M, Failure> {
+        self.frame().and_then(|frame| decode(frame).map_err(odd)).map_err(|error| self.lost(&error))
+    }
+
+    fn frame(&mut self) -> io::Result<Frame> {
+        let mut piece = [0; 16 * 1024];
+        loop {
+            if !self.greeted
+                && let Some(bytes) = self.input.first_chunk::<{ preamble::BYTES }>()
+            {
+                Preamble::check(*bytes, self.channel).map_err(odd)?;
+                let _ = self.input.split_to(preamble::BYTES);
+                self.greeted = true;
             }
-            io::ErrorKind::PermissionDenied => {
-                format!("{at} is not for this account: run this as the account that piw-master runs as")
+            if self.greeted
+                && let Some(frame) = frame::take(&mut self.input, self.channel.frame_limit()).map_err(odd)?
+            {
+                return Ok(frame);
             }
-            _ => format!("cannot connect to {at}: {error}"),
-        })
-    })?;
-    check_owner(&stream, &at)?;
-    let mut output = BytesMut::from(&Preamble { channel: Channel::Import }.encode()[..]);
-    request.encode(&mut output);
-    let lost = |error: io::Error| {
+            let left = self.until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            self.stream.set_read_timeout(Some(left))?;
+            match self.stream.read(&mut piece)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                n => self.input.extend_from_slice(&piece[..n]),
+            }
+        }
+    }
+
+    fn lost(&self, error: &io::Error) -> Failure {
+        let at = &self.at;
         Failure::error(match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                format!("the master at {at} did not answer within {} s; its log may say why", limit.as_secs())
+                let seconds = self.limit.as_secs();
+                format!("the master at {at} did not answer within {seconds} s; its log may say why")
             }
             io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
                 format!("the master at {at} closed the connection; its log says why")
             }
             _ => format!("the connection to {at} broke: {error}"),
         })
-    };
-    stream.set_write_timeout(Some(limit)).map_err(lost)?;
-    stream.write_all(&output).map_err(lost)?;
-    answer(&mut stream, until).map_err(lost)?.map_err(|reasons| Failure { reasons, code: 1, answered: true })
+    }
 }
 
-fn answer(stream: &mut UnixStream, until: Instant) -> io::Result<Result<String, Vec<String>>> {
-    let odd = |error: crate::wire::WireError| io::Error::other(error.to_string());
-    let mut input = BytesMut::new();
-    let mut piece = vec![0; 64 * 1024];
-    let mut greeted = false;
-    loop {
-        if !greeted && let Some(bytes) = input.first_chunk::<{ preamble::BYTES }>() {
-            Preamble::check(*bytes, Channel::Import).map_err(odd)?;
-            let _ = input.split_to(preamble::BYTES);
-            greeted = true;
+fn odd(error: WireError) -> io::Error {
+    io::Error::other(error.to_string())
+}
+
+/// Sends a request to the import channel and waits for its answer, which is JSON.
+pub fn ask(queue: &Queue, request: &FromTool, limit: Duration) -> Result<String, Failure> {
+    let mut client = Client::connect(queue, limit)?;
+    client.send(|out| request.encode(out))?;
+    match client.next(ToTool::decode)? {
+        ToTool::Done { json } => Ok(json.into_string()),
+        ToTool::Error { reasons } => {
+            let reasons = reasons.iter().map(ToString::to_string).collect();
+            Err(Failure { reasons, code: 1, answered: true })
         }
-        if greeted && let Some(frame) = frame::take(&mut input, Channel::Import.frame_limit()).map_err(odd)? {
-            return Ok(match ToTool::decode(frame).map_err(odd)? {
-                ToTool::Done { json } => Ok(json.into_string()),
-                ToTool::Error { reasons } => Err(reasons.iter().map(ToString::to_string).collect()),
-            });
-        }
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        stream.set_read_timeout(Some(left))?;
-        match stream.read(&mut piece)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            n => input.extend_from_slice(&piece[..n]),
+    }
+}
+
+/// How long a command may take: it is answered at once, by a master that is there.
+const COMMAND_LIMIT: Duration = Duration::from_secs(30);
+
+/// Gives the running farm a command; the number of slaves that it concerns.
+pub fn command(queue: &Queue, command: &control::FromTool) -> Result<u32, Failure> {
+    let mut client = Client::connect(queue, COMMAND_LIMIT)?;
+    client.send(|out| command.encode(out))?;
+    match client.next(control::ToTool::decode)? {
+        control::ToTool::Done { affected } => Ok(affected),
+        control::ToTool::Error { reason } => {
+            Err(Failure { reasons: vec![reason.into_string()], code: 1, answered: true })
         }
     }
 }

@@ -1,6 +1,5 @@
 //! `piw why`: what became of a package, for people.
 
-use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
@@ -27,7 +26,7 @@ pub struct Why {
 }
 
 /// Asks and prints.
-pub fn run(why: &Why, queue: &Path) -> Result<(), Failure> {
+pub fn run(why: &Why, queue: &client::Queue) -> Result<(), Failure> {
     let requirement = requirements::parse(&why.package).map_err(Failure::usage)?;
     let version = match requirement.specifiers.strip_prefix("==") {
         Some(version) => version.trim(),

@@ -13,11 +13,14 @@ use piwheels::master::reactor::address::Address;
 use piwheels::master::slave_keys;
 use piwheels::master::start::{self, Settings};
 use piwheels::options::{Common, Failure};
-use piwheels::wire::limits::CHUNK_BYTES;
+use piwheels::wire::limits::{CHUNK_BYTES, SMALLEST_LOG_LIMIT};
 
 /// The database counts leases in seconds; over a day, the job of a slave that is lost waits longer than anybody will.
 const SHORTEST_LEASE: Duration = Duration::secs(1);
 const LONGEST_LEASE: Duration = Duration::secs(24 * 60 * 60);
+/// Slaves give a sign of life every 5 s.
+const SHORTEST_SILENCE: Duration = Duration::secs(10);
+const LONGEST_SILENCE: Duration = Duration::secs(60 * 60);
 
 /// The master of a farm: hands out builds, takes in wheels, writes the index.
 #[derive(Parser, Debug)]
@@ -57,12 +60,21 @@ struct Options {
     /// Take a slave's key away, and exit
     #[arg(long, value_name = "NAME")]
     revoke: Option<String>,
+    /// Where monitors ask what the farm is doing (default: ipc:///tmp/piw-status)
+    #[arg(long, value_name = "ADDR")]
+    status_queue: Option<Address>,
+    /// Where commands to the running farm come in (default: ipc:///tmp/piw-control)
+    #[arg(long, value_name = "ADDR")]
+    control_queue: Option<Address>,
     /// Let slaves on other machines connect without a key
     #[arg(long)]
     insecure: bool,
     /// How long a slave may be silent before its job is handed out again (default: 5m)
     #[arg(long, value_name = "DURATION")]
     lease: Option<Duration>,
+    /// How long a slave may be silent before its connection is closed (default: 30s)
+    #[arg(long, value_name = "DURATION")]
+    slave_silence: Option<Duration>,
     /// The most connections at a time (default: 4096)
     #[arg(long, value_name = "N")]
     max_connections: Option<usize>,
@@ -121,6 +133,15 @@ fn run(options: Options) -> Result<(), Failure> {
     if !(SHORTEST_LEASE.0..=LONGEST_LEASE.0).contains(&lease.0) {
         return Err(Failure::usage("--lease must be between 1s and 24h"));
     }
+    let silence =
+        config.value(options.slave_silence, "slave-silence", Duration::secs(standard.silence.0 / 1000))?;
+    if !(SHORTEST_SILENCE.0..=LONGEST_SILENCE.0).contains(&silence.0) {
+        return Err(Failure::usage("--slave-silence must be between 10s and 1h"));
+    }
+    let Size(log_bytes) = config.value(options.max_log, "max-log", Size(standard.log_bytes))?;
+    if log_bytes < SMALLEST_LOG_LIMIT {
+        return Err(Failure::usage("--max-log must be 16K at least"));
+    }
     let settings = Settings {
         dsn: config.value(options.dsn, "dsn", "postgres:///piwheels".to_owned())?,
         pypi_simple: config.find(options.pypi_simple, "pypi-simple")?,
@@ -133,6 +154,16 @@ fn run(options: Options) -> Result<(), Failure> {
             options.import_queue,
             "import-queue",
             Address::Path("/tmp/piw-import".into()),
+        )?,
+        status_queue: config.value(
+            options.status_queue,
+            "status-queue",
+            Address::Path("/tmp/piw-status".into()),
+        )?,
+        control_queue: config.value(
+            options.control_queue,
+            "control-queue",
+            Address::Path("/tmp/piw-control".into()),
         )?,
         insecure: config.value(options.insecure.then_some(true), "insecure", false)?,
         limits: Limits {
@@ -152,7 +183,6 @@ fn run(options: Options) -> Result<(), Failure> {
                     .as_millis() as u64,
             ),
             lease: Millis(lease.0.as_millis() as u64),
-            log_bytes: config.value(options.max_log, "max-log", Size(standard.log_bytes))?.0,
             transfer_window: config
                 .value(options.transfer_window, "transfer-window", Size(standard.transfer_window))?
                 .0,
@@ -170,6 +200,8 @@ fn run(options: Options) -> Result<(), Failure> {
                     .0
                     .as_millis() as u64,
             ),
+            silence: Millis(silence.0.as_millis() as u64),
+            log_bytes,
             wheel_bytes: config.value(options.max_wheel, "max-wheel", Size(standard.wheel_bytes))?.0,
         },
     };

@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use piwheels::admin::{abi, add, client, why};
+use piwheels::admin::client::Queue;
+use piwheels::admin::orders::{self, Queues};
+use piwheels::admin::{abi, add, slaves, why};
 use piwheels::options::{Common, Failure};
 
 /// Administers a farm through its master.
@@ -15,6 +17,12 @@ struct Options {
     /// The address of the master's import queue (default: ipc:///tmp/piw-import); always an ipc address
     #[arg(long, value_name = "ADDR", global = true)]
     import_queue: Option<String>,
+    /// The address of the master's status queue (default: ipc:///tmp/piw-status); always an ipc address
+    #[arg(long, value_name = "ADDR", global = true)]
+    status_queue: Option<String>,
+    /// The address of the master's control queue (default: ipc:///tmp/piw-control); always an ipc address
+    #[arg(long, value_name = "ADDR", global = true)]
+    control_queue: Option<String>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -24,6 +32,20 @@ enum Verb {
     Add(add::Add),
     Abi(abi::Abi),
     Why(why::Why),
+    Slaves(slaves::Slaves),
+    /// Hand nothing out any more until 'piw resume'; what is being built goes on
+    Pause,
+    /// Hand jobs out again
+    Resume,
+    Kill(orders::Kill),
+    SkipBuild(orders::SkipBuild),
+    /// Give slaves no job until 'piw wake'; what they build goes on
+    Sleep(orders::Whom),
+    /// Give slaves jobs again
+    Wake(orders::Whom),
+    /// Have the master read the keys of slaves again, and drop those whose keys hold no more
+    ReloadKeys,
+    Quit(orders::Quit),
 }
 
 fn main() -> ExitCode {
@@ -35,10 +57,23 @@ fn main() -> ExitCode {
 
 fn run(options: Options) -> Result<(), Failure> {
     let config = options.common.start("piw")?;
-    let queue = client::queue_path(&config, options.import_queue)?;
+    let queue = Queue::import(&config, options.import_queue)?;
+    let queues = Queues {
+        control: Queue::control(&config, options.control_queue)?,
+        status: Queue::status(&config, options.status_queue)?,
+    };
     match &options.verb {
         Verb::Add(verb) => add::run(verb, &queue),
         Verb::Abi(verb) => abi::run(verb, &queue),
         Verb::Why(verb) => why::run(verb, &queue),
+        Verb::Slaves(verb) => slaves::run(verb, &queues.status),
+        Verb::Pause => orders::pause(&queues),
+        Verb::Resume => orders::resume(&queues),
+        Verb::Kill(verb) => orders::kill(verb, &queues),
+        Verb::SkipBuild(verb) => orders::skip_build(verb, &queues),
+        Verb::Sleep(whom) => orders::sleep(whom, &queues),
+        Verb::Wake(whom) => orders::wake(whom, &queues),
+        Verb::ReloadKeys => orders::reload_keys(&queues),
+        Verb::Quit(verb) => orders::quit(verb, &queues),
     }
 }

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use super::query::{Answer, Query, RewriteOrder, Wanted};
 use super::refusals::Refusal;
 use crate::domain::ranges::RangeSet;
-use crate::domain::{BuildId, ProjectName, Sha256};
-use crate::wire::{Channel, file, import, slave};
+use crate::domain::{BuildId, Millis, ProjectName, Sha256};
+use crate::wire::{Channel, control, file, import, slave, status};
 
 /// A connection, for as long as the master runs: numbers are not used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -45,6 +45,10 @@ pub enum Event {
     File(ConnId, file::FromSlave),
     /// A message on an import channel.
     Tool(ConnId, import::FromTool),
+    /// A message on a status channel.
+    Monitor(ConnId, status::FromMonitor),
+    /// A message on a control channel.
+    Control(ConnId, control::FromTool),
     /// The connection is gone, whoever ended it.
     Closed(ConnId),
     /// The database answered.
@@ -63,8 +67,8 @@ pub enum Event {
     Drain,
     /// The master is to stop now.
     Stop,
-    /// Time passed.
-    Tick,
+    /// Time passed; the wall clock shows this, in milliseconds since 1970.
+    Tick(Millis),
 }
 
 /// What is to be done.
@@ -89,6 +93,8 @@ pub enum Effect {
     Page(PageRequest),
     /// Have the cloud gazer look something up.
     Look(Ticket, Vec<LookUp>),
+    /// Read the keys of slaves again.
+    ReadKeys,
     /// Accept no more connections.
     StopListening,
     /// Everything is done: end.
@@ -104,6 +110,10 @@ pub enum Message {
     File(file::ToSlave),
     /// On an import channel.
     Tool(import::ToTool),
+    /// On a status channel.
+    Monitor(status::ToMonitor),
+    /// On a control channel.
+    Control(control::ToTool),
 }
 
 /// Work for the file writer, done in the order given.

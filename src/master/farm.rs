@@ -7,21 +7,26 @@ use std::collections::{HashMap, HashSet};
 use super::architect::{Architect, Arrivals};
 use super::event::{ConnId, DiskAnswer, Event, Out, Purpose};
 use super::file_juggler::{FileJuggler, TransferKey};
-use super::limits::{Limits, SLEEP_SECS};
+use super::hub::{Counts, Hub, View};
+use super::limits::Limits;
 use super::mr_chase::{Changed, MrChase};
 use super::pages::Pages;
 use super::publisher::{Publisher, Recorded, Step};
-use super::query::{Abi, Adoption, Answer, Job, Logged, Query};
+use super::query::{Abi, Adoption, Answer, Logged, Outcome, Query};
 use super::refusals::{Refusal, Refusals};
 use super::slave_driver::{Finished, Greeting, SlaveDriver, State, Verdict};
 use crate::domain::{AbiTag, BuildId, JobToken, Millis};
+use crate::wire::control::When;
 use crate::wire::file::FromSlave as FromFile;
 use crate::wire::slave::{FromSlave, Held, Holding, Resume, ToSlave};
 use crate::wire::{Channel, Text};
 
+mod control;
 mod housekeeping;
 mod stopping;
+mod work;
 
+use control::Orders;
 use housekeeping::Housekeeping;
 use stopping::Running;
 
@@ -48,6 +53,21 @@ fn built_for(abis: &[Abi]) -> HashSet<AbiTag> {
     abis.iter().filter(|abi| abi.skip.is_none()).map(|abi| abi.tag.clone()).collect()
 }
 
+/// The farm as its hub shows it. A macro, for the hub itself is borrowed beside it.
+macro_rules! view {
+    ($farm:expr, $now:expr) => {
+        View {
+            now: $now,
+            wall: $farm.wall($now).unwrap_or_default(),
+            started: $farm.wall($now).unwrap_or_default() - $now.since($farm.started),
+            mode: $farm.mode(),
+            slaves: &$farm.slaves,
+            counts: $farm.counts,
+            transfers: $farm.juggler.load(),
+        }
+    };
+}
+
 /// The whole farm.
 #[derive(Debug)]
 pub struct Farm {
@@ -67,6 +87,12 @@ pub struct Farm {
     running: Running,
     /// Why peers were turned away.
     refusals: Refusals,
+    orders: Orders,
+    hub: Hub,
+    counts: Counts,
+    /// A moment of the farm's clock, and what the wall clock showed then.
+    clock: Option<(Millis, Millis)>,
+    started: Millis,
 }
 
 impl Farm {
@@ -88,6 +114,11 @@ impl Farm {
             claims: HashMap::new(),
             running: Running::Yes,
             refusals: Refusals::default(),
+            orders: Orders::default(),
+            hub: Hub::default(),
+            counts: Counts::default(),
+            clock: None,
+            started,
         }
     }
 
@@ -103,14 +134,20 @@ impl Farm {
                 Channel::Slave => self.slaves.opened(now, conn, peer, name),
                 Channel::File => self.juggler.opened(now, conn, name),
                 Channel::Import => self.chase.opened(conn, out),
+                Channel::Status => self.hub.opened(conn, out),
+                Channel::Control => self.orders.opened(conn, peer, out),
             },
             Event::Slave(conn, message) => self.slave(now, conn, message, out),
-            Event::Refused(refusal) => self.refusals.count(refusal),
+            Event::Refused(refusal) => {
+                self.refusals.count(refusal);
+                self.counts.refusals += 1;
+            }
             Event::File(conn, message) => {
                 if let FromFile::Hello { transfer } = &message
                     && let Err(defect) = self.may_deliver(conn, transfer)
                 {
                     self.refusals.count(Refusal::NotIts);
+                    self.counts.refusals += 1;
                     self.juggler.closed(conn);
                     out.close(conn, Some(defect));
                     return;
@@ -126,6 +163,14 @@ impl Farm {
                     out.close(conn, Some(defect));
                 }
             }
+            Event::Monitor(conn, message) => {
+                let view = view!(self, now);
+                if let Err(defect) = self.hub.message(conn, message, &view, out) {
+                    self.hub.closed(conn);
+                    out.close(conn, Some(defect));
+                }
+            }
+            Event::Control(conn, command) => self.command(now, conn, command, out),
             Event::Closed(conn) => self.closed(now, conn, out),
             Event::Database(ticket, answer) => {
                 if let Some(purpose) = out.purpose(ticket) {
@@ -144,7 +189,12 @@ impl Farm {
             }
             Event::Drain => self.drain(out),
             Event::Stop => self.stop(now, out),
-            Event::Tick => self.tick(now, out),
+            Event::Tick(wall) => {
+                self.clock = Some((now, wall));
+                self.tick(now, out);
+                let view = view!(self, now);
+                self.hub.tick(&view, out);
+            }
         }
         self.steps(now, out);
         self.end(now, out);
@@ -181,20 +231,34 @@ impl Farm {
             return;
         }
         let verdict = match message {
-            FromSlave::Hello { software, label, timeout_secs, abi_tag, platform_tag, held, .. } => {
+            FromSlave::Hello { software, label, timeout_secs, python_tag, abi_tag, platform_tag, held } => {
                 let greeting = Greeting {
                     software: &software,
                     label: &label,
                     abi: &abi_tag,
                     platform: &platform_tag,
+                    python: &python_tag,
                     timeout: Millis::secs(timeout_secs.into()),
                     held,
                 };
-                self.slaves.hello(conn, greeting, &self.abis)
+                let verdict = self.slaves.hello(conn, greeting, &self.abis);
+                if let Some(slave) = self.slaves.slaves.get_mut(&conn)
+                    && let Some(who) = &slave.introduction
+                {
+                    slave.resting = self.orders.resting.contains(&who.label);
+                }
+                verdict
             }
             FromSlave::Idle {} => self.slaves.idle(conn, &self.abis),
-            FromSlave::Busy {} => Verdict::Fine,
-            FromSlave::Log { offset, data } => self.slaves.log(conn, offset, data, &self.limits, out),
+            FromSlave::Busy { vitals } => {
+                let wall = self.wall(now);
+                self.slaves.busy(conn, vitals, wall);
+                Verdict::Fine
+            }
+            FromSlave::Log { offset, data } => {
+                self.counts.log_bytes += data.len() as u64;
+                self.slaves.log(conn, offset, data, &self.limits, out)
+            }
             FromSlave::Built { token, end, duration_ms, log_bytes, files } => {
                 let result = Finished { token, end, duration_ms, log_bytes, files: &files };
                 self.slaves.built(conn, &result, &self.limits)
@@ -212,7 +276,14 @@ impl Farm {
         self.verdict(conn, verdict, out);
     }
 
+    /// What the wall clock shows, milliseconds since 1970.
+    fn wall(&self, now: Millis) -> Option<Millis> {
+        self.clock.map(|(then, wall)| wall + now.since(then))
+    }
+
     fn verdict(&mut self, conn: ConnId, verdict: Verdict, out: &mut Out) {
+        let refused = matches!(verdict, Verdict::OffersAndDrop(..) | Verdict::Drop(_) | Verdict::Refuse(_));
+        self.counts.refusals += u64::from(refused);
         match verdict {
             Verdict::Fine => {}
             Verdict::WantsJob => self.claim(conn, out),
@@ -272,25 +343,8 @@ impl Farm {
             );
         }
         let index_url = Text::cut(&self.index_url);
-        out.tell(conn, ToSlave::Hello { slave_id: slave.id, index_url, resume, log_from });
-    }
-
-    /// Asks the database for a job for an idle slave.
-    fn claim(&mut self, conn: ConnId, out: &mut Out) {
-        if self.running != Running::Yes {
-            self.slaves.dismiss(conn, "the master stops", out);
-            return;
-        }
-        let Some(who) = self.slaves.slaves.get(&conn).and_then(|s| s.introduction.clone()) else { return };
-        self.architect.forget(conn, &who.abi);
-        self.claims.insert(conn, self.architect.arrivals(&who.abi));
-        let query = Query::Claim {
-            abi: who.abi,
-            slave: who.label,
-            secret: self.secrets.draw(),
-            lease_secs: self.lease_secs(),
-        };
-        out.ask(Purpose::Claim(conn), query);
+        let log_limit = self.limits.log_bytes;
+        out.tell(conn, ToSlave::Hello { slave_id: slave.id, index_url, resume, log_from, log_limit });
     }
 
     /// A slave says BYE: its job goes back unless it can be finished without it.
@@ -318,11 +372,17 @@ impl Farm {
     fn closed(&mut self, now: Millis, conn: ConnId, out: &mut Out) {
         self.juggler.closed(conn);
         self.chase.closed(conn);
+        self.hub.closed(conn);
+        self.orders.closed(conn);
         self.claims.remove(&conn);
         out.forget(conn);
         let Some(slave) = self.slaves.closed(now, conn) else { return };
         let Some(who) = &slave.introduction else { return };
         self.architect.forget(conn, &who.abi);
+        if slave.woken {
+            // the job that it was woken for must not wait for its return
+            self.arrived(&who.abi, out);
+        }
         if slave.state != State::Leaving {
             log::info!("slave {} ({}) is gone while {}", slave.id, who.label, slave.state.name());
         }
@@ -335,7 +395,7 @@ impl Farm {
             (Purpose::Claim(conn), Answer::Refused(reason) | Answer::Failed(reason)) => {
                 self.claims.remove(&conn);
                 log::error!("no job for a slave: {reason}");
-                self.put_to_sleep(conn, out);
+                self.turn_down(conn, out);
             }
             (Purpose::Adopt(conn), Answer::Adopted(adoption)) => self.adopted(now, conn, adoption, out),
             (Purpose::Adopt(conn), Answer::Refused(reason) | Answer::Failed(reason)) => {
@@ -382,85 +442,11 @@ impl Farm {
         }
     }
 
-    fn claimed(&mut self, now: Millis, conn: ConnId, job: Option<Job>, out: &mut Out) {
-        let seen = self.claims.remove(&conn);
-        let Some(job) = job else {
-            let Some(slave) = self.slaves.slaves.get(&conn) else { return };
-            let (State::Asked, Some(who)) = (&slave.state, slave.introduction.clone()) else { return };
-            if self.running == Running::Yes
-                && seen.is_some_and(|seen| !self.architect.sleep(conn, &who.abi, seen))
-            {
-                self.claim(conn, out);
-                return;
-            }
-            self.put_to_sleep(conn, out);
-            return;
-        };
-        let token = job.token;
-        if self.running != Running::Yes || !self.slaves.hand_out(now, conn, job.clone()) {
-            out.ask(Purpose::Release, Query::Release(token));
-            self.slaves.dismiss(conn, "the master stops", out);
-            return;
-        }
-        log::info!(
-            "build {}: {} {} for {} goes to {}",
-            token.build,
-            job.package,
-            job.version,
-            job.abi,
-            self.label(conn)
-        );
-        let message = ToSlave::Build {
-            token,
-            package: Text::cut(job.package.as_str()),
-            version: Text::cut(&job.version.to_string()),
-        };
-        out.tell(conn, message);
-    }
-
-    fn put_to_sleep(&mut self, conn: ConnId, out: &mut Out) {
-        if self.running != Running::Yes {
-            self.slaves.dismiss(conn, "the master stops", out);
-            return;
-        }
-        if let Some(slave) = self.slaves.slaves.get_mut(&conn)
-            && slave.state == State::Asked
-        {
-            slave.state = State::Asleep;
-            out.tell(conn, ToSlave::Sleep { seconds: SLEEP_SECS });
-        }
-    }
-
-    /// One job came into the queue of an ABI. One that is leaving does not take the wake-up with it.
-    fn arrived(&mut self, abi: &AbiTag, out: &mut Out) {
-        while let Some(conn) = self.architect.arrived(abi) {
-            if self.wake(conn, out) {
-                return;
-            }
-        }
-    }
-
-    /// Many jobs may have come into the queue of an ABI.
-    fn arrived_many(&mut self, abi: &AbiTag, out: &mut Out) {
-        for conn in self.architect.arrived_many(abi) {
-            self.wake(conn, out);
-        }
-    }
-
-    /// Wakes a slave; false when it does not sleep.
-    fn wake(&self, conn: ConnId, out: &mut Out) -> bool {
-        let asleep = self.slaves.slaves.get(&conn).is_some_and(|slave| slave.state == State::Asleep);
-        if asleep {
-            out.tell(conn, ToSlave::Wake {});
-        }
-        asleep
-    }
-
     /// The database knows what became of a returning slave's job.
     fn adopted(&mut self, now: Millis, conn: ConnId, adoption: Adoption, out: &mut Out) {
         let Some(slave) = self.slaves.slaves.get(&conn) else { return };
         let State::Adopting(Held { token, state }) = slave.state.clone() else { return };
-        let id = slave.id;
+        let (id, kill) = (slave.id, slave.kill);
         let overdue = state == Holding::Building && self.slaves.is_overdue(now, token.build);
         let (job, why_not) = match adoption {
             _ if overdue => (None, "it runs longer than the slave's own time limit"),
@@ -485,6 +471,14 @@ impl Farm {
                     self.drop_slave(before, None, out);
                 }
                 self.welcome(conn, Resume::GoOn, log_from, out);
+                // CANCEL may have been lost with the connection before
+                let cancelled = self.slaves.jobs.get(&token.build).is_some_and(|held| held.cancelled);
+                if cancelled && state == Holding::Building {
+                    out.tell(conn, ToSlave::Cancel { build: token.build });
+                }
+                if kill == Some(When::Now) {
+                    self.slaves.dismiss(conn, "the administrator told it to go", out);
+                }
             }
             None => {
                 log::info!("slave {id} returns with build {}, which is not wanted: {why_not}", token.build);
@@ -501,6 +495,10 @@ impl Farm {
             format!("build {build}: {} {} for {}", offer.job.package, offer.job.version, offer.job.abi);
         match logged {
             Logged::Recorded { opened } => {
+                match offer.outcome {
+                    Outcome::Built => self.counts.built += 1,
+                    _ => self.counts.failed += 1,
+                }
                 let files: Vec<_> = offer.files.iter().map(|f| f.wheel.as_str()).collect();
                 let seconds = offer.duration_ms as f64 / 1000.0;
                 log::info!("{what} is {} after {seconds:.1} s {}", offer.outcome.name(), files.join(" "));

@@ -420,6 +420,13 @@ impl FileJuggler {
     }
 }
 
+impl FileJuggler {
+    /// For monitors: transfers, and bytes of them asked for or unwritten.
+    pub fn load(&self) -> (usize, u64) {
+        (self.transfers.len(), self.in_flight)
+    }
+}
+
 #[cfg(test)]
 impl FileJuggler {
     /// Transfers that are expected or under way.

@@ -16,6 +16,8 @@ pub struct Limits {
     pub messages: u32,
     /// How long a lease runs after the slave was last heard from; then the job is handed out again.
     pub lease: Millis,
+    /// Silence on a slave channel, whose BUSY comes every 5 s; then the peer is dropped and its lease runs on.
+    pub silence: Millis,
     /// Bytes of one build's log; over it the build is recorded and its slave dropped.
     pub log_bytes: u64,
     /// Bytes asked for and not yet on disk, per transfer: the most that its window grows to.
@@ -38,6 +40,7 @@ impl Default for Limits {
             handshake: Millis::secs(10),
             messages: 500,
             lease: Millis::secs(300),
+            silence: SLAVE_SILENCE,
             log_bytes: 8 << 20,
             transfer_window: 16 << 20,
             transfer_memory: 64 << 20,
@@ -50,8 +53,10 @@ impl Default for Limits {
 
 /// From the first byte of a frame to its last; then the peer is dropped.
 pub const FRAME_TIME: Millis = Millis::secs(60);
-/// Silence on a slave channel, whose BUSY comes every 5 s; then the peer is dropped and its lease runs on.
-pub const SLAVE_SILENCE: Millis = Millis::secs(60);
+/// The default of [`Limits::silence`].
+pub const SLAVE_SILENCE: Millis = Millis::secs(30);
+/// A slave's clock may be off by this; beyond, the operator is told once.
+pub const CLOCK_TOLERANCE: Millis = Millis::secs(60);
 /// Beyond the time that a slave itself allows a build; then the slave is dropped and not taken back with it.
 pub const BUILD_GRACE: Millis = Millis::secs(900);
 /// From telling a slave BYE to its going; then it is dropped.
@@ -82,8 +87,16 @@ pub const LOG_PIECE_COST: u64 = 512;
 pub const SEND_BACKLOG_BYTES: usize = 1 << 20;
 /// The same for an administrator's tool, whose answers are longer.
 pub const TOOL_BACKLOG_BYTES: usize = 32 << 20;
+/// Monitors at once; a further one is closed.
+pub const MONITORS: usize = 16;
+/// Between two STATS to the monitors.
+pub const STATS_EVERY: Millis = Millis::secs(1);
+/// Bytes that wait to be sent to one monitor, whose first picture names every slave; then it is dropped.
+pub const MONITOR_BACKLOG_BYTES: usize = 8 << 20;
 /// Administrators' tools at once; a further one is closed.
 pub const TOOLS: usize = 64;
+/// Labels of slaves that are told to sleep, at most; those that are not connected are forgotten first.
+pub const RESTING_LABELS: usize = 8192;
 /// Transfers of one build whose digest was wrong before it is recorded as lost.
 pub const DIGEST_FAILURES: u8 = 3;
 /// Pages asked for at once.

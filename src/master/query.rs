@@ -219,13 +219,15 @@ pub enum Outcome {
     LostSlave,
     /// The files could not be fetched from the slave. Tried again, up to the fifth attempt.
     LostTransfer,
-    /// Another slave's result came first.
+    /// Another slave's result came first; or it was cancelled, and then asked for again.
     Superseded,
+    /// The administrator did not want it; not tried again until somebody asks for it.
+    Cancelled,
 }
 
 impl Outcome {
     /// Every outcome.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Built,
         Self::Failed,
         Self::Timeout,
@@ -234,6 +236,7 @@ impl Outcome {
         Self::LostSlave,
         Self::LostTransfer,
         Self::Superseded,
+        Self::Cancelled,
     ];
 
     /// The name in the database and in JSON.
@@ -247,6 +250,7 @@ impl Outcome {
             Self::LostSlave => "lost-slave",
             Self::LostTransfer => "lost-transfer",
             Self::Superseded => "superseded",
+            Self::Cancelled => "cancelled",
         }
     }
 }

@@ -14,11 +14,12 @@
 use std::collections::{HashMap, HashSet};
 
 use super::event::{ConnId, DiskRequest, Effect, Out};
-use super::limits::{BUILD_GRACE, LOG_BACKLOG_BYTES, LOG_PIECE_COST, Limits, SLAVE_LEAVES, SLAVE_SILENCE};
+use super::limits::{BUILD_GRACE, CLOCK_TOLERANCE, LOG_BACKLOG_BYTES, LOG_PIECE_COST, Limits, SLAVE_LEAVES};
 use super::publisher::{Offer, OfferedFile};
 use super::query::{Job, Outcome};
 use crate::domain::{AbiTag, BuildId, JobToken, Millis, Version, WheelName};
-use crate::wire::slave::{BuildEnd, BuiltFile, Held, ToSlave};
+use crate::wire::control::When;
+use crate::wire::slave::{BuildEnd, BuiltFile, Held, ToSlave, Vitals};
 use crate::wire::{Blob, Text, limits};
 
 /// What a slave said of itself in HELLO, checked.
@@ -30,6 +31,8 @@ pub struct Introduction {
     pub abi: AbiTag,
     /// Its platform, such as `linux_armv7l`.
     pub platform: String,
+    /// Its Python version, such as `311`.
+    pub python: String,
     /// The time it allows a build.
     pub timeout: Millis,
 }
@@ -47,7 +50,19 @@ pub struct Slave {
     pub introduction: Option<Introduction>,
     /// What it is doing.
     pub state: State,
-    heard: Millis,
+    /// When it was last heard.
+    pub heard: Millis,
+    /// How its machine is doing, by its last BUSY.
+    pub vitals: Option<Vitals>,
+    /// How far its clock is ahead of the master's, in milliseconds, by its last BUSY.
+    pub clock_offset: Option<i64>,
+    clock_warned: bool,
+    /// It gets no job until the administrator says so.
+    pub resting: bool,
+    /// The administrator told it to go.
+    pub kill: Option<When>,
+    /// A WAKE is under way to it that may stand for one job.
+    pub woken: bool,
     held_back: bool,
     /// Since when it was seen leaving.
     leaving: Option<Millis>,
@@ -89,6 +104,8 @@ pub struct HeldJob {
     pub conn: Option<ConnId>,
     /// How much of its log has come.
     pub log_bytes: u64,
+    /// The administrator does not want it any more: its slave is told CANCEL.
+    pub cancelled: bool,
     log_unwritten: u64,
     /// Since when nobody holds it.
     away: Option<Millis>,
@@ -107,6 +124,8 @@ pub struct Greeting<'a> {
     pub abi: &'a str,
     /// Platform tag.
     pub platform: &'a str,
+    /// Python version.
+    pub python: &'a str,
     /// The time it allows a build.
     pub timeout: Millis,
     /// A job from an earlier connection.
@@ -170,6 +189,12 @@ impl SlaveDriver {
             introduction: None,
             state: State::Greeting,
             heard: now,
+            vitals: None,
+            clock_offset: None,
+            clock_warned: false,
+            resting: false,
+            kill: None,
+            woken: false,
             held_back: false,
             leaving: None,
         };
@@ -192,9 +217,29 @@ impl SlaveDriver {
         }
     }
 
+    /// BUSY: how its machine is doing. `wall` is what the master's clock shows, milliseconds since 1970.
+    pub fn busy(&mut self, conn: ConnId, vitals: Vitals, wall: Option<Millis>) {
+        let Some(slave) = self.slaves.get_mut(&conn) else { return };
+        let clock = i64::try_from(vitals.clock_ms).unwrap_or(i64::MAX);
+        let offset = wall.map(|wall| clock.saturating_sub_unsigned(wall.0));
+        if let Some(offset) = offset
+            && offset.unsigned_abs() > CLOCK_TOLERANCE.0
+            && !std::mem::replace(&mut slave.clock_warned, true)
+        {
+            let label = slave.introduction.as_ref().map_or("", |who| who.label.as_str());
+            log::warn!(
+                "slave {} ({label}): its clock is {} s {} the master's; builds that look at the time may fail: set it",
+                slave.id,
+                offset.unsigned_abs() / 1000,
+                if offset > 0 { "ahead of" } else { "behind" }
+            );
+        }
+        (slave.vitals, slave.clock_offset) = (Some(vitals), offset);
+    }
+
     /// HELLO: who it is, and whether it may be here.
     pub fn hello(&mut self, conn: ConnId, greeting: Greeting<'_>, abis: &HashSet<AbiTag>) -> Verdict {
-        let Greeting { software, label, abi, platform, timeout, held } = greeting;
+        let Greeting { software, label, abi, platform, python, timeout, held } = greeting;
         let Some(slave) = self.slaves.get_mut(&conn) else { return Verdict::Fine };
         if slave.introduction.is_some() {
             return Verdict::Drop("a second HELLO".to_owned());
@@ -220,7 +265,13 @@ impl SlaveDriver {
             None if label.is_empty() => slave.peer.clone(),
             None => label.replace(['\n', '\t'], " "),
         };
-        slave.introduction = Some(Introduction { label, abi, platform: platform.to_owned(), timeout });
+        slave.introduction = Some(Introduction {
+            label,
+            abi,
+            platform: platform.to_owned(),
+            python: python.to_owned(),
+            timeout,
+        });
         match held {
             Some(held) => {
                 slave.state = State::Adopting(held.clone());
@@ -260,6 +311,7 @@ impl SlaveDriver {
             platform: who.platform.clone(),
             conn: Some(conn),
             log_bytes: 0,
+            cancelled: false,
             log_unwritten: 0,
             away: None,
             ends: now + who.timeout + BUILD_GRACE,
@@ -289,6 +341,7 @@ impl SlaveDriver {
             platform: platform.clone(),
             conn: None,
             log_bytes: 0,
+            cancelled: false,
             log_unwritten: 0,
             away: None,
             ends: now + timeout + BUILD_GRACE,
@@ -377,6 +430,7 @@ impl SlaveDriver {
             BuildEnd::Timeout => Outcome::Timeout,
             BuildEnd::NoSdist => Outcome::NoSdist,
             BuildEnd::BadWheel => Outcome::BadWheel,
+            BuildEnd::Cancelled => Outcome::Cancelled,
         };
         match check_files(held, end, files, limits) {
             Ok(files) => Verdict::Offers(Box::new(Offer { files, ..offer(held, outcome, duration_ms, "") })),
@@ -423,7 +477,7 @@ impl SlaveDriver {
     }
 
     /// Closes what is silent; a slave that never said HELLO is the reactor's handshake limit.
-    pub fn tick(&mut self, now: Millis, out: &mut Out) {
+    pub fn tick(&mut self, now: Millis, silence: Millis, out: &mut Out) {
         for (conn, slave) in &mut self.slaves {
             // what is not read cannot be heard
             if slave.held_back {
@@ -439,9 +493,9 @@ impl SlaveDriver {
                 slave.state = State::Leaving;
                 out.close(*conn, Some(format!("build {build} runs on beyond the slave's own time limit")));
             }
-            if now.since(slave.heard) > SLAVE_SILENCE {
+            if now.since(slave.heard) > silence {
                 slave.heard = now;
-                out.close(*conn, Some(format!("silent for {} s", SLAVE_SILENCE.0 / 1000)));
+                out.close(*conn, Some(format!("silent for {} s", silence.0 / 1000)));
             }
         }
     }

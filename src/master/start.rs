@@ -49,6 +49,10 @@ pub struct Settings {
     pub import_queue: Address,
     /// The keys of slaves; `None`: beside the output, with `.keys` added to its name.
     pub keys: Option<PathBuf>,
+    /// Where monitors connect.
+    pub status_queue: Address,
+    /// Where the administrator's commands come in.
+    pub control_queue: Address,
     /// Slaves may connect from other machines without a key.
     pub insecure: bool,
     /// Bounds.
@@ -85,8 +89,14 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
             "must not run as root: start it as an account of its own (for example: runuser -u piwheels -- piw-master)",
         ));
     }
-    if !matches!(settings.import_queue, Address::Path(_)) {
-        return Err(usage(format!("--import-queue {}: must be an ipc:// address", settings.import_queue)));
+    for (option, address) in [
+        ("import", &settings.import_queue),
+        ("status", &settings.status_queue),
+        ("control", &settings.control_queue),
+    ] {
+        if !matches!(address, Address::Path(_)) {
+            return Err(usage(format!("--{option}-queue {address}: must be an ipc:// address")));
+        }
     }
     allow_files(settings.limits.connections)?;
     let (spool, _lock) = prepare_directories(&settings.output, settings.spool.clone())?;
@@ -107,6 +117,8 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         (&settings.slave_queue, Channel::Slave),
         (&settings.file_queue, Channel::File),
         (&settings.import_queue, Channel::Import),
+        (&settings.status_queue, Channel::Status),
+        (&settings.control_queue, Channel::Control),
     ] {
         let open = settings.insecure || !keys.is_empty();
         listeners.extend(Listener::bind(address, channel, open).map_err(error)?);

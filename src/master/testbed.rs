@@ -13,11 +13,14 @@ use super::limits::Limits;
 use super::query::*;
 use crate::domain::ranges::RangeSet;
 use crate::domain::{AbiTag, BuildId, JobToken, Millis, ProjectName, Sha256, Version};
-use crate::wire::slave::{BuildEnd, BuiltFile, FromSlave, Held, Holding, ToSlave};
-use crate::wire::{Blob, Channel, List, Text, file, import};
+use crate::wire::slave::{BuildEnd, BuiltFile, FromSlave, Held, Holding, ToSlave, Vitals};
+use crate::wire::{Blob, Channel, List, Text, control, file, import, status};
 
 /// The platform of every slave here.
 pub(super) const PLATFORM: &str = "linux_armv7l";
+
+/// What the wall clock shows when the farm's begins: milliseconds since 1970.
+pub(super) const WALL: Millis = Millis(1_700_000_000_000);
 
 /// A farm, its clock, and everything it asked for that was not answered yet.
 pub(super) struct Testbed {
@@ -97,13 +100,14 @@ impl Testbed {
     /// Lets time pass and a tick come.
     pub(super) fn wait(&mut self, span: Millis) {
         self.now = self.now + span;
-        self.put(Event::Tick);
+        let wall = WALL + self.now;
+        self.put(Event::Tick(wall));
     }
 
     /// Lets time pass in steps, with every slave named here alive.
     pub(super) fn wait_alive(&mut self, span: Millis, alive: &[ConnId]) {
         for _ in 0..span.0 / 1000 {
-            alive.iter().for_each(|slave| self.say(*slave, FromSlave::Busy {}));
+            alive.iter().for_each(|slave| self.say(*slave, busy()));
             self.wait(Millis::secs(1));
         }
     }
@@ -260,6 +264,7 @@ pub(super) fn word(effect: &Effect) -> String {
             format!("look up {}", list.join(" "))
         }
         Effect::StopListening => "stop listening".to_owned(),
+        Effect::ReadKeys => "read keys".to_owned(),
         Effect::Exit => "exit".to_owned(),
     }
 }
@@ -274,6 +279,14 @@ fn message_word(message: &Message) -> String {
         Message::File(file::ToSlave::Fetch { offset, length }) => format!("FETCH {offset}+{length}"),
         Message::File(file::ToSlave::Done {}) => "file DONE".to_owned(),
         Message::Tool(import::ToTool::Done { json }) => format!("DONE {json}"),
+        Message::Monitor(status::ToMonitor::Slave { slave }) => {
+            let job = slave.job.as_ref().map_or_else(String::new, |job| format!(" {}", job.build));
+            format!("slave {} {:?}{job}", slave.slave_id, slave.doing)
+        }
+        Message::Monitor(status::ToMonitor::Gone { slave_id }) => format!("gone {slave_id}"),
+        Message::Monitor(other) => other.name().to_owned(),
+        Message::Control(control::ToTool::Done { affected }) => format!("DONE {affected}"),
+        Message::Control(control::ToTool::Error { reason }) => format!("ERROR {reason}"),
         Message::Tool(import::ToTool::Error { reasons }) => {
             let reasons: Vec<_> = reasons.iter().map(ToString::to_string).collect();
             format!("ERROR {}", reasons.join(" | "))
@@ -364,6 +377,26 @@ pub(super) fn job(build: i64) -> Job {
 /// The job of a token that the farm drew.
 pub(super) fn job_of(token: JobToken) -> Job {
     Job { token, ..job(token.build.0) }
+}
+
+/// A sign of life of a machine whose clock shows this, in milliseconds since 1970.
+pub(super) fn busy_at(clock: Millis) -> FromSlave {
+    let vitals = Vitals {
+        load1_centi: 52,
+        cpus: 4,
+        memory_total: 1 << 30,
+        memory_free: 1 << 29,
+        disk_total: 1 << 35,
+        disk_free: 1 << 34,
+        temperature: Some(483),
+        clock_ms: clock.0,
+    };
+    FromSlave::Busy { vitals }
+}
+
+/// A sign of life.
+pub(super) fn busy() -> FromSlave {
+    busy_at(WALL)
 }
 
 /// HELLO of a slave for an ABI.

@@ -305,7 +305,7 @@ mod tests {
     #[test]
     fn preambles_are_exchanged_and_frames_follow() {
         let (mut link, mut master) = pair();
-        link.send(|out| FromSlave::Busy {}.encode(out));
+        link.send(|out| FromSlave::Idle {}.encode(out));
         link.flush().unwrap();
         let mut first = [0; 8];
         master.read_exact(&mut first).unwrap();

@@ -2,7 +2,8 @@
 //!
 //! [`session`] and [`transfer`] are the two channels' state machines, pure; [`backoff`] is the delay both share.
 //! [`builder`] runs one build and leaves nothing of it behind. [`shell`] is the event loop that joins them to sockets,
-//! processes and signals; [`link`] is one connection of it. [`python`] and [`workdir`] are asked once, at start.
+//! processes and signals; [`link`] is one connection of it. [`python`] and [`workdir`] are asked once, at start,
+//! [`vitals`] for every sign of life.
 
 pub mod backoff;
 pub mod builder;
@@ -11,4 +12,5 @@ pub mod python;
 pub mod session;
 pub mod shell;
 pub mod transfer;
+pub mod vitals;
 pub mod workdir;

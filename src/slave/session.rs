@@ -16,6 +16,7 @@
 //!                                                                        └──DONE──► idle
 //!
 //! work:  nothing ──BUILD──► building ──ended──► finished ──DONE──► discarding ──gone──► nothing
+//!                            CANCEL: it ends now
 //!                               └────── HELLO{drop}, BYE, stop at once ───▲
 //! ```
 //!
@@ -107,6 +108,8 @@ pub struct Session {
     work: Work,
     stop: Stop,
     index_url: String,
+    /// Of the master, for one build's log.
+    log_limit: u64,
     busy_at: Millis,
     /// Whether the connection takes more of the log.
     room: bool,
@@ -122,6 +125,7 @@ impl Session {
             work: Work::Nothing,
             stop: Stop::No,
             index_url: String::new(),
+            log_limit: u64::MAX,
             busy_at: Millis(0),
             room: false,
         }
@@ -197,7 +201,7 @@ impl Session {
             _ => {}
         }
         if matches!(self.link, Link::Greeting { .. } | Link::Open(_)) && now >= self.busy_at {
-            out.push(Effect::Send(FromSlave::Busy {}));
+            out.push(Effect::SendBusy);
             self.busy_at = now + BUSY_EVERY;
         }
     }
@@ -331,8 +335,10 @@ impl Session {
                 self.leave("the master said BYE".to_owned(), refused, out);
                 return Ok(());
             }
-            (ToSlave::Hello { slave_id, index_url, resume, log_from }, Link::Greeting { .. }) => {
-                return self.greeted(slave_id, &index_url, resume, log_from, out);
+            (ToSlave::Hello { slave_id, index_url, resume, log_from, log_limit }, Link::Greeting { .. }) => {
+                self.greeted(slave_id, &index_url, resume, log_from, out)?;
+                self.log_limit = log_limit;
+                return Ok(());
             }
             (ToSlave::Sleep { seconds }, Link::Open(Stage::Asked { .. })) => {
                 if !(1..=3600).contains(&seconds) {
@@ -364,6 +370,13 @@ impl Session {
                 }
                 out.push(Effect::Report(Level::Info, format!("build {build} is recorded")));
                 self.discard(out);
+            }
+            // For a build that has ended, or is not held: it crossed BUILT, or what came of that.
+            (ToSlave::Cancel { build }, Link::Open(_)) => {
+                if matches!(&self.work, Work::Building { token, .. } if token.build == build) {
+                    out.push(Effect::Report(Level::Warn, format!("the master cancels build {build}")));
+                    out.push(Effect::CancelBuild);
+                }
             }
             _ => return Err(format!("{name} may not come now ({})", self.place())),
         }
@@ -427,6 +440,7 @@ impl Session {
             package: package.as_str().to_owned(),
             version: version.to_owned(),
             index_url: self.index_url.clone(),
+            log_limit: self.log_limit,
         });
         self.work = Work::Building { token, log_bytes: 0 };
         self.link = Link::Open(Stage::Reporting { log_sent: 0 });

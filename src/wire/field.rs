@@ -30,7 +30,7 @@ macro_rules! integer {
     )*};
 }
 
-integer!(u8: put_u8 try_get_u8, u16: put_u16 try_get_u16, u32: put_u32 try_get_u32, u64: put_u64 try_get_u64, i16: put_i16 try_get_i16);
+integer!(u8: put_u8 try_get_u8, u16: put_u16 try_get_u16, u32: put_u32 try_get_u32, u64: put_u64 try_get_u64, i16: put_i16 try_get_i16, i64: put_i64 try_get_i64);
 
 impl Field for bool {
     fn put(&self, out: &mut BytesMut) {

@@ -6,11 +6,15 @@ pub const SLAVE_FRAME_BYTES: usize = 64 * 1024;
 pub const FILE_FRAME_BYTES: usize = CHUNK_BYTES + 64;
 /// Tag and payload of one frame on the import channel, in bytes. Its peers are local administrators.
 pub const IMPORT_FRAME_BYTES: usize = 16 * 1024 * 1024;
+/// Tag and payload of one frame on the status and control channels, in bytes.
+pub const LOCAL_FRAME_BYTES: usize = 64 * 1024;
 
 /// The most one FETCH may ask for and one CHUNK may carry, in bytes.
 pub const CHUNK_BYTES: usize = 256 * 1024;
 /// The most one LOG may carry, in bytes.
 pub const LOG_BYTES: usize = 32 * 1024;
+/// The smallest limit of a build's log, in bytes: under it head and tail say nothing.
+pub const SMALLEST_LOG_LIMIT: u64 = 16 * 1024;
 /// Files in one BUILT.
 pub const FILES_PER_BUILD: usize = 64;
 /// Requirements in one ADD.
@@ -30,6 +34,8 @@ pub const NAME_BYTES: usize = 200;
 pub const FILENAME_BYTES: usize = 240;
 /// A reason or another line for people, in bytes.
 pub const REASON_BYTES: usize = 1000;
+/// Where a peer connects from, in bytes.
+pub const PEER_BYTES: usize = 100;
 /// A URL, in bytes.
 pub const URL_BYTES: usize = 2000;
 /// A JSON answer on the import channel, in bytes.

@@ -14,6 +14,8 @@ macro_rules! messages {
     ) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, Eq)]
+        // one message at a time, and never a list of them: their size is of no matter
+        #[allow(clippy::large_enum_variant)]
         pub enum $name {
             $( $(#[$about])* $variant { $( $(#[$what])* $field: $ty, )* }, )*
         }
@@ -35,6 +37,8 @@ macro_rules! messages {
 
             /// Reads the message that a frame holds.
             pub fn decode(frame: $crate::wire::Frame) -> Result<Self, $crate::wire::WireError> {
+                // a direction whose messages have no fields takes nothing
+                #[allow(unused_mut)]
                 let mut input = frame.payload;
                 let message = match frame.tag {
                     $( $tag => Self::$variant { $(

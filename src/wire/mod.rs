@@ -7,6 +7,7 @@
 mod macros;
 
 pub mod auth;
+pub mod control;
 pub mod field;
 pub mod file;
 pub mod frame;
@@ -15,6 +16,7 @@ pub mod import;
 pub mod limits;
 pub mod preamble;
 pub mod slave;
+pub mod status;
 #[cfg(test)]
 mod vectors;
 

@@ -19,6 +19,10 @@ pub enum Channel {
     File = 2,
     /// The administrator's tools and Mr Chase.
     Import = 3,
+    /// Monitors and the hub.
+    Status = 4,
+    /// The administrator's commands to a running farm.
+    Control = 5,
 }
 
 impl Channel {
@@ -28,6 +32,7 @@ impl Channel {
             Self::Slave => super::limits::SLAVE_FRAME_BYTES,
             Self::File => super::limits::FILE_FRAME_BYTES,
             Self::Import => super::limits::IMPORT_FRAME_BYTES,
+            Self::Status | Self::Control => super::limits::LOCAL_FRAME_BYTES,
         }
     }
 }

@@ -27,6 +27,8 @@ code! {
         3 "no-sdist" NoSdist,
         /// What was made is not a sound wheel.
         4 "bad-wheel" BadWheel,
+        /// The master's CANCEL ended it.
+        5 "cancelled" Cancelled,
     }
 }
 
@@ -49,6 +51,28 @@ record! {
         token: JobToken,
         /// How far it is.
         state: Holding,
+    }
+}
+
+record! {
+    /// How a slave's machine is doing. What it cannot say is 0, or none.
+    Vitals {
+        /// Load average of the last minute, in hundredths.
+        load1_centi: u32,
+        /// Processors.
+        cpus: u16,
+        /// Memory, in bytes.
+        memory_total: u64,
+        /// Memory that a build could have, in bytes.
+        memory_free: u64,
+        /// The file system of its work directory, in bytes.
+        disk_total: u64,
+        /// What a build could write there, in bytes.
+        disk_free: u64,
+        /// Of the hottest part that is measured, in tenths of a degree Celsius.
+        temperature: Option<i16>,
+        /// Its wall clock: milliseconds since 1970.
+        clock_ms: u64,
     }
 }
 
@@ -87,7 +111,10 @@ messages! {
         /// Asks for a job.
         0x02 "IDLE" Idle {}
         /// A sign of life.
-        0x03 "BUSY" Busy {}
+        0x03 "BUSY" Busy {
+            /// How its machine is doing.
+            vitals: Vitals,
+        }
         /// A piece of the build's log.
         0x04 "LOG" Log {
             /// Where it stands in the log, in bytes.
@@ -134,6 +161,8 @@ messages! {
             resume: Resume,
             /// Bytes of that job's log that the master has.
             log_from: u64,
+            /// Bytes of one build's log that the master takes at most.
+            log_limit: u64,
         }
         /// No job now. Ask again after WAKE, or after this time.
         0x82 "SLEEP" Sleep {
@@ -167,6 +196,11 @@ messages! {
         0x87 "BYE" Bye {
             /// Why, for people.
             reason: Text<REASON_BYTES>,
+        }
+        /// Stop this build, keep its log, and say BUILT `cancelled`.
+        0x88 "CANCEL" Cancel {
+            /// Which.
+            build: BuildId,
         }
     }
 }

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use serde_json::Value;
 
 use super::ids::{BuildId, JobToken, Sha256};
-use super::{Blob, Channel, List, Text, auth, file, frame, import, slave};
+use super::{Blob, Channel, List, Text, auth, control, file, frame, import, slave, status};
 
 /// A message as its name and fields.
 pub(crate) trait Described: Sized {
@@ -35,7 +35,16 @@ macro_rules! number {
     )*};
 }
 
-number!(u8, u16, u32, u64, i16);
+number!(u8, u16, u32, u64, i16, i64);
+
+impl Json for bool {
+    fn json(&self) -> Value {
+        (*self).into()
+    }
+    fn value(json: &Value) -> Self {
+        json.as_bool().expect("true or false")
+    }
+}
 
 impl<const N: usize> Json for [u8; N] {
     fn json(&self) -> Value {
@@ -220,6 +229,18 @@ fn proofs_and_seals_are_those_of_the_vectors() {
     }
 }
 
+#[test]
+fn status_channel_vectors_hold_in_both_directions() {
+    check("status/to-master", Channel::Status, status::FromMonitor::encode, status::FromMonitor::decode);
+    check("status/to-monitor", Channel::Status, status::ToMonitor::encode, status::ToMonitor::decode);
+}
+
+#[test]
+fn control_channel_vectors_hold_in_both_directions() {
+    check("control/to-master", Channel::Control, control::FromTool::encode, control::FromTool::decode);
+    check("control/to-tool", Channel::Control, control::ToTool::encode, control::ToTool::decode);
+}
+
 /// Frames that every implementation must refuse, and how this one names the reason.
 #[test]
 fn bad_frames_are_refused_for_the_stated_reason() {
@@ -258,6 +279,10 @@ mod never_panics {
             let _ = file::ToSlave::decode(frame());
             let _ = import::FromTool::decode(frame());
             let _ = import::ToTool::decode(frame());
+            let _ = status::FromMonitor::decode(frame());
+            let _ = status::ToMonitor::decode(frame());
+            let _ = control::FromTool::decode(frame());
+            let _ = control::ToTool::decode(frame());
         }
     }
 }

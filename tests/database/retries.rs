@@ -177,3 +177,50 @@ fn a_loss_is_no_failure_where_another_wheel_serves_the_abi() {
     let states: Vec<_> = (0..2).map(|n| &why["versions"][0]["builds"][n]["state"]).collect();
     assert_eq!(states, ["built", "settled"]);
 }
+
+#[test]
+fn a_cancelled_build_is_final_until_somebody_asks_again() {
+    let mut farm = Farm::with_abis(&["cp39", "cp311"]);
+    farm.add("foo", "1.0");
+    let job = farm.job("cp39");
+    assert_eq!(farm.log(&job, Outcome::Cancelled, Vec::new()), opened("cp311"));
+    assert_eq!(farm.claim("cp39"), None);
+    let job = farm.job("cp311");
+    assert_eq!(farm.log(&job, Outcome::Cancelled, Vec::new()), SETTLED);
+    assert_eq!(farm.audit(), Vec::<String>::new());
+    let state =
+        |farm: &mut Farm| farm.why("foo", None).unwrap()["versions"][0]["builds"][0]["outcome"].clone();
+    assert_eq!(state(&mut farm), json!("cancelled"));
+
+    let added = farm.add("foo", "1.0");
+    assert_eq!((added.state, added.queued_for), (AddedState::Queued, Some(abi("cp39"))));
+    assert_eq!(farm.audit(), Vec::<String>::new());
+    let job = farm.job("cp39");
+    assert_eq!(farm.log(&job, Outcome::Failed, Vec::new()), opened("cp311"));
+    let job = farm.job("cp311");
+    assert_eq!(farm.built(&job, &[("cp311", "cp311")]), SETTLED);
+    assert_eq!(farm.add("foo", "1.0").state, AddedState::Built, "nothing of it was cancelled any more");
+}
+
+#[test]
+fn a_failed_build_is_not_opened_by_asking_for_what_was_cancelled() {
+    let mut farm = Farm::with_abis(&["cp39", "cp311"]);
+    farm.add("foo", "1.0");
+    let job = farm.job("cp39");
+    farm.log(&job, Outcome::Failed, Vec::new());
+    let job = farm.job("cp311");
+    farm.log(&job, Outcome::Cancelled, Vec::new());
+    assert_eq!(farm.add("foo", "1.0").queued_for, Some(abi("cp311")));
+    assert_eq!(farm.claim("cp39"), None);
+}
+
+#[test]
+fn a_late_cancelled_build_ends_no_other_slaves_lease() {
+    let mut farm = Farm::with_abis(&["cp39"]);
+    farm.add("foo", "1.0");
+    let late = farm.job("cp39");
+    farm.lose(&late);
+    let job = farm.job("cp39");
+    assert_eq!(farm.log(&late, Outcome::Cancelled, Vec::new()), Logged::Superseded);
+    assert_eq!(farm.built(&job, &[("cp39", "cp39")]), SETTLED);
+}

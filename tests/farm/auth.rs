@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use nix::sys::signal::Signal;
 use piwheels::domain::Sha256;
 use piwheels::wire::auth::Key;
-use piwheels::wire::slave::{FromSlave, ToSlave};
+use piwheels::wire::slave::{FromSlave, ToSlave, Vitals};
 use piwheels::wire::{Channel, file};
 
 use crate::kit::account;
@@ -22,6 +22,23 @@ fn key(line: &str) -> Key {
         (0..64).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap()).collect();
     Key(bytes.try_into().unwrap())
 }
+
+fn busy() -> FromSlave {
+    FromSlave::Busy {
+        vitals: Vitals {
+            load1_centi: 0,
+            cpus: 4,
+            memory_total: 1 << 30,
+            memory_free: 1 << 29,
+            disk_total: 1 << 34,
+            disk_free: 1 << 33,
+            temperature: None,
+            clock_ms: 0,
+        },
+    }
+}
+
+type Attack = fn(&mut Peer) -> BytesMut;
 
 /// A farm whose master knows these names, and their keys.
 fn farm_with_keys<const N: usize>(names: [&str; N]) -> (Farm, [Key; N]) {
@@ -93,25 +110,25 @@ fn who_cannot_prove_its_name_is_refused_and_counted() {
 fn replayed_reordered_and_forged_frames_end_that_connection_only() {
     let (farm, [one, two]) = farm_with_keys(["pi-1", "pi-2"]);
     let mut bystander = Peer::slave_as(farm.slave_port, "pi-2", &two);
-    let attacks: [(&str, fn(&mut Peer) -> BytesMut); 4] = [
+    let attacks: [(&str, Attack); 4] = [
         ("replayed", |peer| {
-            let mut twice = peer.sealed(&FromSlave::Busy {});
+            let mut twice = peer.sealed(&busy());
             let again = twice.clone();
             twice.extend_from_slice(&again);
             twice
         }),
         ("reordered", |peer| {
-            let _lost = peer.sealed(&FromSlave::Busy {});
-            peer.sealed(&FromSlave::Busy {})
+            let _lost = peer.sealed(&busy());
+            peer.sealed(&busy())
         }),
         ("bad-seal", |_| {
             let mut bare = BytesMut::new();
-            FromSlave::Busy {}.encode(&mut bare);
+            busy().encode(&mut bare);
             bare
         }),
         ("bad-seal", |peer| {
             // the seal of one message under another
-            let busy = peer.sealed(&FromSlave::Busy {});
+            let busy = peer.sealed(&busy());
             let mut idle = BytesMut::new();
             piwheels::wire::frame::put(&mut idle, 0x02, |out| {
                 out.extend_from_slice(&busy[5..busy.len() - 4])
@@ -180,7 +197,7 @@ fn a_revoked_slave_is_dropped_at_once_and_comes_back_only_with_a_new_key() {
     let mut slave = Peer::slave_as(farm.slave_port, "pi-1", &one);
     let mut bystander = Peer::slave_as(farm.slave_port, "pi-2", &two);
     farm.revoke("pi-1");
-    farm.master().signal(Signal::SIGHUP);
+    farm.piw(&["reload-keys"]);
     assert!(slave.is_dropped());
     farm.master().wait_for_line(0, &["dropped", "[revoked]"]);
     let refused = Peer::connect_as(farm.slave_port, Channel::Slave, "pi-1", &one).err().unwrap();
@@ -279,7 +296,7 @@ fn too_many_connections_too_many_messages_and_half_a_frame_cost_the_peer_only() 
     // one that sends messages as fast as it can is listened to as far as its allowance goes, and loses none
     let mut flood = BytesMut::new();
     for _ in 0..300 {
-        FromSlave::Busy {}.encode(&mut flood);
+        busy().encode(&mut flood);
     }
     FromSlave::Idle {}.encode(&mut flood);
     let begun = std::time::Instant::now();

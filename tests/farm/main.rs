@@ -8,6 +8,7 @@ mod kit;
 mod add;
 mod auth;
 mod chain;
+mod control;
 mod crashes;
 mod hostile;
 mod quickstart;

@@ -67,7 +67,11 @@ fn a_master_that_cannot_work_says_what_to_do() {
     odd.env("PIW_LEASE", OsStr::from_bytes(b"3\xff0s"));
     refused(odd, 2, &["PIW_LEASE", "is not UTF-8"]);
     refused(master(&["--slave-queue", "5555"]), 2, &["is not an address"]);
-    refused(master(&["--import-queue", "tcp://127.0.0.1:1"]), 2, &["must be an ipc:// address"]);
+    for queue in ["--import-queue", "--status-queue", "--control-queue"] {
+        refused(master(&[queue, "tcp://127.0.0.1:1"]), 2, &[queue, "must be an ipc:// address"]);
+    }
+    refused(master(&["--slave-silence", "9s"]), 2, &["--slave-silence must be between 10s and 1h"]);
+    refused(master(&["--max-log", "15K"]), 2, &["--max-log must be 16K at least"]);
     refused(master(&["--pypi-simple", "file:///x"]), 2, &["must begin with http:// or https://"]);
     let inside = farm.path("www/spool");
     refused(master(&["--spool-path", inside.to_str().unwrap()]), 2, &["must be outside the web site"]);

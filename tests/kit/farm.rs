@@ -162,8 +162,11 @@ impl Farm {
                 format!("--file-queue=tcp://127.0.0.1:{}", self.file_port),
             ]),
         };
-        command.arg("--import-queue").arg(format!("ipc://{}", self.path("run/import").display()));
         command.arg("--keys-file").arg(self.path("run/keys"));
+        for queue in ["import", "status", "control"] {
+            let path = self.path("run").join(queue);
+            command.arg(format!("--{queue}-queue")).arg(format!("ipc://{}", path.display()));
+        }
         command.args(&self.options).args(more);
         command
     }
@@ -249,10 +252,11 @@ impl Farm {
 
     pub(crate) fn piw_command(&self, arguments: &[&str]) -> Command {
         let mut command = account::command(account::runnable(env!("CARGO_BIN_EXE_piw"), &self.path("bin")));
-        command
-            .arg("--import-queue")
-            .arg(format!("ipc://{}", self.path("run/import").display()))
-            .args(arguments);
+        for queue in ["import", "status", "control"] {
+            let path = self.path("run").join(queue);
+            command.arg(format!("--{queue}-queue")).arg(format!("ipc://{}", path.display()));
+        }
+        command.args(arguments);
         command
     }
 

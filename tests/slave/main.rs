@@ -171,6 +171,40 @@ fn a_log_without_end_is_cut_in_the_middle() {
 }
 
 #[test]
+fn a_log_is_kept_within_what_the_master_takes() {
+    let rig = Rig::new();
+    rig.index.add("foo", "for n in range(60000):\n    print('noise', n)");
+    let _slave = rig.start(&[]);
+    let (mut peer, _) = rig.master.greet();
+    peer.hello_with(&rig.index.url(), Resume::None, 0, 20_000);
+    assert_eq!(peer.next(), FromSlave::Idle {});
+    peer.build("foo");
+    let mut log = Vec::new();
+    peer.built(&mut log);
+    assert!(log.len() <= 20_000, "{}", log.len());
+    assert!(text(&log).contains("bytes of the log are cut out here"));
+}
+
+#[test]
+fn cancel_ends_every_process_of_a_build_and_keeps_its_log() {
+    let rig = Rig::new();
+    let mark = format!("piw-test-mark-cancel-{}", std::process::id());
+    rig.index.add("foo", &escaping(&rig, &mark));
+    let _slave = rig.start(&[]);
+    let mut peer = rig.master.hand_out(&rig.index.url(), "foo");
+    let mut log = Vec::new();
+    peer.log_until(&mut log, "escaped");
+    assert_eq!(processes(&mark).len(), 1, "it got away");
+    peer.send(&ToSlave::Cancel { build: TOKEN.build });
+    let built = peer.built(&mut log);
+    assert_eq!((built.end, built.files.len()), (BuildEnd::Cancelled, 0), "{}", text(&log));
+    assert_eq!(processes(&mark), [""; 0]);
+    assert!(text(&log).lines().last().unwrap().starts_with("piw-slave: cancelled after"), "{}", text(&log));
+    peer.send(&ToSlave::Done { build: TOKEN.build });
+    assert_eq!(peer.next(), FromSlave::Idle {});
+}
+
+#[test]
 fn the_time_limit_ends_every_process_of_a_build() {
     let rig = Rig::new();
     let mark = format!("piw-test-mark-limit-{}", std::process::id());

@@ -125,7 +125,7 @@ impl Peer {
         loop {
             let frame = self.frame().expect("a message, not the end of the stream");
             match FromSlave::decode(frame).unwrap() {
-                FromSlave::Busy {} => assert!(Instant::now() < deadline, "nothing but signs of life"),
+                FromSlave::Busy { .. } => assert!(Instant::now() < deadline, "nothing but signs of life"),
                 message => return message,
             }
         }
@@ -133,7 +133,7 @@ impl Peer {
 
     /// Whether the next message is just a sign of life.
     pub(crate) fn sign_of_life(&mut self) -> bool {
-        FromSlave::decode(self.frame().expect("a message")).unwrap() == FromSlave::Busy {}
+        matches!(FromSlave::decode(self.frame().expect("a message")).unwrap(), FromSlave::Busy { .. })
     }
 
     /// Whether the slave closes the connection without another word.
@@ -148,8 +148,12 @@ impl Peer {
     }
 
     pub(crate) fn hello(&mut self, index_url: &str, resume: Resume, log_from: u64) {
+        self.hello_with(index_url, resume, log_from, 8 << 20);
+    }
+
+    pub(crate) fn hello_with(&mut self, index_url: &str, resume: Resume, log_from: u64, log_limit: u64) {
         let index_url = Text::new(index_url).unwrap();
-        self.send(&ToSlave::Hello { slave_id: 1, index_url, resume, log_from });
+        self.send(&ToSlave::Hello { slave_id: 1, index_url, resume, log_from, log_limit });
     }
 
     pub(crate) fn build(&mut self, package: &str) {

@@ -35,7 +35,7 @@ impl Housekeeping {
 
 impl Farm {
     pub(super) fn tick(&mut self, now: Millis, out: &mut Out) {
-        self.slaves.tick(now, out);
+        self.slaves.tick(now, self.limits.silence, out);
         for build in self.slaves.lost(now, self.limits.lease) {
             self.give_up(build, out);
         }

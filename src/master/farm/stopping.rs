@@ -80,6 +80,11 @@ impl Farm {
         };
         if over {
             self.running = Running::Ended;
+            let refused: Vec<_> =
+                self.refusals.iter().map(|(why, n)| format!("{} {n}", why.name())).collect();
+            if !refused.is_empty() {
+                log::info!("peers turned away since the start: {}", refused.join(", "));
+            }
             out.effects.push(Effect::Exit);
         }
     }

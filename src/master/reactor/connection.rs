@@ -19,9 +19,11 @@ use mio::net::{TcpStream, UnixStream};
 use super::gate::{Allowance, Gate, Taken, Trust, Turned};
 use crate::domain::Millis;
 use crate::master::event::{ConnId, Event};
-use crate::master::limits::{FRAME_TIME, SEND_BACKLOG_BYTES, TOOL_BACKLOG_BYTES};
+use crate::master::limits::{FRAME_TIME, MONITOR_BACKLOG_BYTES, SEND_BACKLOG_BYTES, TOOL_BACKLOG_BYTES};
 use crate::master::refusals::Refusal;
-use crate::wire::{Channel, Frame, Preamble, WireError, file, frame, import, preamble, slave};
+use crate::wire::{
+    Channel, Frame, Preamble, WireError, control, file, frame, import, preamble, slave, status,
+};
 
 /// Bytes read from one connection in one turn.
 pub(super) const READ_BYTES: usize = 256 * 1024;
@@ -299,6 +301,8 @@ impl Connection {
             Channel::Slave => Event::Slave(conn, slave::FromSlave::decode(frame)?),
             Channel::File => Event::File(conn, file::FromSlave::decode(frame)?),
             Channel::Import => Event::Tool(conn, import::FromTool::decode(frame)?),
+            Channel::Status => Event::Monitor(conn, status::FromMonitor::decode(frame)?),
+            Channel::Control => Event::Control(conn, control::FromTool::decode(frame)?),
         });
         Ok(())
     }
@@ -342,7 +346,11 @@ impl Connection {
                 Err(_) => return Err(Gone::Quietly),
             }
         }
-        let backlog = if self.channel == Channel::Import { TOOL_BACKLOG_BYTES } else { SEND_BACKLOG_BYTES };
+        let backlog = match self.channel {
+            Channel::Import => TOOL_BACKLOG_BYTES,
+            Channel::Status => MONITOR_BACKLOG_BYTES,
+            Channel::Slave | Channel::File | Channel::Control => SEND_BACKLOG_BYTES,
+        };
         if self.output.len() > backlog {
             let reason = format!("it does not read: {} bytes wait for it", self.output.len());
             return Err(Gone::Defect(Refusal::NotReading, reason));
@@ -384,5 +392,32 @@ impl Connection {
             return Some(Gone::Defect(Refusal::TooSlow, reason));
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyfile::Keys;
+    use crate::master::limits::Limits;
+
+    #[test]
+    fn a_monitor_that_does_not_read_is_dropped_when_too_much_waits_for_it() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let gate = Gate::new(Keys::default(), false, [0; 32], &Limits::default());
+        let peer = ("a monitor".to_owned(), None);
+        let mut connection = Connection::new(Stream::Unix(ours), Channel::Status, peer, Millis(0), &gate);
+        let mut sent = 0;
+        let gone = loop {
+            connection.send(|out| out.extend_from_slice(&[0; 65_536]));
+            sent += 65_536;
+            if let Err(gone) = connection.flush() {
+                break gone;
+            }
+            // what the socket itself holds is less than as much again
+            assert!(sent <= 2 * MONITOR_BACKLOG_BYTES, "{sent} bytes wait");
+        };
+        assert!(matches!(gone, Gone::Defect(Refusal::NotReading, _)));
+        drop(theirs);
     }
 }

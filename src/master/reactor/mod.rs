@@ -44,6 +44,12 @@ const ANSWERS_PER_TURN: usize = 512;
 /// Connections accepted per listener and turn.
 const ACCEPTS_PER_TURN: usize = 64;
 
+/// Milliseconds since 1970.
+fn wall_clock() -> Millis {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
 /// Everything the reactor's thread owns.
 pub struct Reactor {
     poll: Poll,
@@ -141,6 +147,7 @@ impl Reactor {
             }
             self.flush();
         }
+        self.listeners.iter_mut().for_each(|listener| listener.close(self.poll.registry()));
         self.threads.finish();
         Ok(())
     }
@@ -341,6 +348,8 @@ impl Reactor {
                     Message::Slave(message) => connection.send(|out| message.encode(out)),
                     Message::File(message) => connection.send(|out| message.encode(out)),
                     Message::Tool(message) => connection.send(|out| message.encode(out)),
+                    Message::Monitor(message) => connection.send(|out| message.encode(out)),
+                    Message::Control(message) => connection.send(|out| message.encode(out)),
                 }
                 self.dirty.push(conn);
             }
@@ -367,6 +376,7 @@ impl Reactor {
                     self.ready.push_back(conn);
                 }
             }
+            Effect::ReadKeys => self.threads.read_keys(),
             Effect::Ask(ticket, query) => self.threads.ask(ticket, query),
             Effect::Forget(ticket) => {
                 if self.threads.forget(ticket) {
@@ -376,9 +386,9 @@ impl Reactor {
             Effect::Disk(request) => self.threads.write(request),
             Effect::Page(request) => self.threads.page(request),
             Effect::Look(ticket, wanted) => self.threads.look(ticket, wanted),
-            // files are still fetched from slaves that finish, so their listener stays
+            // files are still fetched from slaves that finish, and their end is watched and hurried: those listeners stay
             Effect::StopListening => self.listeners.iter_mut().for_each(|listener| {
-                if listener.channel != Channel::File {
+                if matches!(listener.channel, Channel::Slave | Channel::Import) {
                     listener.close(self.poll.registry());
                 }
             }),
@@ -390,7 +400,7 @@ impl Reactor {
         let now = self.now();
         self.accepting.append(&mut self.accept_again);
         self.ready.extend(self.connections.iter().filter(|(_, c)| c.throttled).map(|(conn, _)| *conn));
-        self.handle(Event::Tick);
+        self.handle(Event::Tick(wall_clock()));
         let overdue: Vec<(ConnId, Gone)> = self
             .connections
             .iter()

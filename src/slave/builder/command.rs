@@ -149,7 +149,13 @@ mod tests {
     use crate::domain::BuildId;
 
     fn job(index_url: &str) -> Job {
-        Job { build: BuildId(1), package: "foo".into(), version: "1.0".into(), index_url: index_url.into() }
+        Job {
+            build: BuildId(1),
+            package: "foo".into(),
+            version: "1.0".into(),
+            index_url: index_url.into(),
+            log_limit: u64::MAX,
+        }
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub struct Finish {
     pub(super) status: Option<WaitStatus>,
     /// The time limit, if that was what ended it.
     pub(super) timed_out: Option<Millis>,
+    pub(super) cancelled: bool,
     pub(super) no_sdist: bool,
     pub(super) duration: Millis,
 }
@@ -49,6 +50,7 @@ impl Finish {
             BuildEnd::Timeout => "timeout",
             BuildEnd::NoSdist => "no-sdist",
             BuildEnd::BadWheel => "bad-wheel",
+            BuildEnd::Cancelled => "cancelled",
         };
         let log_bytes = self.log.finish(&format!("piw-slave: {said} after {seconds:.1} s: {why}"));
         Outcome { end, duration: self.duration, log_bytes, files }
@@ -59,6 +61,10 @@ impl Finish {
             let text =
                 format!("the time limit of {} s ended it; all its processes were killed", limit.0 / 1000);
             return (BuildEnd::Timeout, text, empty());
+        }
+        if self.cancelled {
+            let text = "the master's operator ended it; all its processes were killed";
+            return (BuildEnd::Cancelled, text.to_owned(), empty());
         }
         let (end, why) = match self.status {
             Some(WaitStatus::Exited(_, 0)) => match wheels(&self.dir.join("out")) {

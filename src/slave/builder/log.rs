@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// The log's name in a build's directory.
 pub const LOG_FILE: &str = "build.log";
 /// The smallest limit of a log, in bytes.
-pub const SMALLEST_LIMIT: u64 = 16 * 1024;
+pub const SMALLEST_LIMIT: u64 = crate::wire::limits::SMALLEST_LOG_LIMIT;
 /// Room for the line about the cut and for the last line, in bytes.
 const OWN_LINES: u64 = 2048;
 const COPY_BYTES: usize = 16 * 1024;

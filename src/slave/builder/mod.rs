@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! running ──pip ended──────────────────────────► sweeping ──nothing left──► over: Finish, or gone if aborted
-//!    │ ──time limit: SIGTERM──► terminating ──5 s──►▲
+//!    │ ──time limit, cancelled: SIGTERM──► terminating ──5 s──►▲
 //!    └──abort──────────────────────────────────────┘
 //! ```
 
@@ -78,6 +78,8 @@ pub struct Job {
     pub version: String,
     /// Index to build from; empty for the one pip is configured for.
     pub index_url: String,
+    /// The most of its log that the master takes, in bytes.
+    pub log_limit: u64,
 }
 
 impl Job {
@@ -107,6 +109,7 @@ pub struct Build {
     timeout: Millis,
     status: Option<WaitStatus>,
     timed_out: bool,
+    cancelled: bool,
     aborted: bool,
     phase: Phase,
 }
@@ -116,8 +119,8 @@ impl Build {
     pub fn start(now: Millis, settings: &Settings, job: &Job) -> Result<Self, String> {
         let dir = settings.build_dir(job.build);
         make_dirs(&dir).map_err(|e| format!("cannot make {}: {e}", dir.display()))?;
-        let mut log =
-            BuildLog::create(&dir, settings.log_limit).map_err(|e| format!("cannot write a log: {e}"))?;
+        let mut log = BuildLog::create(&dir, settings.log_limit.min(job.log_limit))
+            .map_err(|e| format!("cannot write a log: {e}"))?;
         let arguments = command::pip_arguments(job, &dir.join("out"));
         log.append(format!("{}\n", command::shown(settings, &arguments)).as_bytes());
 
@@ -139,6 +142,7 @@ impl Build {
             timeout: settings.timeout,
             status: None,
             timed_out: false,
+            cancelled: false,
             aborted: false,
             phase: Phase::Running,
         })
@@ -217,6 +221,20 @@ impl Build {
         }
     }
 
+    /// Ends it as the time limit would. One whose pip has ended already ends as that did.
+    pub fn cancel(&mut self, now: Millis) {
+        if self.phase == Phase::Running {
+            self.cancelled = true;
+            self.terminate(now);
+        }
+    }
+
+    fn terminate(&mut self, now: Millis) {
+        // no such group: pip has just ended, and SIGCHLD is under way
+        let _ = killpg(self.pip, Signal::SIGTERM);
+        self.phase = Phase::Terminating { kill_at: now + GRACE };
+    }
+
     fn begin_sweep(&mut self, now: Millis) {
         self.phase = Phase::Sweeping { next: now, complain_at: now + SWEEP_COMPLAINT };
     }
@@ -227,9 +245,7 @@ impl Build {
             Phase::Running if now >= self.started + self.timeout => {
                 ::log::info!("the time limit ends the build");
                 self.timed_out = true;
-                // no such group: pip has just ended, and SIGCHLD is under way
-                let _ = killpg(self.pip, Signal::SIGTERM);
-                self.phase = Phase::Terminating { kill_at: now + GRACE };
+                self.terminate(now);
                 false
             }
             Phase::Terminating { kill_at } if now >= kill_at => {
@@ -261,6 +277,7 @@ impl Build {
             log: self.log,
             status: self.status,
             timed_out: self.timed_out.then_some(self.timeout),
+            cancelled: self.cancelled,
             no_sdist: self.scan.found(),
             duration: self.ended.unwrap_or(now).since(self.started),
         }

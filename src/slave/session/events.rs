@@ -75,6 +75,8 @@ pub enum Effect {
     Disconnect,
     /// Send a message.
     Send(FromSlave),
+    /// Send BUSY, with how the machine is doing.
+    SendBusy,
     /// Send this piece of the build's log.
     SendLog {
         /// Where it begins.
@@ -92,7 +94,11 @@ pub enum Effect {
         version: String,
         /// Index to build from; empty for the one pip is configured for.
         index_url: String,
+        /// The most of its log that the master takes, in bytes.
+        log_limit: u64,
     },
+    /// Kill the build, if it runs, and let it end as cancelled, with its log.
+    CancelBuild,
     /// Kill the build, if it runs, and delete everything of it.
     DiscardBuild,
     /// Send this file of the finished build on the file channel.

@@ -25,7 +25,7 @@ fn outcome(log_bytes: u64, files: u8) -> Outcome {
 
 fn hello(resume: Resume, log_from: u64) -> Input {
     let index_url = text("http://index/simple");
-    Input::Message(ToSlave::Hello { slave_id: 1, index_url, resume, log_from })
+    Input::Message(ToSlave::Hello { slave_id: 1, index_url, resume, log_from, log_limit: 1 << 20 })
 }
 
 fn build() -> Input {
@@ -38,6 +38,10 @@ fn send(index: u16) -> Input {
 
 fn done(build: i64) -> Input {
     Input::Message(ToSlave::Done { build: BuildId(build) })
+}
+
+fn cancel(build: i64) -> Input {
+    Input::Message(ToSlave::Cancel { build: BuildId(build) })
 }
 
 fn bye() -> Input {
@@ -111,6 +115,7 @@ impl Rig {
             package: "foo".into(),
             version: "1.0".into(),
             index_url: "http://index/simple".into(),
+            log_limit: 1 << 20,
         };
         assert_eq!(rig.put(build()), [start]);
         rig
@@ -203,7 +208,7 @@ fn a_sign_of_life_every_five_seconds_in_every_connected_state() {
     for mut rig in [greeting, Rig::asked(), asleep, idle, Rig::building(), Rig::offered(1), Rig::sending()] {
         for _ in 0..5 {
             let before = rig.now;
-            assert_eq!(rig.wait(), [Effect::Send(FromSlave::Busy {})], "{}", rig.session.place());
+            assert_eq!(rig.wait(), [Effect::SendBusy], "{}", rig.session.place());
             assert_eq!(rig.now, before + BUSY_EVERY);
         }
     }
@@ -367,7 +372,13 @@ fn an_index_that_is_no_url_is_refused() {
     for url in ["--pre", "ftp://x/", "http://x/ --pre", "index"] {
         let mut rig = Rig::new();
         rig.connect();
-        let message = ToSlave::Hello { slave_id: 1, index_url: text(url), resume: Resume::None, log_from: 0 };
+        let message = ToSlave::Hello {
+            slave_id: 1,
+            index_url: text(url),
+            resume: Resume::None,
+            log_from: 0,
+            log_limit: 1 << 20,
+        };
         assert_eq!(rig.put(Input::Message(message)), [Effect::Disconnect], "{url}");
     }
 }
@@ -392,7 +403,7 @@ fn a_master_that_does_not_answer_is_left_and_tried_again() {
     {
         let begun = rig.now;
         let mut out = rig.wait();
-        while out == [Effect::Send(FromSlave::Busy {})] {
+        while out == [Effect::SendBusy] {
             out = rig.wait();
         }
         assert_eq!(out, [Effect::Disconnect]);
@@ -419,6 +430,44 @@ fn bye_from_the_master_stops_the_build_answers_and_ends_in_every_state() {
         assert_eq!(rig.put(Input::Stop), [], "gone");
         assert_eq!(rig.session.next_deadline(), None);
     }
+}
+
+#[test]
+fn cancel_ends_the_build_that_runs_and_its_log_and_end_are_reported() {
+    let mut rig = Rig::building();
+    assert_eq!(rig.put(Input::LogGrew(100)), [Effect::SendLog { offset: 0, length: 100 }]);
+    assert_eq!(rig.put(cancel(8)), [], "another build's");
+    assert_eq!(rig.put(cancel(7)), [Effect::CancelBuild]);
+    assert_eq!(rig.put(cancel(7)), [Effect::CancelBuild], "killing twice is no harm");
+    rig.put(Input::Drained);
+    let ended = Outcome { end: BuildEnd::Cancelled, ..outcome(150, 0) };
+    let out = rig.put(Input::Ended(ended));
+    let [
+        Effect::SendLog { offset: 100, length: 50 },
+        Effect::Send(FromSlave::Built { end, log_bytes: 150, .. }),
+    ] = &out[..]
+    else {
+        panic!("{out:?}")
+    };
+    assert_eq!(*end, BuildEnd::Cancelled);
+    assert_eq!(rig.put(done(7)), [Effect::StopTransfer, Effect::DiscardBuild]);
+    assert_eq!(rig.put(Input::Discarded), [Effect::Send(FromSlave::Idle {})]);
+}
+
+#[test]
+fn cancel_that_crosses_the_end_of_its_build_changes_nothing() {
+    let mut idle = Rig::offered(0);
+    idle.put(done(7));
+    let mut asleep = Rig::asked();
+    asleep.put(Input::Message(ToSlave::Sleep { seconds: 9 }));
+    for mut rig in [Rig::offered(1), Rig::sending(), idle, Rig::asked(), asleep] {
+        let place = rig.session.place();
+        assert_eq!(rig.put(cancel(7)), [], "{place}");
+        assert_eq!(rig.session.place(), place);
+    }
+    let mut greeting = Rig::new();
+    greeting.connect();
+    assert_eq!(greeting.put(cancel(7)), [Effect::Disconnect], "nothing comes before HELLO");
 }
 
 #[test]

@@ -143,6 +143,13 @@ impl Bench {
         }
     }
 
+    /// Kills the build, if it still runs; its end follows as usual.
+    pub(super) fn cancel(&mut self, now: Millis) {
+        if let Place::Running(build) = &mut self.place {
+            build.cancel(now);
+        }
+    }
+
     /// Leaves nothing of the build; a report follows when it is so.
     pub(super) fn discard(&mut self, now: Millis, helpers: &Helpers) {
         self.stop_serving();

@@ -23,6 +23,7 @@ use super::builder::{Job, Settings, tree};
 use super::link::{self, Link};
 use super::session::{self, Identity, Session};
 use super::transfer::{self, Transfer};
+use super::vitals;
 use crate::domain::Millis;
 use crate::wire::limits::CHUNK_BYTES;
 use crate::wire::slave::{FromSlave, ToSlave};
@@ -367,6 +368,10 @@ impl Shell {
                 log::debug!("to the master: {}", message.name());
                 self.control.send(|out| message.encode(out));
             }
+            Effect::SendBusy => {
+                let vitals = vitals::read(&self.options.settings.dir);
+                self.control.send(|out| FromSlave::Busy { vitals }.encode(out));
+            }
             Effect::SendLog { offset, length } => match self.bench.log_piece(offset, length) {
                 Ok(data) => {
                     self.control.send(|out| FromSlave::Log { offset, data }.encode(out));
@@ -374,13 +379,14 @@ impl Shell {
                 }
                 Err(e) => self.tell_session(Input::Lost(format!("its log cannot be read: {e}"))),
             },
-            Effect::StartBuild { build, package, version, index_url } => {
-                let job = Job { build, package, version, index_url };
+            Effect::StartBuild { build, package, version, index_url, log_limit } => {
+                let job = Job { build, package, version, index_url, log_limit };
                 match self.bench.start(self.now(), &self.options.settings, &job) {
                     Ok(log_bytes) => self.tell_session(Input::LogGrew(log_bytes)),
                     Err(e) => self.tell_session(Input::CannotBuild(e)),
                 }
             }
+            Effect::CancelBuild => self.bench.cancel(self.now()),
             Effect::DiscardBuild => self.bench.discard(self.now(), &self.helpers),
             Effect::ServeTransfer { index, transfer } => match self.bench.serve(index) {
                 Ok(size) => self.tell_transfer(transfer::Input::Begin { transfer, size }),

@@ -54,6 +54,7 @@ enum Stage {
 struct Work {
     token: JobToken,
     built: bool,
+    cancelled: bool,
 }
 
 /// A board.
@@ -91,6 +92,10 @@ fn zeros(length: usize) -> Bytes {
 impl Board {
     pub(super) fn greeted(&self) -> bool {
         !matches!(self.stage, Stage::Away | Stage::Connected)
+    }
+
+    pub(super) fn sleeps(&self) -> bool {
+        self.stage == Stage::Asleep
     }
 
     pub(super) fn works(&self) -> bool {
@@ -144,7 +149,9 @@ impl World {
     }
 
     fn report(&mut self, owner: usize, log_sent: u64) -> bool {
-        let Some(Work { token, .. }) = self.boards[owner].work else { panic!("nothing to report") };
+        let Some(Work { token, cancelled, .. }) = self.boards[owner].work else {
+            panic!("nothing to report")
+        };
         if self.boards[owner].conn.is_some_and(|conn| self.held.contains(&conn)) {
             return false;
         }
@@ -154,10 +161,14 @@ impl World {
             let data = Blob::new(zeros(length as usize)).expect("a log's piece");
             return self.say(owner, FromSlave::Log { offset: log_sent, data });
         }
-        self.boards[owner].work = Some(Work { token, built: true });
+        self.boards[owner].work = Some(Work { token, built: true, cancelled });
         self.boards[owner].stage = Stage::Offered;
-        let files = files(token.build);
-        let end = if files.is_empty() { BuildEnd::Failed } else { BuildEnd::Built };
+        let files = if cancelled { &[] } else { files(token.build) };
+        let end = match (cancelled, files.is_empty()) {
+            (true, _) => BuildEnd::Cancelled,
+            (false, true) => BuildEnd::Failed,
+            (false, false) => BuildEnd::Built,
+        };
         self.say(owner, built(token, end, files))
     }
 
@@ -220,7 +231,7 @@ impl World {
             // WAKE and an IDLE sent because the time was up may pass each other
             (ToSlave::Wake {}, Stage::Asked, None) => Stage::Asked,
             (ToSlave::Build { token, .. }, Stage::Asked, None) => {
-                board.work = Some(Work { token, built: false });
+                board.work = Some(Work { token, built: false, cancelled: false });
                 Stage::Reporting { log_sent: 0 }
             }
             (ToSlave::Send { index, transfer }, Stage::Offered, Some(work))
@@ -232,7 +243,14 @@ impl World {
                 board.work = None;
                 Stage::Idle
             }
-            (ToSlave::Bye { .. }, _, _) if !self.listening => {
+            // one that crossed BUILT, and what came of it, is passed over
+            (ToSlave::Cancel { build }, stage, Some(mut work)) => {
+                work.cancelled |= !work.built && work.token.build == build;
+                board.work = Some(work);
+                stage
+            }
+            (ToSlave::Cancel { .. }, stage, None) => stage,
+            (ToSlave::Bye { .. }, _, _) if !self.listening || self.killed => {
                 self.leave(owner);
                 return;
             }

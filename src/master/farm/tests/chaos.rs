@@ -2,13 +2,15 @@
 //!
 //! After each step (see `world.rs` and `board.rs`): no panic; no DONE before its commit; no record before its files are
 //! in place; a build is recorded by one transaction at a time; the bytes in flight are counted right and bounded;
-//! the master says nothing that a slave may not hear in its state, and closes no connection without reason.
+//! the master says nothing that a slave may not hear in its state, and closes no connection without reason; who is
+//! paused, told to sleep or told to go is handed nothing out.
 
 use proptest::prelude::*;
 
 use super::world::{Luck, World};
 use crate::domain::Millis;
 use crate::master::event::Event;
+use crate::wire::control::{FromTool, When};
 
 const BOARDS: usize = 4;
 const VERSIONS: usize = 6;
@@ -40,6 +42,7 @@ fn step(world: &mut World, (what, which, how): Step) {
         95 if how < 128 => world.leave(board),
         95 => world.die(board),
         96 => world.misbehave(board, how.into()),
+        98 => order(world, board, how),
         // long enough for a lease to end
         97 if how < 32 => (0..12).for_each(|_| world.tick(Millis::secs(30))),
         _ => {
@@ -47,6 +50,32 @@ fn step(world: &mut World, (what, which, how): Step) {
             while world.act(board) {}
         }
     }
+}
+
+fn order(world: &mut World, board: usize, how: u8) {
+    let slave = world.number(board);
+    let command = match (how % 12, slave) {
+        (0 | 1, _) => FromTool::Pause {},
+        (2..4, _) => FromTool::Resume {},
+        (4, slave) => FromTool::Sleep { slave },
+        (5 | 6, slave) => FromTool::Wake { slave },
+        (7, Some(slave)) => FromTool::Skip { slave },
+        (8, Some(slave)) => FromTool::Skip { slave: slave + 1000 },
+        (9, slave @ Some(_)) => FromTool::Kill { slave, when: When::NextIdle },
+        (10, slave @ Some(_)) => FromTool::Kill { slave, when: When::Now },
+        (11, slave @ Some(_)) => FromTool::Sleep { slave },
+        _ => FromTool::Wake { slave: None },
+    };
+    world.order(command);
+}
+
+/// Nobody is held back any more, by whichever of the two orders comes last.
+fn release(world: &mut World, wake_first: bool) {
+    let mut orders = [FromTool::Resume {}, FromTool::Wake { slave: None }];
+    if wake_first {
+        orders.reverse();
+    }
+    orders.into_iter().for_each(|order| world.order(order));
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -85,6 +114,7 @@ proptest! {
     #[test]
     fn when_calm_returns_every_version_is_recorded_and_nothing_is_left(steps in steps()) {
         let mut world = chaos(steps);
+        release(&mut world, false);
         let delivered = |world: &World| world.database.all_settled() && !world.boards.iter().any(|b| b.works());
         calm(&mut world, 200, delivered);
         prop_assert!(world.database.all_settled(), "{:?} {:?}", world.database, world.boards);
@@ -93,6 +123,27 @@ proptest! {
         calm(&mut world, 60, |_| false);
         world.assert_nothing_is_left();
         world.database.assert_nothing_is_lost(world.now);
+    }
+
+    /// No time passes, so nobody asks again by himself: whoever is let work again gets what there is at once.
+    #[test]
+    fn who_is_let_work_again_gets_what_is_queued(steps in steps(), all_sleep: bool, wake_first: bool) {
+        let mut world = chaos(steps);
+        world.bury();
+        let busy = |world: &mut World| loop {
+            let busy = (0..BOARDS).filter(|board| world.act(*board)).count();
+            world.settle();
+            if busy == 0 {
+                break;
+            }
+        };
+        world.order(if all_sleep { FromTool::Sleep { slave: None } } else { FromTool::Pause {} });
+        busy(&mut world);
+        release(&mut world, wake_first);
+        busy(&mut world);
+        if world.boards.iter().any(|board| board.sleeps()) {
+            prop_assert_eq!(world.database.queued(), 0, "{:?} {:?}", world.database, world.boards);
+        }
     }
 
     #[test]

@@ -55,6 +55,11 @@ impl Database {
         }
     }
 
+    /// Versions that wait for a claim.
+    pub(super) fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Leases that are open.
     pub(super) fn open_leases(&self) -> usize {
         self.leases.values().filter(|lease| lease.open).count()

@@ -8,7 +8,7 @@ use crate::master::limits::{
     FILE_SILENCE, LOG_BACKLOG_BYTES, LOG_PIECE_COST, Limits, SLAVE_LEAVES, SLAVE_SILENCE,
 };
 use crate::master::query::Answer;
-use crate::master::testbed::{PLATFORM, Testbed, built, hello, job_of, log, text, token};
+use crate::master::testbed::{PLATFORM, Testbed, built, busy, hello, job_of, log, text, token};
 use crate::wire::Channel;
 use crate::wire::limits::LOG_BYTES;
 use crate::wire::slave::{BuildEnd, FromSlave, Held, Holding};
@@ -67,8 +67,7 @@ fn what_must_not_come_in_a_state_closes_the_connection_and_says_why() {
 
 #[test]
 fn only_hello_comes_first_and_only_once() {
-    for message in [FromSlave::Idle {}, FromSlave::Busy {}, log(0, 1), built(token(1), BuildEnd::Failed, &[])]
-    {
+    for message in [FromSlave::Idle {}, busy(), log(0, 1), built(token(1), BuildEnd::Failed, &[])] {
         let (mut bed, slave, _) = in_state("greeting");
         let name = message.name();
         bed.say(slave, message);
@@ -204,19 +203,19 @@ fn a_log_that_waits_for_the_disk_holds_its_slave_until_half_is_written() {
     bed.disk(DiskAnswer::LogWritten(BuildId(1), LOG_BYTES as u64));
     assert!(bed.said().is_empty());
     bed.wait(SLAVE_SILENCE + Millis(1));
-    assert_eq!(bed.said_beside_housekeeping(), ["1: CLOSE (silent for 60 s)"]);
+    assert_eq!(bed.said_beside_housekeeping(), ["1: CLOSE (silent for 30 s)"]);
 }
 
 #[test]
 fn busy_keeps_a_slave_and_silence_closes_it_once() {
     let (mut bed, slave, _) = in_state("building");
     bed.wait(SLAVE_SILENCE);
-    bed.say(slave, FromSlave::Busy {});
+    bed.say(slave, busy());
     bed.wait(SLAVE_SILENCE);
     assert!(bed.said_beside_housekeeping().is_empty());
     bed.wait(Millis(1));
     bed.wait(Millis(250));
-    assert_eq!(bed.said_beside_housekeeping(), ["1: CLOSE (silent for 60 s)"]);
+    assert_eq!(bed.said_beside_housekeeping(), ["1: CLOSE (silent for 30 s)"]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod board;
 mod chaos;
+mod control;
 mod database;
 mod delivery;
 mod losses;

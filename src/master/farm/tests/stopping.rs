@@ -6,7 +6,7 @@ use crate::master::event::{ConnId, Event, Placed};
 use crate::master::farm::stopping::LEAVE_TIME;
 use crate::master::limits::Limits;
 use crate::master::query::{Adoption, Answer, Swept};
-use crate::master::testbed::{Testbed, hello, job_of, log, text, token};
+use crate::master::testbed::{Testbed, busy, hello, job_of, log, text, token};
 use crate::wire::Channel;
 use crate::wire::slave::{BuildEnd, FromSlave, Held, Holding};
 
@@ -80,7 +80,7 @@ fn while_draining_leases_are_renewed_and_leases_that_ran_out_are_looked_for() {
         bed.wait(Millis(1));
         assert_eq!((bed.under_way("renew"), bed.under_way("sweep")), (0, 1));
         answer_housekeeping(&mut bed);
-        bed.say(slave, FromSlave::Busy {});
+        bed.say(slave, busy());
     }
 }
 
@@ -150,7 +150,7 @@ fn the_second_signal_tells_everybody_to_go_and_takes_their_jobs_back() {
     // what crosses BYE is no defect: the slave's own BYE is still to come, and gives the job back
     bed.say(slave, log(0, 5));
     bed.built(slave, token, BuildEnd::Built, &[(PURE, 5)]);
-    bed.say(slave, FromSlave::Busy {});
+    bed.say(slave, busy());
     assert!(bed.said().is_empty());
     bye(&mut bed, slave);
     assert_eq!(bed.said(), ["discard log 1", "ask release 1", "1: CLOSE"]);

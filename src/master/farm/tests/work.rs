@@ -4,7 +4,7 @@ use crate::domain::{BuildId, Millis};
 use crate::master::event::ConnId;
 use crate::master::limits::{Limits, SWEEP_EVERY};
 use crate::master::query::{Answer, Swept};
-use crate::master::testbed::{Testbed, abi, text};
+use crate::master::testbed::{Testbed, abi, busy, text};
 use crate::wire::slave::FromSlave;
 
 /// A slave that found nothing and sleeps.
@@ -122,7 +122,7 @@ fn leases_are_renewed_five_times_in_their_time_and_only_for_slaves_that_are_ther
         assert_eq!(bed.under_way("renew"), 0);
         bed.wait(Millis(lease.0 / 5));
         assert!(bed.said().contains(&"ask renew [1]".to_owned()));
-        bed.say(ConnId(1), FromSlave::Busy {});
+        bed.say(ConnId(1), busy());
         bed.answer("renew", Answer::Renewed);
     }
 }

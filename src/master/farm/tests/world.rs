@@ -13,10 +13,10 @@ use crate::master::event::*;
 use crate::master::farm::Farm;
 use crate::master::limits::Limits;
 use crate::master::query::{Abi, Answer, Query};
-use crate::master::testbed::{abi, digest, sound};
-use crate::wire::Channel;
+use crate::master::testbed::{WALL, abi, busy, digest, sound};
 use crate::wire::limits::CHUNK_BYTES;
 use crate::wire::slave::{FromSlave, ToSlave};
+use crate::wire::{Channel, control};
 
 /// What the disk does with its next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,11 @@ pub(super) struct World {
     /// Listens for slaves.
     pub(super) listening: bool,
     pub(super) exits: usize,
+    /// The administrator's tool, and what it was answered.
+    tool: Option<ConnId>,
+    pub(super) answered: Vec<control::ToTool>,
+    /// Slaves were told to go by the administrator.
+    pub(super) killed: bool,
     questions: Vec<(Ticket, Query)>,
     answers: Vec<(Ticket, Answer)>,
     requests: VecDeque<DiskRequest>,
@@ -75,6 +80,9 @@ impl World {
             held: HashSet::new(),
             listening: true,
             exits: 0,
+            tool: None,
+            answered: Vec::new(),
+            killed: false,
             questions: Vec::new(),
             answers: Vec::new(),
             requests: VecDeque::new(),
@@ -110,13 +118,19 @@ impl World {
         }
         match effect {
             Effect::Send(conn, Message::Slave(message)) => {
+                if let ToSlave::Build { token, .. } = &message {
+                    let slave = &self.farm.slaves.slaves[&conn];
+                    let free = !self.farm.orders.paused && !slave.resting && slave.kill.is_none();
+                    assert!(free, "{} goes to one that may have none: {slave:?}", token.build);
+                }
                 if let ToSlave::Done { build } = message {
                     assert!(self.committed.contains(&build), "DONE {build} before its commit");
                 }
                 self.deliver(conn, Heard::Slave(message));
             }
             Effect::Send(conn, Message::File(message)) => self.deliver(conn, Heard::File(message)),
-            Effect::Send(_, Message::Tool(message)) => panic!("no tool is there: {message:?}"),
+            Effect::Send(_, Message::Control(message)) => self.answered.push(message),
+            Effect::Send(_, message) => panic!("nobody of that kind is there: {message:?}"),
             Effect::Close(conn, reason) => {
                 self.held.remove(&conn);
                 if self.ghosts.remove(&conn) {
@@ -144,6 +158,7 @@ impl World {
             Effect::Page(request) => panic!("no page is due: {request:?}"),
             Effect::Look(..) => panic!("no tool is there"),
             Effect::StopListening => self.listening = false,
+            Effect::ReadKeys => {}
             Effect::Exit => self.exits += 1,
         }
     }
@@ -225,6 +240,30 @@ impl World {
         }
     }
 
+    /// The administrator orders something.
+    pub(super) fn order(&mut self, command: control::FromTool) {
+        self.killed |= matches!(command, control::FromTool::Kill { .. });
+        let tool = match self.tool {
+            Some(tool) => tool,
+            None => self.open(usize::MAX, Channel::Control),
+        };
+        self.tool = Some(tool);
+        let before = self.answered.len();
+        self.put(Event::Control(tool, command));
+        assert_eq!(self.answered.len(), before + usize::from(self.exits == 0), "one answer for each");
+    }
+
+    /// The number of the slave that a board is connected as.
+    pub(super) fn number(&self, owner: usize) -> Option<u32> {
+        self.farm.slaves.slaves.get(&self.boards[owner].conn?).map(|slave| slave.id)
+    }
+
+    /// The master notices all connections that are gone.
+    pub(super) fn bury(&mut self) {
+        let gone: Vec<_> = self.ghosts.drain().chain(self.ending.drain(..)).collect();
+        gone.into_iter().for_each(|conn| self.close(conn));
+    }
+
     /// Time passes; everybody who can says that he is alive.
     pub(super) fn tick(&mut self, span: Millis) {
         self.now = self.now + span;
@@ -233,10 +272,10 @@ impl World {
         }
         for owner in 0..self.boards.len() {
             if self.boards[owner].greeted() {
-                self.say(owner, FromSlave::Busy {});
+                self.say(owner, busy());
             }
         }
-        self.put(Event::Tick);
+        self.put(Event::Tick(WALL + self.now));
     }
 
     /// The database does one of the things it was asked for.
