@@ -133,6 +133,9 @@ pub enum DiskRequest {
     /// Bring a build's files and log into place. The log stays in the spool too, for another try. Answer:
     /// [`DiskAnswer::Placed`].
     Place(Placement),
+    /// Publish a build's log as far as it came, ended by this line: its slave was lost. Nothing where there is none. The
+    /// whole log takes its place if the build is recorded after all.
+    KeepLog(BuildId, String),
     /// Throw a build's log in the spool away: the build is recorded or given up.
     DiscardLog(BuildId),
 }

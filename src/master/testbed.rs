@@ -301,6 +301,7 @@ fn disk_word(request: &DiskRequest) -> String {
         DiskRequest::Write(id, offset, data) => format!("write t{} {offset}+{}", id.0, data.len()),
         DiskRequest::Check(id, expected) => format!("check t{} {}", id.0, expected.filename),
         DiskRequest::Discard(id) => format!("discard t{}", id.0),
+        DiskRequest::KeepLog(build, _) => format!("keep log {build}"),
         DiskRequest::DiscardLog(build) => format!("discard log {build}"),
         DiskRequest::Place(placement) => {
             let files: Vec<_> = placement.files.iter().map(|file| format!("t{}", file.transfer.0)).collect();

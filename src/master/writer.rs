@@ -62,6 +62,11 @@ impl FileWriter {
                 }
                 answer(DiskAnswer::LogWritten(build, data.len() as u64));
             }
+            DiskRequest::KeepLog(build, remark) => {
+                if let Err(error) = self.keep_log(build, &remark) {
+                    log::error!("the log of build {build}, as far as it came, cannot be kept: {error}");
+                }
+            }
             DiskRequest::DiscardLog(build) => remove(&self.log_file(build)),
             DiskRequest::Open(id, part) => answer(match self.open(id, &part) {
                 Ok(have) => DiskAnswer::Opened(id, have),
@@ -202,6 +207,6 @@ pub fn failed(request: &DiskRequest) -> Vec<DiskAnswer> {
         DiskRequest::Place(Placement { build, .. }) => {
             vec![DiskAnswer::Placed(*build, Placed::Failed(reason()))]
         }
-        DiskRequest::Discard(_) | DiskRequest::DiscardLog(_) => Vec::new(),
+        DiskRequest::Discard(_) | DiskRequest::DiscardLog(_) | DiskRequest::KeepLog(..) => Vec::new(),
     }
 }

@@ -107,7 +107,7 @@ fn a_master_that_cannot_work_says_what_to_do() {
 #[test]
 fn a_second_master_on_the_same_spool_is_refused_before_it_touches_it() {
     let mut farm = Farm::start(&[], &[]);
-    let held = farm.path("spool/t99.whl");
+    let held = farm.path("spool/p99.gz");
     std::fs::write(&held, "half a wheel").unwrap();
     let second = farm.path("run/second");
     let elsewhere = format!("ipc://{}", second.display());

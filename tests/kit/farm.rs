@@ -94,16 +94,21 @@ pub(crate) struct Farm {
 impl Farm {
     /// A farm with an index of its own that builds for these ABIs; `options` go to the master.
     pub(crate) fn start(abis: &[&str], options: &[&str]) -> Self {
-        Self::start_with(abis, options, None)
+        Self::start_with(abis, options, None, false)
+    }
+
+    /// The same on a database that forces to the disk what it commits.
+    pub(crate) fn start_durable(abis: &[&str], options: &[&str]) -> Self {
+        Self::start_with(abis, options, None, true)
     }
 
     /// The same, following the index that pip is configured for.
     pub(crate) fn start_on_the_real_index(abis: &[&str]) -> Self {
-        Self::start_with(abis, &[], Some(()))
+        Self::start_with(abis, &[], Some(()), false)
     }
 
-    fn start_with(abis: &[&str], options: &[&str], real_index: Option<()>) -> Self {
-        let cluster = Cluster::start(false);
+    fn start_with(abis: &[&str], options: &[&str], real_index: Option<()>, fsync: bool) -> Self {
+        let cluster = Cluster::start(fsync);
         let database = cluster.database().name.clone();
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();

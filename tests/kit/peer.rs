@@ -202,7 +202,12 @@ pub(crate) fn serve_file(port: u16, transfer: [u8; 16], bytes: &[u8]) -> Option<
 }
 
 /// The same on a connection that stands.
-pub(crate) fn serve_on(mut peer: Peer, transfer: [u8; 16], bytes: &[u8]) -> Option<()> {
+pub(crate) fn serve_on(peer: Peer, transfer: [u8; 16], bytes: &[u8]) -> Option<()> {
+    serve_next(peer, transfer, bytes).map(drop)
+}
+
+/// The same, and the connection again, for the next file.
+pub(crate) fn serve_next(mut peer: Peer, transfer: [u8; 16], bytes: &[u8]) -> Option<Peer> {
     peer.say_file(&file::FromSlave::Hello { transfer });
     loop {
         match peer.hear_file()? {
@@ -211,7 +216,7 @@ pub(crate) fn serve_on(mut peer: Peer, transfer: [u8; 16], bytes: &[u8]) -> Opti
                 let data = Blob::new(Bytes::copy_from_slice(&bytes[range])).unwrap();
                 peer.say_file(&file::FromSlave::Chunk { offset, data });
             }
-            file::ToSlave::Done {} => return Some(()),
+            file::ToSlave::Done {} => return Some(peer),
         }
     }
 }

@@ -37,7 +37,8 @@ impl Farm {
     pub(super) fn tick(&mut self, now: Millis, out: &mut Out) {
         self.slaves.tick(now, self.limits.silence, out);
         for build in self.slaves.lost(now, self.limits.lease) {
-            self.give_up(build, out);
+            let slave = self.slaves.jobs.get(&build).map(|job| job.slave.clone()).unwrap_or_default();
+            self.lose(build, &slave, out);
         }
         self.juggler.tick(now, &mut out.effects);
         self.give_up_transfers(now, out);
@@ -94,11 +95,9 @@ impl Farm {
                     let (token, slave, lease_secs) = (held.job.token, held.slave.clone(), self.lease_secs());
                     out.ask(Purpose::Readopt, Query::Adopt { token, slave, lease_secs });
                 }
-                held => {
+                _ => {
                     log::warn!("build {build}: {slave} was not heard from in time; {what} is queued again");
-                    if held.is_some() {
-                        self.give_up(*build, out);
-                    }
+                    self.lose(*build, slave, out);
                 }
             }
         }
@@ -110,12 +109,27 @@ impl Farm {
         }
     }
 
-    /// A job whose slave is not expected back: nothing is kept of it, unless it can be finished without the slave; then
-    /// false.
-    pub(super) fn give_up(&mut self, build: BuildId, out: &mut Out) -> bool {
+    /// A job whose slave was lost: its log is kept as far as it came, unless the build can be finished without the slave.
+    fn lose(&mut self, build: BuildId, slave: &str, out: &mut Out) {
+        if self.drop_job(build, out) {
+            let remark = format!("{slave} was not heard from after this; the job is queued again");
+            out.effects.push(Effect::Disk(DiskRequest::KeepLog(build, remark)));
+        }
+    }
+
+    fn drop_job(&mut self, build: BuildId, out: &mut Out) -> bool {
         let gone = self.publisher.cancel(build, out);
         if gone {
             self.slaves.finish(build);
+        }
+        gone
+    }
+
+    /// A job whose slave is not expected back: nothing is kept of it, unless it can be finished without the slave; then
+    /// false.
+    pub(super) fn give_up(&mut self, build: BuildId, out: &mut Out) -> bool {
+        let gone = self.drop_job(build, out);
+        if gone {
             out.effects.push(Effect::Disk(DiskRequest::DiscardLog(build)));
         }
         gone

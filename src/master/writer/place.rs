@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::Digest;
 
-use super::{FileWriter, make_public, sync_dir};
+use super::{FileWriter, make_public, remove, sync_dir};
 use crate::domain::{BuildId, Sha256};
 use crate::master::event::{Placed, Placement};
 
@@ -50,7 +50,7 @@ impl FileWriter {
             sync_dir(&dir)?;
         }
         if placement.log {
-            self.place_log(placement)?;
+            self.place_log(placement.build, placement.remark.as_deref())?;
         }
         // From here on the spool's names are not needed; the published ones hold the bytes. The log stays: if the build
         // is not recorded like this, it is placed again with another ending.
@@ -60,21 +60,31 @@ impl FileWriter {
         Ok(Placed::Durable)
     }
 
-    fn place_log(&self, placement: &Placement) -> io::Result<()> {
-        let path = self.output.join(log_path(placement.build));
+    /// The log of a build whose slave was lost, as far as it came.
+    pub(super) fn keep_log(&self, build: BuildId, remark: &str) -> io::Result<()> {
+        let log = self.log_file(build);
+        if log.try_exists()? {
+            self.place_log(build, Some(remark))?;
+            remove(&log);
+        }
+        Ok(())
+    }
+
+    fn place_log(&self, build: BuildId, remark: Option<&str>) -> io::Result<()> {
+        let path = self.output.join(log_path(build));
         let dir = path.parent().unwrap_or(&self.output);
         make_dirs(&self.output, dir)?;
-        let temporary = self.spool.join(format!("p{}.gz", placement.build));
+        let temporary = self.spool.join(format!("p{build}.gz"));
         let mut packed =
             flate2::write::GzEncoder::new(File::create(&temporary)?, flate2::Compression::default());
-        match File::open(self.log_file(placement.build)) {
+        match File::open(self.log_file(build)) {
             Ok(mut log) => {
                 io::copy(&mut log, &mut packed)?;
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        if let Some(remark) = &placement.remark {
+        if let Some(remark) = remark {
             writeln!(packed, "\npiw-master: {remark}")?;
         }
         let file = packed.finish()?;

@@ -113,6 +113,26 @@ fn a_piece_of_a_transfer_that_is_not_known_is_answered_with_a_failure() {
 }
 
 #[test]
+fn a_lost_slaves_log_is_kept_as_far_as_it_came_and_the_whole_one_takes_its_place() {
+    let mut rig = Rig::new();
+    let keep = || DiskRequest::KeepLog(BUILD, "pi-1 was not heard from after this".to_owned());
+    let read = |rig: &Rig| {
+        let mut text = String::new();
+        let file = File::open(rig.dir.path().join("www").join(log_path(BUILD))).ok()?;
+        io::Read::read_to_string(&mut flate2::read::GzDecoder::new(file), &mut text).unwrap();
+        Some(text)
+    };
+    assert!(rig.ask(keep()).is_none());
+    assert_eq!(read(&rig), None, "nothing came, nothing is published");
+    rig.ask(DiskRequest::Log(BUILD, 0, Bytes::from_static(b"half ")));
+    rig.ask(keep());
+    assert_eq!(read(&rig).unwrap(), "half \npiw-master: pi-1 was not heard from after this\n");
+    rig.ask(DiskRequest::Log(BUILD, 0, Bytes::from_static(b"half and half")));
+    assert_eq!(rig.place(&[], None), Placed::Durable);
+    assert_eq!(read(&rig).unwrap(), "half and half");
+}
+
+#[test]
 fn a_failed_transfer_fails_once() {
     let mut rig = Rig::new();
     rig.ask(DiskRequest::Open(ID, Part { build: BUILD, index: 0, size: 1, sha256: Sha256([1; 32]) }));

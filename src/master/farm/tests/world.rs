@@ -316,7 +316,7 @@ impl World {
                 *log = offset + length;
                 Some(DiskAnswer::LogWritten(build, length))
             }
-            DiskRequest::DiscardLog(build) => {
+            DiskRequest::DiscardLog(build) | DiskRequest::KeepLog(build, _) => {
                 self.logs.remove(&build);
                 None
             }
