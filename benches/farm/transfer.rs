@@ -148,8 +148,11 @@ pub(crate) fn many_small(rows: &mut Rows, builds: usize) {
     rows.add(&format!("transfer {}x50 KiB", builds * FILES), rate, limit, "files/s", Goal::Share(0.8));
 }
 
+/// The files of a package, by its name.
+type Files = dyn Fn(&str) -> Vec<(String, Vec<u8>)> + Sync;
+
 /// Delivers whatever package it is handed.
-fn deliver_named(farm: &Farm, slave: &mut Peer, files: &dyn Fn(&str) -> Vec<(String, Vec<u8>)>) {
+fn deliver_named(farm: &Farm, slave: &mut Peer, files: &Files) {
     let (token, what) = slave.take_job();
     let files = files(what.split('=').next().unwrap());
     let offered: Vec<(&str, u64, Sha256)> =

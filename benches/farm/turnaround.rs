@@ -16,8 +16,8 @@ use crate::row::{Goal, Rows};
 
 /// What the master asks for each job: the claim, the record, and the secret that a master draws itself.
 const SCRIPT: &str = "\
-SELECT build_id AS build, s AS secret FROM gen_random_uuid() s, piw.claim('cp311', 'pgbench', uuid_send(s), 300) \\gset
-SELECT verdict FROM piw.log_build(:build, uuid_send(:'secret'), 'pgbench', 'failed', 1, 0, \
+SELECT build_id AS build, s::text AS secret FROM gen_random_uuid() s, piw.claim('cp311', 'pgbench', uuid_send(s), 300) \\gset
+SELECT verdict FROM piw.log_build(:build, uuid_send(:secret::uuid), 'pgbench', 'failed', 1, 0, \
 '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}');
 ";
 
@@ -26,7 +26,7 @@ pub(crate) fn fill(farm: &Farm, name: &str, jobs: usize) {
     for from in (0..jobs).step_by(5000) {
         let to = jobs.min(from + 5000) - 1;
         farm.execute(&format!(
-            "SELECT count(*) FROM (SELECT piw.add_versions(array_agg('{name}'), array_agg('{name}'), \
+            "SELECT count(*) FROM (SELECT piw.add_versions(array_agg('{name}'::text), array_agg('{name}'::text), \
              array_agg('1.' || n), array_agg(int4send(n)), array_agg(NULL::bigint), array_agg(NULL::text), \
              array_agg(false)) FROM generate_series({from}, {to}) n) done"
         ));

@@ -102,6 +102,9 @@ struct Options {
     /// How long a slave that is connected may bring nothing of a file (default: 15m)
     #[arg(long, value_name = "DURATION")]
     transfer_patience: Option<Duration>,
+    /// The most files of one build, 64 at most (default: 64)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    max_files: Option<u8>,
     /// The largest file that is taken in (default: 2G)
     #[arg(long, value_name = "SIZE")]
     max_wheel: Option<Size>,
@@ -202,6 +205,7 @@ fn run(options: Options) -> Result<(), Failure> {
             ),
             silence: Millis(silence.0.as_millis() as u64),
             log_bytes,
+            files: usize::from(config.value(options.max_files, "max-files", 64)?).min(standard.files),
             wheel_bytes: config.value(options.max_wheel, "max-wheel", Size(standard.wheel_bytes))?.0,
         },
     };

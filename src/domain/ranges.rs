@@ -72,6 +72,28 @@ impl RangeSet {
     }
 }
 
+impl RangeSet {
+    /// The bytes before one, and those from it on (the manual's `split`). One that is not in the set splits no range.
+    pub fn split(&self, at: u64) -> (Self, Self) {
+        let (mut before, mut from) = (self.clone(), self.clone());
+        before.remove(at..u64::MAX);
+        from.remove(0..at);
+        (before, from)
+    }
+
+    /// The bytes that both have.
+    pub fn both(&self, other: &Self) -> Self {
+        let mut both = Self::new();
+        for a in &self.0 {
+            let first = other.0.partition_point(|b| b.end <= a.start);
+            for b in other.0[first..].iter().take_while(|b| b.start < a.end) {
+                intersect(a, b).into_iter().for_each(|range| both.insert(range));
+            }
+        }
+        both
+    }
+}
+
 /// The bytes that both have, if any (the manual's `intersect`).
 pub fn intersect(a: &Range<u64>, b: &Range<u64>) -> Option<Range<u64>> {
     let both = a.start.max(b.start)..a.end.min(b.end);
@@ -104,6 +126,9 @@ mod tests {
         assert_eq!(intersect(&(0..10), &(0..5)), Some(0..5));
         assert_eq!(intersect(&(0..10), &(10..12)), None);
         assert_eq!(intersect(&(0..10), &(2..5)), Some(2..5));
+        assert_eq!(RangeSet::of(0..10).split(5), (RangeSet::of(0..5), RangeSet::of(5..10)));
+        assert_eq!(RangeSet::of(0..10).split(0), (RangeSet::new(), RangeSet::of(0..10)));
+        assert_eq!(RangeSet::of(0..10).split(20), (RangeSet::of(0..10), RangeSet::new()));
     }
 
     #[test]
@@ -117,6 +142,26 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn splitting_and_what_both_have_are_those_of_sets(
+            a in proptest::collection::vec((0u64..40, 0u64..9), 0..8),
+            b in proptest::collection::vec((0u64..40, 0u64..9), 0..8),
+            at in 0u64..50,
+        ) {
+            let of = |ranges: &[(u64, u64)]| {
+                let mut set = RangeSet::new();
+                ranges.iter().for_each(|(start, length)| set.insert(*start..start + length));
+                set
+            };
+            let flat = |set: &RangeSet| set.iter().cloned().flatten().collect::<BTreeSet<u64>>();
+            let (a, b) = (of(&a), of(&b));
+            let both: BTreeSet<u64> = flat(&a).intersection(&flat(&b)).copied().collect();
+            prop_assert_eq!(flat(&a.both(&b)), both);
+            let (before, from) = a.split(at);
+            prop_assert!(flat(&before).iter().all(|n| *n < at) && flat(&from).iter().all(|n| *n >= at));
+            prop_assert_eq!(before.bytes() + from.bytes(), a.bytes());
+        }
+
         #[test]
         fn the_set_is_a_set(steps in proptest::collection::vec((any::<bool>(), 0u64..40, 0u64..15), 0..40)) {
             let mut set = RangeSet::new();

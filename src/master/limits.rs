@@ -1,7 +1,7 @@
 //! Every bound of the master, with its unit and what happens at it. Those an operator may set are in [`Limits`].
 
 use crate::domain::Millis;
-use crate::wire::limits::CHUNK_BYTES;
+use crate::wire::limits::{CHUNK_BYTES, FILES_PER_BUILD};
 
 /// Bounds that options set.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct Limits {
     pub silence: Millis,
     /// Bytes of one build's log; over it the build is recorded and its slave dropped.
     pub log_bytes: u64,
+    /// Files of one build; over it the build is recorded as a bad wheel.
+    pub files: usize,
     /// Bytes asked for and not yet on disk, per transfer: the most that its window grows to.
     pub transfer_window: u64,
     /// The same for all transfers together, shared fairly; what bounds the file writer's queue.
@@ -42,6 +44,7 @@ impl Default for Limits {
             lease: Millis::secs(300),
             silence: SLAVE_SILENCE,
             log_bytes: 8 << 20,
+            files: FILES_PER_BUILD,
             transfer_window: 16 << 20,
             transfer_memory: 64 << 20,
             chunk: CHUNK_BYTES as u64,

@@ -569,6 +569,9 @@ fn check_files(
     if (end == BuildEnd::Built) == files.is_empty() {
         return Err(Unsound::Hostile(format!("BUILT as {end:?} with {} files", files.len())));
     }
+    if files.len() > limits.files {
+        return Err(Unsound::Odd(format!("it made {} files, more than {}", files.len(), limits.files)));
+    }
     let mut checked: Vec<OfferedFile> = Vec::with_capacity(files.len());
     for file in files {
         let wheel = WheelName::parse(&file.filename).map_err(|e| Unsound::Hostile(e.to_string()))?;

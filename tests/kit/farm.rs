@@ -194,7 +194,7 @@ impl Farm {
         self.addresses = Some((slaves.to_owned(), files.to_owned()));
     }
 
-    fn spawn(&self, mut command: Command, name: &str) -> Running {
+    pub(crate) fn spawn(&self, mut command: Command, name: &str) -> Running {
         let log = self.path("log").join(name);
         let file = File::options().append(true).create(true).open(&log).unwrap();
         command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
@@ -231,6 +231,11 @@ impl Farm {
     }
 
     pub(crate) fn start_slave_with(&self, label: &str, python: &Path, options: &[&str]) -> Running {
+        self.spawn(self.slave_command(label, python, options), label)
+    }
+
+    /// The command line of a slave.
+    pub(crate) fn slave_command(&self, label: &str, python: &Path, options: &[&str]) -> Command {
         let mut command =
             account::command(account::runnable(env!("CARGO_BIN_EXE_piw-slave"), &self.path("bin")));
         let dir = self.path(&format!("slave-{label}"));
@@ -242,10 +247,12 @@ impl Farm {
         if !options.contains(&"-m") {
             command.args(["-m", "127.0.0.1"]);
         }
-        command.arg("--slave-port").arg(self.slave_port.to_string());
-        command.arg("--file-port").arg(self.file_port.to_string());
+        if !options.contains(&"--slave-port") {
+            command.arg("--slave-port").arg(self.slave_port.to_string());
+            command.arg("--file-port").arg(self.file_port.to_string());
+        }
         command.arg("--python").arg(python).arg("--dir").arg(dir).args(options);
-        self.spawn(command, label)
+        command
     }
 
     /// Runs `piw` with these arguments; it must succeed.

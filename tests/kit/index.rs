@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -25,17 +25,23 @@ pub(crate) struct Index {
 
 impl Index {
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut index = Self { url: String::new(), content: Arc::default() };
+        index.url = index.serve_on(Ipv4Addr::LOCALHOST);
+        index
+    }
+
+    /// Serves the same on another address; the URL there.
+    pub(crate) fn serve_on(&self, address: Ipv4Addr) -> String {
+        let listener = TcpListener::bind((address, 0)).unwrap();
         let url = format!("http://{}/simple", listener.local_addr().unwrap());
-        let content = Arc::new(Mutex::new(Content::default()));
-        let shared = content.clone();
+        let shared = self.content.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let shared = shared.clone();
                 std::thread::spawn(move || serve(stream, &shared));
             }
         });
-        Self { url, content }
+        url
     }
 
     /// Offers a package's source distribution.

@@ -282,6 +282,14 @@ fn files_that_are_not_for_this_farm_are_recorded_and_the_slave_goes_on() {
 }
 
 #[test]
+fn a_build_of_more_files_than_the_operator_allows_is_recorded_without_them() {
+    let (mut bed, slave, token) = in_state("building");
+    bed.farm.limits.files = 1;
+    bed.built(slave, token, BuildEnd::Built, &[(PURE, 5), (BOUND, 5)]);
+    assert_eq!(bed.said(), ["place 1 [] log remark"]);
+}
+
+#[test]
 fn a_token_that_is_not_the_jobs_is_not_believed() {
     let (mut bed, slave, mut token) = in_state("building");
     token.secret[0] ^= 1;
