@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::client;
 use super::requirements;
+use crate::domain::{BuildId, log_path};
 use crate::logging::utc;
 use crate::options::{Failure, say};
 use crate::wire::Text;
@@ -93,10 +94,12 @@ fn describe_build(build: &Value) -> String {
     match text("state") {
         "built" => format!("built in {seconds:.1} s by {}: {}", text("slave"), files()),
         "failed" => format!(
-            "{} after {seconds:.1} s on {}; log of build {}",
+            "{} after {seconds:.1} s on {}; {}",
             text("outcome"),
             text("slave"),
             build["build_id"]
+                .as_i64()
+                .map_or_else(String::new, |id| log_path(BuildId(id)).display().to_string())
         ),
         "queued" => match build["place"].as_u64() {
             Some(place) => format!("queued at place {place}"),

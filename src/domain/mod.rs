@@ -8,6 +8,15 @@ pub mod time;
 pub mod version;
 pub mod wheel;
 
+/// Where the log of a build is published, below the output path.
+pub fn log_path(build: BuildId) -> std::path::PathBuf {
+    let digits = format!("{:012}", build.0);
+    std::path::PathBuf::from("logs")
+        .join(&digits[..4])
+        .join(&digits[4..8])
+        .join(format!("{}.txt.gz", &digits[8..]))
+}
+
 pub use crate::wire::ids::{BuildId, JobToken, Sha256};
 pub use project::ProjectName;
 pub use tags::AbiTag;

@@ -34,7 +34,7 @@ pub mod spool;
 #[cfg(test)]
 mod tests;
 
-pub use place::log_path;
+pub use crate::domain::log_path;
 pub(crate) use place::make_dirs;
 
 /// What the thread keeps between requests.

@@ -3,19 +3,13 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sha2::Digest;
 
 use super::{FileWriter, make_public, remove, sync_dir};
-use crate::domain::{BuildId, Sha256};
+use crate::domain::{BuildId, Sha256, log_path};
 use crate::master::event::{Placed, Placement};
-
-/// Where the log of a build is published, below the output path.
-pub fn log_path(build: BuildId) -> PathBuf {
-    let digits = format!("{:012}", build.0);
-    PathBuf::from("logs").join(&digits[..4]).join(&digits[4..8]).join(format!("{}.txt.gz", &digits[8..]))
-}
 
 impl FileWriter {
     /// Every file of the build under its final name, on stable storage; or none of the names that were free changed
