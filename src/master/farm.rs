@@ -63,6 +63,7 @@ macro_rules! view {
             mode: $farm.mode(),
             slaves: &$farm.slaves,
             counts: $farm.counts,
+            refusals: $farm.refusals.total(),
             transfers: $farm.juggler.load(),
         }
     };
@@ -138,21 +139,18 @@ impl Farm {
                 Channel::Control => self.orders.opened(conn, peer, out),
             },
             Event::Slave(conn, message) => self.slave(now, conn, message, out),
-            Event::Refused(refusal) => {
-                self.refusals.count(refusal);
-                self.counts.refusals += 1;
-            }
+            Event::Refused(refusal) => self.refusals.count(refusal),
             Event::File(conn, message) => {
                 if let FromFile::Hello { transfer } = &message
                     && let Err(defect) = self.may_deliver(conn, transfer)
                 {
                     self.refusals.count(Refusal::NotIts);
-                    self.counts.refusals += 1;
                     self.juggler.closed(conn);
                     out.close(conn, Some(defect));
                     return;
                 }
                 if let Err(defect) = self.juggler.message(now, conn, message, &mut out.effects) {
+                    self.refusals.count(Refusal::Protocol);
                     self.juggler.closed(conn);
                     out.close(conn, Some(defect));
                 }
@@ -283,7 +281,9 @@ impl Farm {
 
     fn verdict(&mut self, conn: ConnId, verdict: Verdict, out: &mut Out) {
         let refused = matches!(verdict, Verdict::OffersAndDrop(..) | Verdict::Drop(_) | Verdict::Refuse(_));
-        self.counts.refusals += u64::from(refused);
+        if refused {
+            self.refusals.count(Refusal::Protocol);
+        }
         match verdict {
             Verdict::Fine => {}
             Verdict::WantsJob => self.claim(conn, out),

@@ -20,8 +20,6 @@ pub struct Counts {
     pub built: u64,
     /// Builds recorded as anything else.
     pub failed: u64,
-    /// Slaves refused or dropped for what they said.
-    pub refusals: u64,
     /// Bytes of builds' logs.
     pub log_bytes: u64,
 }
@@ -41,6 +39,8 @@ pub struct View<'a> {
     pub slaves: &'a SlaveDriver,
     /// What happened so far.
     pub counts: Counts,
+    /// Peers that were turned away, whatever the reason.
+    pub refusals: u64,
     /// Transfers, and bytes of them asked for and not on disk.
     pub transfers: (usize, u64),
 }
@@ -227,7 +227,7 @@ fn stats(view: &View<'_>) -> ToMonitor {
         bytes_in_flight: view.transfers.1,
         builds_ok: view.counts.built,
         builds_failed: view.counts.failed,
-        refusals: view.counts.refusals,
+        refusals: view.refusals,
         log_bytes: view.counts.log_bytes,
     }
 }
