@@ -3,7 +3,7 @@
 CREATE FUNCTION piw._check_result(
     p_slave text, p_outcome text, p_duration_ms bigint, p_log_bytes bigint,
     p_filenames text[], p_sizes bigint[], p_sha256s bytea[], p_python_tags text[], p_abi_tags text[],
-    p_platform_tags text[], p_requires text[], p_metadata bytea[]
+    p_platform_tags text[], p_requires text[], p_metadata bytea[], p_requires_dist text[]
 ) RETURNS void
 LANGUAGE plpgsql IMMUTABLE SET search_path = piw, pg_temp
 AS $$
@@ -24,7 +24,7 @@ BEGIN
     END IF;
     IF NOT coalesce(cardinality(p_filenames) = ALL (ARRAY[cardinality(p_sizes), cardinality(p_sha256s),
         cardinality(p_python_tags), cardinality(p_abi_tags), cardinality(p_platform_tags), cardinality(p_requires),
-        cardinality(p_metadata)]), false)
+        cardinality(p_metadata), cardinality(p_requires_dist)]), false)
     THEN
         RAISE EXCEPTION 'lists of different lengths' USING ERRCODE = '22023';
     END IF;

@@ -6,7 +6,10 @@ AS $$
     SELECT CASE WHEN before.n < 1000 THEN before.n + 1 END
     FROM (
         SELECT count(*) AS n
-        FROM (SELECT FROM queue q WHERE q.abi_id = p_abi AND (q.prio, q.ver_id) < (p_prio, p_ver)
-            ORDER BY q.prio, q.ver_id LIMIT 1000) AS few
+        FROM ((SELECT FROM queue q WHERE q.abi_id = p_abi AND q.ready AND (q.prio, q.ver_id) < (p_prio, p_ver)
+                ORDER BY q.prio, q.ver_id LIMIT 1000)
+            UNION ALL
+            (SELECT FROM queue q WHERE q.abi_id = p_abi AND NOT q.ready AND (q.prio, q.ver_id) < (p_prio, p_ver)
+                ORDER BY q.prio, q.ver_id LIMIT 1000)) AS few
     ) AS before
 $$;

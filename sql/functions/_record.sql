@@ -20,5 +20,10 @@ BEGIN
     ON CONFLICT (build_id) DO UPDATE SET slave = EXCLUDED.slave, outcome = EXCLUDED.outcome,
         built_at = EXCLUDED.built_at, duration_ms = EXCLUDED.duration_ms, log_bytes = EXCLUDED.log_bytes;
     INSERT INTO stat_delta (kind, n, amount) VALUES ('build:' || p_outcome, 1, v_duration_ms);
+    IF NOT EXISTS (SELECT FROM build b WHERE b.ver_id = p_lease.ver_id AND b.build_id <> p_lease.build_id)
+        AND v_old.build_id IS NULL
+    THEN
+        INSERT INTO stat_delta (kind, n, amount) VALUES ('tried', 1, 0);
+    END IF;
 END
 $$;

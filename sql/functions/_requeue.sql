@@ -6,19 +6,18 @@ CREATE FUNCTION piw._requeue(p_ver integer, p_abi smallint, p_attempt integer, p
 LANGUAGE plpgsql SET search_path = piw, pg_temp
 AS $$
 DECLARE
-    v_prio bigint;
+    v_state vstate;
 BEGIN
-    SELECT s.prio INTO v_prio FROM vstate s
-    WHERE s.ver_id = p_ver AND NOT s.covered AND NOT s.blocked AND (s.done >> p_abi) & 1 = 0
-        AND EXISTS (SELECT FROM abi a WHERE a.abi_id = p_abi AND a.skip IS NULL);
-    IF NOT FOUND THEN
+    SELECT * INTO STRICT v_state FROM vstate s WHERE s.ver_id = p_ver;
+    IF v_state.covered OR v_state.blocked OR NOT _is_open(v_state, p_abi) THEN
         RETURN _open_next(p_ver);
     END IF;
     IF p_due IS NOT NULL THEN
-        INSERT INTO delayed (ver_id, abi_id, prio, attempt, due) VALUES (p_ver, p_abi, v_prio, p_attempt, p_due);
+        INSERT INTO delayed (ver_id, abi_id, prio, attempt, due) VALUES (p_ver, p_abi, v_state.prio, p_attempt, p_due);
         RETURN NULL;
     END IF;
-    INSERT INTO queue (ver_id, abi_id, prio, attempt) VALUES (p_ver, p_abi, v_prio, p_attempt);
+    INSERT INTO queue (ver_id, abi_id, prio, attempt, ready)
+    VALUES (p_ver, p_abi, v_state.prio, p_attempt, v_state.checked);
     RETURN p_abi;
 END
 $$;

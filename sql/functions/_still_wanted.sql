@@ -29,11 +29,14 @@ BEGIN
         RETURN true;
     END IF;
     SELECT * INTO STRICT v_state FROM vstate s WHERE s.ver_id = p_lease.ver_id;
-    IF v_state.covered OR (1::bigint << p_lease.abi_id) & _abi3_mask(v_state.abi3_from) <> 0 THEN
+    IF v_state.covered
+        OR (SELECT _abi3_serves(v_state.abi3_from, a) FROM abi a WHERE a.abi_id = p_lease.abi_id)
+    THEN
         RETURN false;
     END IF;
     RETURN (v_state.done >> p_lease.abi_id) & 1 = 0
         OR NOT EXISTS (SELECT FROM build b WHERE b.ver_id = p_lease.ver_id AND b.abi_id = p_lease.abi_id
-            AND b.outcome NOT IN ('lost-slave', 'lost-transfer', 'cancelled') AND _settles(b.outcome, b.attempt));
+            AND b.outcome NOT IN ('lost-slave', 'lost-transfer', 'cancelled') AND NOT b.void
+                AND _settles(b.outcome, b.attempt));
 END
 $$;

@@ -10,9 +10,10 @@ AS $$
         'built_at', floor(extract(epoch FROM e.built_at))::bigint,
         'duration_ms', e.duration_ms, 'log_bytes', e.log_bytes,
         'attempt', coalesce(e.open_attempt, CASE WHEN e.recorded THEN e.attempt END),
-        'place', e.place, 'due', floor(extract(epoch FROM e.due))::bigint, 'files', e.files) ORDER BY e.rank), '[]')
+        'place', e.place, 'due', floor(extract(epoch FROM e.due))::bigint, 'reason', e.reason, 'files', e.files) ORDER BY e.rank), '[]')
     FROM (
         SELECT a.tag, a.rank, b.*, l.build_id AS lease_id, l.slave AS lease_slave, d.due,
+            CASE one.state WHEN 'delayed' THEN d.why WHEN 'off' THEN off.reason END AS reason,
             coalesce(l.attempt, q.attempt, d.attempt) AS open_attempt, one.state,
             one.state IN ('built', 'failed') AS recorded,
             CASE WHEN one.state = 'queued' THEN _place(q.abi_id, q.prio, q.ver_id) END AS place,
@@ -22,12 +23,14 @@ AS $$
                 FROM file f JOIN build fb ON fb.build_id = f.build_id
                 WHERE f.ver_id = p_ver AND fb.abi_id = a.abi_id) AS files
         FROM vstate s
+        JOIN version v ON v.ver_id = s.ver_id
         CROSS JOIN abi a
+        CROSS JOIN LATERAL (SELECT _off(v, a) AS reason) AS off
         LEFT JOIN queue q ON q.ver_id = s.ver_id AND q.abi_id = a.abi_id
         LEFT JOIN delayed d ON d.ver_id = s.ver_id AND d.abi_id = a.abi_id
         LEFT JOIN lease l ON l.ver_id = s.ver_id AND l.abi_id = a.abi_id AND l.ended IS NULL
         LEFT JOIN LATERAL (
-            SELECT n.build_id, n.slave, n.outcome, n.built_at, n.duration_ms, n.log_bytes, n.attempt
+            SELECT n.build_id, n.slave, n.outcome, n.built_at, n.duration_ms, n.log_bytes, n.attempt, n.void
             FROM build n WHERE n.ver_id = s.ver_id AND n.abi_id = a.abi_id
             -- by when it was recorded: a late result that counts may be of a lower number than a loss
             ORDER BY n.outcome = 'superseded', n.built_at DESC, n.build_id DESC LIMIT 1
@@ -36,10 +39,11 @@ AS $$
             WHEN l.build_id IS NOT NULL THEN 'building'
             WHEN q.ver_id IS NOT NULL THEN 'queued'
             WHEN d.ver_id IS NOT NULL THEN 'delayed'
-            WHEN b.outcome = 'built' THEN 'built'
-            WHEN _settles(b.outcome, b.attempt) THEN 'failed'
-            WHEN s.covered OR (s.done >> a.abi_id) & 1 = 1 THEN 'settled'
-            WHEN NOT s.blocked AND a.skip IS NULL THEN 'waiting'
+            WHEN b.outcome = 'built' AND NOT b.void THEN 'built'
+            WHEN NOT b.void AND _settles(b.outcome, b.attempt) THEN 'failed'
+            WHEN s.covered OR (s.done >> a.abi_id) & 1 = 1 OR _abi3_serves(s.abi3_from, a) THEN 'settled'
+            WHEN off.reason IS NOT NULL AND NOT s.blocked THEN 'off'
+            WHEN NOT s.blocked THEN 'waiting'
             WHEN b.outcome IS NOT NULL THEN 'failed'
         END AS state) AS one
         WHERE s.ver_id = p_ver AND one.state IS NOT NULL

@@ -7,9 +7,9 @@ CREATE FUNCTION piw.audit() RETURNS TABLE (ver_id integer, problem text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, pg_temp
 AS $$
     WITH open_row AS (
-        SELECT q.ver_id, q.abi_id, q.prio, 'queued' AS kind FROM queue q
-        UNION ALL SELECT d.ver_id, d.abi_id, d.prio, 'delayed' FROM delayed d
-        UNION ALL SELECT l.ver_id, l.abi_id, NULL, 'leased' FROM lease l WHERE l.ended IS NULL
+        SELECT q.ver_id, q.abi_id, q.prio, q.ready, 'queued' AS kind FROM queue q
+        UNION ALL SELECT d.ver_id, d.abi_id, d.prio, NULL, 'delayed' FROM delayed d
+        UNION ALL SELECT l.ver_id, l.abi_id, NULL, NULL, 'leased' FROM lease l WHERE l.ended IS NULL
     ), made AS (
         SELECT b.ver_id, f.build_id, 'none' = ALL (array_agg(f.abi_tag)) AS pure,
             _abi3_from(array_agg(f.python_tag), array_agg(f.abi_tag)) AS abi3_from
@@ -19,7 +19,7 @@ AS $$
         SELECT m.ver_id, bool_or(m.pure) AS pure, min(m.abi3_from) AS abi3_from FROM made m GROUP BY m.ver_id
     ), attempted AS (
         SELECT b.ver_id, bit_or(1::bigint << b.abi_id) AS bits
-        FROM build b WHERE _settles(b.outcome, b.attempt) GROUP BY b.ver_id
+        FROM build b WHERE NOT b.void AND _settles(b.outcome, b.attempt) GROUP BY b.ver_id
     ), opened AS (
         SELECT o.ver_id, coalesce(bit_or(1::bigint << o.abi_id) FILTER (WHERE o.kind = 'leased'), 0) AS leased_bits,
             coalesce(bit_or(1::bigint << o.abi_id) FILTER (WHERE o.kind <> 'leased'), 0) AS waiting_bits,
@@ -27,14 +27,15 @@ AS $$
         FROM open_row o GROUP BY o.ver_id
     ), due AS (
         SELECT s.*, coalesce(f.pure, false) AS pure, f.abi3_from AS from_files, coalesce(t.bits, 0) AS built_bits,
-            CASE WHEN f.abi3_from IS NULL THEN 0 ELSE _abi3_mask(f.abi3_from) END AS abi3_bits,
             coalesce(o.leased_bits | o.waiting_bits, 0) AS open_bits,
             -- a late result may settle the ABI that another slave is still building
             coalesce(o.leased_bits & ~s.done, 0) AS building_bits, coalesce(o.waiting, 0) AS waiting,
-            s.pkg_skip IS NOT NULL OR s.ver_skip IS NOT NULL AS skipped
+            _why_not(s.ver_id) IS NOT NULL AS skipped, _prio(s.ver_id) AS due_prio,
+            _wanted_abi((SELECT o FROM vstate o WHERE o.ver_id = s.ver_id)) AS wanted
         FROM (
-            SELECT vs.*, v.skip AS ver_skip, p.skip AS pkg_skip
-            FROM vstate vs JOIN version v ON v.ver_id = vs.ver_id JOIN package p ON p.pkg_id = v.pkg_id
+            SELECT vs.* FROM vstate vs
+            -- what a walk has still to come by is brought in line by it
+            WHERE vs.ver_id < coalesce((SELECT min(w.next_ver) FROM walk w), 2147483647)
         ) AS s
         LEFT JOIN files f ON f.ver_id = s.ver_id
         LEFT JOIN attempted t ON t.ver_id = s.ver_id
@@ -43,8 +44,7 @@ AS $$
     SELECT v.ver_id, 'has no state' FROM version v WHERE NOT EXISTS (SELECT FROM vstate s WHERE s.ver_id = v.ver_id)
     UNION ALL
     SELECT d.ver_id, 'is open and in no queue' FROM due d
-    WHERE NOT d.covered AND NOT d.blocked AND d.open_bits = 0
-        AND (SELECT coalesce(bit_or(1::bigint << a.abi_id), 0) FROM abi a WHERE a.skip IS NULL) & ~d.done <> 0
+    WHERE NOT d.covered AND NOT d.blocked AND d.open_bits = 0 AND d.wanted IS NOT NULL
     UNION ALL
     SELECT d.ver_id, 'is queued or leased more than once' FROM due d
     WHERE d.waiting > 1 OR (NOT d.covered
@@ -52,24 +52,31 @@ AS $$
     UNION ALL
     SELECT d.ver_id, 'is ' || o.kind || ' for ' || a.tag || ' but needs no build'
     FROM due d JOIN open_row o ON o.ver_id = d.ver_id JOIN abi a ON a.abi_id = o.abi_id
-    WHERE o.kind <> 'leased' AND (d.covered OR d.blocked OR (d.done >> o.abi_id) & 1 = 1 OR a.skip IS NOT NULL)
+    WHERE o.kind <> 'leased' AND a.skip IS NULL AND (d.covered OR d.blocked
+        OR NOT _is_open((SELECT s FROM vstate s WHERE s.ver_id = d.ver_id), o.abi_id))
     UNION ALL
     SELECT d.ver_id, 'is ' || o.kind || ' with another priority than its own'
     FROM due d JOIN open_row o ON o.ver_id = d.ver_id WHERE o.prio <> d.prio
     UNION ALL
+    SELECT d.ver_id, 'has another priority than follows from what is known of it' FROM due d
+    WHERE d.prio <> d.due_prio AND NOT d.blocked AND NOT d.covered
+    UNION ALL
+    SELECT d.ver_id, 'is queued as checked and is not, or the other way round'
+    FROM due d JOIN open_row o ON o.ver_id = d.ver_id WHERE o.ready <> d.checked
+    UNION ALL
     SELECT d.ver_id, 'counts ABIs as settled that nothing settled' FROM due d
-    WHERE d.done & ~(d.built_bits | d.abi3_bits) <> 0
+    WHERE d.done & ~d.built_bits <> 0
     UNION ALL
     SELECT d.ver_id, 'does not count an ABI as settled that was built' FROM due d
     -- one that is to be built again has its old build and an open row
-    WHERE (d.built_bits | d.abi3_bits) & ~d.done & ~d.open_bits <> 0
+    WHERE d.built_bits & ~d.done & ~d.open_bits <> 0
     UNION ALL
     SELECT d.ver_id, 'is covered without wheel, or not in spite of one' FROM due d WHERE d.covered <> d.pure
     UNION ALL
     SELECT d.ver_id, 'has another abi3 limit than its files' FROM due d
     WHERE d.abi3_from IS DISTINCT FROM d.from_files
     UNION ALL
-    SELECT d.ver_id, 'is blocked without being skipped, or skipped without being blocked' FROM due d
+    SELECT d.ver_id, 'is blocked with nothing against it, or something is and it is not blocked' FROM due d
     WHERE d.blocked <> d.skipped
     UNION ALL
     SELECT l.ver_id, 'has build ' || l.build_id || ' recorded and its lease alive'
@@ -80,5 +87,14 @@ AS $$
     WHERE f.ver_id <> b.ver_id OR f.pkg_id <> v.pkg_id OR b.outcome <> 'built'
     UNION ALL
     SELECT 0, p.name || ' counts as published without files, or not in spite of them' FROM package p
-    WHERE p.published <> EXISTS (SELECT FROM file f WHERE f.pkg_id = p.pkg_id)
+    WHERE p.published <> (p.status <> 'quarantined' AND EXISTS (SELECT FROM file f WHERE f.pkg_id = p.pkg_id))
+    UNION ALL
+    SELECT 0, p.name || ' has another newest version than is noted' FROM package p
+    WHERE p.newest IS DISTINCT FROM (
+        SELECT v.ver_id FROM version v
+        WHERE v.pkg_id = p.pkg_id AND v.sdist AND v.removed_at IS NULL AND v.yanked IS NULL AND v.skip IS NULL
+        ORDER BY v.prerelease, v.sort_key DESC LIMIT 1)
+    UNION ALL
+    SELECT 0, 'the counter ' || c.kind || ' is ' || c.kept || ' and not ' || c.counted FROM _counted() c
+    WHERE c.kept <> c.counted
 $$;

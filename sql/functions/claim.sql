@@ -1,11 +1,12 @@
--- Leases the best job of an ABI to a slave; no row when there is none (or no such ABI, or a skipped one). The same
+-- Leases the best job of an ABI to a slave: of a class from p_class on (_prio.sql) if there is one, else of any; no row when there is none (or no such ABI, or a skipped one). The same
 -- secret gets the same job again, as long as its lease lives. Two callers never get one job: the queue row is locked
 -- and deleted, and the lease is unique beside.
--- Costs two index look-ups whatever the queue's length; the planner is held to them, because statistics taken of a
+-- What was not checked yet (vstate.checked) is handed out to nobody.
+-- Costs two index look-ups, three with a class, whatever the queue's length; the planner is held to them, because statistics taken of a
 -- nearly empty queue would tempt it to scan and sort. The commit need not reach the disk: a lost claim costs one
 -- repeated build, under another number.
 -- May be called by: the farm's login roles.
-CREATE FUNCTION piw.claim(p_abi text, p_slave text, p_secret bytea, p_lease_secs integer)
+CREATE FUNCTION piw.claim(p_abi text, p_slave text, p_secret bytea, p_lease_secs integer, p_class smallint)
 RETURNS TABLE (build_id bigint, package text, version text, attempt smallint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, pg_temp
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
@@ -13,12 +14,16 @@ AS $$
 #variable_conflict use_column
 DECLARE
     v_abi smallint;
+    v_from bigint;
     v_job queue;
     v_lease lease;
     v_now timestamptz := clock_timestamp();
 BEGIN
     IF coalesce(p_abi, '') = '' THEN
         RAISE EXCEPTION 'the ABI is empty' USING ERRCODE = '22023';
+    END IF;
+    IF p_class IS NULL OR p_class NOT BETWEEN 0 AND 4 THEN
+        RAISE EXCEPTION 'a class is between 0 and 4' USING ERRCODE = '22023';
     END IF;
     PERFORM _check_token(1, p_secret);
     PERFORM _check_lease(p_slave, p_lease_secs);
@@ -34,11 +39,16 @@ BEGIN
         IF NOT FOUND THEN
             RETURN;
         END IF;
-        SELECT * INTO v_job FROM queue q WHERE q.abi_id = v_abi
-        ORDER BY q.prio, q.ver_id LIMIT 1 FOR UPDATE SKIP LOCKED;
-        IF NOT FOUND THEN
-            RETURN;
-        END IF;
+        v_from := p_class::bigint << 48;
+        LOOP
+            SELECT * INTO v_job FROM queue q WHERE q.abi_id = v_abi AND q.ready AND q.prio >= v_from
+            ORDER BY q.prio, q.ver_id LIMIT 1 FOR UPDATE SKIP LOCKED;
+            EXIT WHEN FOUND;
+            IF v_from = 0 THEN
+                RETURN;
+            END IF;
+            v_from := 0;
+        END LOOP;
         DELETE FROM queue q WHERE q.ver_id = v_job.ver_id AND q.abi_id = v_job.abi_id;
         IF NOT EXISTS (SELECT FROM uncrashed u WHERE u.id = 1) THEN
             PERFORM _skip_lost_numbers();

@@ -13,7 +13,7 @@
 CREATE FUNCTION piw.log_build(
     p_build bigint, p_secret bytea, p_slave text, p_outcome text, p_duration_ms bigint, p_log_bytes bigint,
     p_filenames text[], p_sizes bigint[], p_sha256s bytea[], p_python_tags text[], p_abi_tags text[],
-    p_platform_tags text[], p_requires text[], p_metadata bytea[]
+    p_platform_tags text[], p_requires text[], p_metadata bytea[], p_requires_dist text[]
 ) RETURNS TABLE (verdict text, opened text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, pg_temp
 AS $$
@@ -28,7 +28,7 @@ DECLARE
 BEGIN
     PERFORM _check_token(p_build, p_secret);
     PERFORM _check_result(p_slave, p_outcome, p_duration_ms, p_log_bytes, p_filenames, p_sizes, p_sha256s,
-        p_python_tags, p_abi_tags, p_platform_tags, p_requires, p_metadata);
+        p_python_tags, p_abi_tags, p_platform_tags, p_requires, p_metadata, p_requires_dist);
 
     -- Locks in the order abi, lease, vstate, queue. The version's live lease too: a late result may end it.
     LOCK TABLE abi IN ROW SHARE MODE;
@@ -73,12 +73,11 @@ BEGIN
     SELECT v.pkg_id INTO STRICT v_pkg FROM version v WHERE v.ver_id = v_ver;
     IF cardinality(p_filenames) > 0 THEN
         PERFORM _publish(p_build, v_pkg, v_ver, p_filenames, p_sizes, p_sha256s, p_python_tags, p_abi_tags,
-            p_platform_tags, p_requires, p_metadata);
+            p_platform_tags, p_requires, p_metadata, p_requires_dist);
         v_abi3_from := _abi3_from(p_python_tags, p_abi_tags);
     END IF;
     UPDATE vstate s SET
-        done = s.done | (1::bigint << v_lease.abi_id)
-            | CASE WHEN v_abi3_from IS NULL THEN 0 ELSE _abi3_mask(v_abi3_from) END,
+        done = s.done | (1::bigint << v_lease.abi_id),
         -- true of every file; false of none at all
         covered = s.covered OR (cardinality(p_abi_tags) > 0 AND 'none' = ALL (p_abi_tags)),
         abi3_from = least(s.abi3_from, v_abi3_from)
@@ -86,12 +85,10 @@ BEGIN
     v_opened := _open_next(v_ver);
 
     IF cardinality(p_filenames) > 0 THEN
-        UPDATE package p SET published = true WHERE p.pkg_id = v_pkg AND NOT p.published;
-        IF FOUND THEN
-            PERFORM _order_page(v_pkg), _order_page(0);
-        ELSE
-            PERFORM _order_page(v_pkg);
+        IF (SELECT s.deps FROM vstate s WHERE s.ver_id = v_ver) THEN
+            PERFORM _want_requirements(v_ver);
         END IF;
+        PERFORM _show(v_pkg);
     END IF;
     RETURN QUERY SELECT 'recorded', (SELECT a.tag FROM abi a WHERE a.abi_id = v_opened);
 END

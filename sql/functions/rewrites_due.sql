@@ -1,11 +1,12 @@
 -- The pages that have been due for longest, each with its order's number and the project's files, newest version
--- first; no files for the root and for a project whose page must go. Order and files are read at one moment, so a page
+-- first; no files for the root and for a project whose page must go, which one under quarantine is. `gone` names the
+-- files that were withdrawn and must go from the disk behind the page. Order and files are read at one moment, so a page
 -- written from them lacks nothing that its order stands for. At most 64.
 -- Orders whose package was deleted name no page any more: they are dropped, as many as are asked for at a time.
 -- May be called by: the farm's login roles.
 CREATE FUNCTION piw.rewrites_due(p_limit integer)
 RETURNS TABLE (kind text, name text, ordered bigint, display text, filenames text[], sha256s bytea[],
-    requires text[], metadata bytea[], yanked text[])
+    requires text[], metadata bytea[], yanked text[], gone text[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, pg_temp
 AS $$
 BEGIN
@@ -20,9 +21,10 @@ BEGIN
         AND NOT EXISTS (SELECT FROM package p WHERE p.pkg_id = r.pkg_id);
     RETURN QUERY
         SELECT r.kind, coalesce(r.name, ''), r.ordered, coalesce(r.display, ''), f.filenames, f.sha256s, f.requires,
-            f.metadata, f.yanked
+            f.metadata, f.yanked,
+            ARRAY(SELECT w.filename FROM withdrawn w WHERE w.pkg_id = r.pkg_id AND w.pending ORDER BY w.filename)
         FROM (
-            SELECT o.*, p.name, p.display FROM rewrite o LEFT JOIN package p ON p.pkg_id = o.pkg_id
+            SELECT o.*, p.name, p.display, p.status FROM rewrite o LEFT JOIN package p ON p.pkg_id = o.pkg_id
             WHERE o.kind = 'root' OR p.pkg_id IS NOT NULL
             ORDER BY o.ordered_at, o.kind, o.pkg_id LIMIT p_limit
         ) AS r
@@ -33,7 +35,7 @@ BEGIN
                 coalesce(array_agg(o.metadata_sha256 ORDER BY v.sort_key DESC, o.filename), '{}') AS metadata,
                 coalesce(array_agg(v.yanked ORDER BY v.sort_key DESC, o.filename), '{}') AS yanked
             FROM file o JOIN version v ON v.ver_id = o.ver_id
-            WHERE o.pkg_id = r.pkg_id
+            WHERE o.pkg_id = r.pkg_id AND r.status <> 'quarantined'
         ) AS f
         ORDER BY r.ordered_at, r.kind, r.pkg_id;
 END

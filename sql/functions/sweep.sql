@@ -55,8 +55,8 @@ BEGIN
         WITH due AS (
             DELETE FROM delayed d WHERE d.ver_id = v_ver AND d.due <= v_now RETURNING d.*
         ), moved AS (
-            INSERT INTO queue (ver_id, abi_id, prio, attempt)
-            SELECT due.ver_id, due.abi_id, due.prio, due.attempt FROM due
+            INSERT INTO queue (ver_id, abi_id, prio, attempt, ready)
+            SELECT due.ver_id, due.abi_id, due.prio, due.attempt, s.checked FROM due JOIN vstate s USING (ver_id)
             RETURNING abi_id
         )
         SELECT v_opened || coalesce(array_agg(moved.abi_id), '{}') INTO v_opened FROM moved;

@@ -1,13 +1,15 @@
 -- What became of a package, or of one version of it (p_sort_key; null for all); null when the farm does not know it.
 -- A JSON object:
 --   {"package": canonical name, "display": author's spelling, "skip": reason or null, "versions": [newest first
---     {"version", "yanked": reason or null, "skip": reason or null, "builds": [lowest ABI by rank first
+--     {"version", "yanked": reason or null, "skip": reason or null, "why_not": what speaks against building it or null,
+--      "checked": whether the project's page spoke for it, "builds": [lowest ABI by rank first
 --       {"abi", "state", "outcome", "build_id", "slave", "built_at", "duration_ms", "log_bytes", "attempt", "place",
---        "due", "files": [{"filename", "size", "sha256", "python_tag", "abi_tag", "platform_tag"}]}]}]}
+--        "due", "reason", "files": [{"filename", "size", "sha256", "python_tag", "abi_tag", "platform_tag"}]}]}]}
 -- One entry per ABI that has any state:
 --   building  a slave has it: build_id, slave, attempt are those of its lease
 --   queued    attempt is the coming one, place counts from 1 and is null beyond 1,000
---   delayed   attempt is the coming one, queued again at `due`
+--   delayed   attempt is the coming one, queued again at `due`; reason is retry, cooldown or page
+--   off       nothing is built for this ABI; reason says why
 --   built     the newest attempt made wheels (or none, if files is empty)
 --   failed    the newest attempt did not, and no other is due; outcome says how
 --   settled   needs no build: another ABI's wheel serves it
@@ -28,9 +30,9 @@ BEGIN
     END IF;
     SELECT * INTO v_pkg FROM package p WHERE p.name = p_package;
     SELECT jsonb_agg(jsonb_build_object('version', v.version, 'yanked', v.yanked, 'skip', v.skip,
-            'builds', _why_builds(v.ver_id)) ORDER BY v.sort_key DESC)
+            'why_not', _why_not(v.ver_id), 'checked', s.checked, 'builds', _why_builds(v.ver_id)) ORDER BY v.sort_key DESC)
     INTO v_versions
-    FROM version v
+    FROM version v JOIN vstate s ON s.ver_id = v.ver_id
     WHERE v.pkg_id = v_pkg.pkg_id AND (p_sort_key IS NULL OR v.sort_key = p_sort_key);
     IF v_pkg.pkg_id IS NULL OR (v_versions IS NULL AND p_sort_key IS NOT NULL) THEN
         RETURN NULL;

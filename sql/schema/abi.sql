@@ -6,6 +6,8 @@ CREATE TABLE piw.abi (
     rank     smallint NOT NULL UNIQUE,
     -- Why nothing more is built for it; null when it is.
     skip     text,
+    -- Platforms of the slaves that may build for it; none: any.
+    platforms text[] NOT NULL DEFAULT '{}',
     -- Taken from the tag, so that the rule of abi3 can be asked of the table.
     py_major smallint NOT NULL GENERATED ALWAYS AS (substring(tag FROM '^cp([0-9])')::smallint) STORED,
     py_minor smallint NOT NULL GENERATED ALWAYS AS (substring(tag FROM '^cp[0-9]([0-9]+)')::smallint) STORED,

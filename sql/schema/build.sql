@@ -13,7 +13,9 @@ CREATE TABLE piw.build (
     secret      bytea       NOT NULL CHECK (octet_length(secret) = 16),
     built_at    timestamptz NOT NULL,
     duration_ms bigint      NOT NULL CHECK (duration_ms >= 0),
-    log_bytes   bigint      NOT NULL CHECK (log_bytes >= 0)
+    log_bytes   bigint      NOT NULL CHECK (log_bytes >= 0),
+    -- Somebody asked for the version again since: what came of this attempt settles nothing any more.
+    void        boolean     NOT NULL DEFAULT false
 );
 CREATE INDEX build_version ON piw.build (ver_id, abi_id);
 CREATE INDEX build_time ON piw.build (built_at);
@@ -31,9 +33,24 @@ CREATE TABLE piw.file (
     abi_tag         text        NOT NULL CHECK (abi_tag <> ''),
     platform_tag    text        NOT NULL CHECK (platform_tag <> ''),
     requires_python text,
-    metadata_sha256 bytea       NOT NULL CHECK (octet_length(metadata_sha256) = 32),
+    -- Null for files of the original's, which kept no METADATA beside them.
+    metadata_sha256 bytea       CHECK (octet_length(metadata_sha256) = 32),
+    -- Requires-Dist of its METADATA, as it stands there.
+    requires_dist   text[]      NOT NULL DEFAULT '{}',
     published_at    timestamptz NOT NULL
 );
 CREATE INDEX file_build ON piw.file (build_id);
 CREATE INDEX file_package ON piw.file (pkg_id);
 CREATE INDEX file_version ON piw.file (ver_id);
+
+-- Names that were published and are withdrawn: they never come back with other bytes. While `pending`, the files are
+-- still on the disk: they go when the page that does not name them any more is written.
+CREATE TABLE piw.withdrawn (
+    filename     text        COLLATE "C" PRIMARY KEY,
+    pkg_id       integer     NOT NULL REFERENCES piw.package ON DELETE CASCADE,
+    sha256       bytea       NOT NULL CHECK (octet_length(sha256) = 32),
+    reason       text        NOT NULL,
+    withdrawn_at timestamptz NOT NULL,
+    pending      boolean     NOT NULL DEFAULT true
+);
+CREATE INDEX withdrawn_pending ON piw.withdrawn (pkg_id) WHERE pending;

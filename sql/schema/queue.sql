@@ -10,14 +10,20 @@ CREATE TABLE piw.vstate (
     ver_id    integer PRIMARY KEY REFERENCES piw.version ON DELETE CASCADE,
     -- Smaller is sooner; see functions/_prio.sql.
     prio      bigint  NOT NULL CHECK (prio >= 0),
-    -- Bit abi_id is set when that ABI is settled: built, failed, or served by an abi3 wheel.
+    -- Bit abi_id is set when an attempt for that ABI settled it.
     done      bigint  NOT NULL DEFAULT 0 CHECK (done >= 0),
     -- A wheel without ABI serves every ABI, those to come too.
     covered   boolean NOT NULL DEFAULT false,
     -- An abi3 wheel serves every ABI from this Python on (major * 1000 + minor), those to come too.
     abi3_from integer,
-    -- Package or version are skipped: nothing is queued.
-    blocked   boolean NOT NULL DEFAULT false
+    -- Something speaks against building it: nothing is queued; what that is says functions/_why_not.sql.
+    blocked   boolean NOT NULL DEFAULT false,
+    -- The order in which somebody asked for it; null when nobody did.
+    asked     bigint,
+    -- The project's page was read and speaks for building it. Until then it is handed out to nobody.
+    checked   boolean NOT NULL DEFAULT true,
+    -- Its requirements are wanted too.
+    deps      boolean NOT NULL DEFAULT false
 ) WITH (fillfactor = 80);
 
 CREATE TABLE piw.queue (
@@ -25,17 +31,22 @@ CREATE TABLE piw.queue (
     abi_id  smallint NOT NULL REFERENCES piw.abi,
     prio    bigint   NOT NULL,
     attempt smallint NOT NULL CHECK (attempt > 0),
+    -- That of vstate.checked.
+    ready   boolean  NOT NULL,
     PRIMARY KEY (ver_id, abi_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0);
-CREATE INDEX queue_next ON piw.queue (abi_id, prio, ver_id);
+CREATE INDEX queue_next ON piw.queue (abi_id, prio, ver_id) WHERE ready;
+CREATE INDEX queue_unchecked ON piw.queue (abi_id, prio, ver_id) WHERE NOT ready;
 
--- Jobs whose last attempt ended in a way that another may mend, until they are due again.
+-- Jobs that wait for a moment: because their last attempt ended in a way that another may mend ('retry'), because they
+-- are too new yet ('cooldown'), because the project's page cannot be read ('page').
 CREATE TABLE piw.delayed (
     ver_id  integer     NOT NULL REFERENCES piw.vstate ON DELETE CASCADE,
     abi_id  smallint    NOT NULL REFERENCES piw.abi,
     prio    bigint      NOT NULL,
     attempt smallint    NOT NULL CHECK (attempt > 0),
     due     timestamptz NOT NULL,
+    why     text        NOT NULL DEFAULT 'retry' CHECK (why IN ('retry', 'cooldown', 'page')),
     PRIMARY KEY (ver_id, abi_id)
 );
 CREATE INDEX delayed_due ON piw.delayed (due);
@@ -69,3 +80,12 @@ CREATE UNIQUE INDEX lease_live ON piw.lease (ver_id, abi_id) WHERE ended IS NULL
 CREATE INDEX lease_version ON piw.lease (ver_id);
 CREATE INDEX lease_expiry ON piw.lease (expires_at) WHERE ended IS NULL;
 CREATE INDEX lease_ended ON piw.lease (ended_at) WHERE ended IS NOT NULL;
+
+-- Walks over all versions that a change of an ABI or of a policy asks for, in the order of their numbers, a few
+-- thousand in each transaction. The cursor moves in the same transaction, so that a walk goes on after a crash.
+--   open   versions that have nothing open: an ABI was added
+--   judge  every version: a policy changed
+CREATE TABLE piw.walk (
+    kind     text    PRIMARY KEY CHECK (kind IN ('open', 'judge')),
+    next_ver integer NOT NULL
+);

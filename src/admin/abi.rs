@@ -7,11 +7,10 @@ use serde_json::Value;
 
 use super::client;
 use crate::options::{Failure, say};
-use crate::wire::Text;
+use crate::wire::{List, Text};
 use crate::wire::import::FromTool;
 
-/// Opening a full farm's back-catalogue for an ABI is one statement over all of it.
-const TIME_LIMIT: Duration = Duration::from_secs(300);
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The ABIs that the farm builds for
 #[derive(Args, Clone, Debug)]
@@ -31,6 +30,9 @@ pub enum Action {
         /// Its place in the order of attempts, smallest first (default: by Python version)
         #[arg(long, allow_negative_numbers = true)]
         rank: Option<i16>,
+        /// Platforms of the slaves that may build for it, such as linux_armv7l (default: any)
+        #[arg(long = "platform", value_name = "TAG")]
+        platforms: Vec<String>,
     },
     /// List them in the order in which they are attempted
     List {
@@ -44,14 +46,17 @@ pub enum Action {
 pub fn run(abi: &Abi, queue: &client::Queue) -> Result<(), Failure> {
     let parse = |json: &str| serde_json::from_str::<Value>(json).map_err(|e| Failure::error(e.to_string()));
     match &abi.action {
-        Action::Add { tag, rank } => {
-            let abi = Text::new(tag.as_str()).map_err(|why| Failure::usage(format!("the tag {why}")))?;
-            let answer = parse(&client::ask(queue, &FromTool::AbiAdd { abi, rank: *rank }, TIME_LIMIT)?)?;
-            match answer["opened"].as_u64() {
-                Some(0) => say(format_args!("{tag}: added")),
-                Some(1) => say(format_args!("{tag}: added; 1 version is queued for it")),
-                Some(opened) => say(format_args!("{tag}: added; {opened} versions are queued for it")),
-                None => say(format_args!("{tag}: was there already")),
+        Action::Add { tag, rank, platforms } => {
+            let text = |tag: &String| {
+                Text::new(tag.as_str()).map_err(|why| Failure::usage(format!("the tag {tag:?} {why}")))
+            };
+            let platforms = platforms.iter().map(text).collect::<Result<Vec<_>, _>>()?;
+            let platforms = List::new(platforms).map_err(|_| Failure::usage("more than 16 platforms"))?;
+            let request = FromTool::AbiAdd { abi: text(tag)?, rank: *rank, platforms };
+            let answer = parse(&client::ask(queue, &request, TIME_LIMIT)?)?;
+            match answer["added"].as_bool() {
+                Some(true) => say(format_args!("{tag}: added")),
+                _ => say(format_args!("{tag}: was there already")),
             }
         }
         Action::List { json } => {

@@ -25,6 +25,9 @@ pub struct Add {
     /// Read a requirements file
     #[arg(short, long = "requirement", value_name = "FILE")]
     pub requirement: Vec<PathBuf>,
+    /// Build what they require too, and what that requires
+    #[arg(long)]
+    pub with_deps: bool,
     /// Print the answer as JSON
     #[arg(long)]
     pub json: bool,
@@ -42,7 +45,7 @@ pub fn run(add: &Add, queue: &client::Queue) -> Result<(), Failure> {
     }
     let items = List::new(found.requirements)
         .map_err(|_| Failure::usage("more requirements than one request takes (5,000)"))?;
-    let json = client::ask(queue, &FromTool::Add { items }, TIME_LIMIT).map_err(|mut failure| {
+    let json = client::ask(queue, &FromTool::Add { items, with_deps: add.with_deps }, TIME_LIMIT).map_err(|mut failure| {
         // a lost connection leaves it open; an answer of the master does not
         if failure.answered {
             failure.reasons.push("nothing was added".to_owned());
@@ -112,7 +115,7 @@ fn describe(added: &Value) -> String {
         ("building", _) => format!("{what}: is being built"),
         ("built", _) => format!("{what}: is built already"),
         ("failed", _) => format!("{what}: was tried already and failed; 'piw why' says why"),
-        ("skipped", _) => format!("{what}: is skipped by the operator; 'piw why' says why"),
+        ("skipped", _) => format!("{what}: is not built: {}", text("reason")),
         (other, _) => format!("{what}: {other}"),
     }
 }

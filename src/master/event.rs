@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::query::{Answer, Query, RewriteOrder, Wanted};
+use super::query::{Answer, Query, RewriteOrder, Wanted, Rewrite};
 use super::refusals::Refusal;
 use crate::domain::ranges::RangeSet;
 use crate::domain::{BuildId, Millis, ProjectName, Sha256};
@@ -254,8 +254,8 @@ pub enum Placed {
 /// Work for the index scribe, done in the order given.
 #[derive(Clone, Debug)]
 pub enum PageRequest {
-    /// Write a project's page, or remove it when there are no files.
-    Project(RewriteOrder, ProjectName, String, Vec<super::query::PageFile>),
+    /// Write a project's page, or remove it when there are no files; then remove the files that are gone from it.
+    Project(ProjectName, Rewrite),
     /// Begin the root index.
     RootBegin,
     /// Add names to it. Answer: [`PageAnswer::RootReady`].
@@ -306,6 +306,10 @@ pub enum Purpose {
     Sweep,
     /// The farm's housekeeping: leases.
     Renew,
+    /// The farm's housekeeping: what a change of ABIs or policies asks for.
+    Walk,
+    /// The ABIs that are built for.
+    Abis,
     /// The farm's housekeeping: a lease that ended under a slave that is there.
     Readopt,
 

@@ -2,7 +2,7 @@
 //!
 //! Each room keeps its own state; this routes messages and answers to them, and carries what one room wants of another.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::architect::{Architect, Arrivals};
 use super::event::{ConnId, DiskAnswer, Event, Out, Purpose};
@@ -14,8 +14,8 @@ use super::pages::Pages;
 use super::publisher::{Publisher, Recorded, Step};
 use super::query::{Abi, Adoption, Answer, Logged, Outcome, Query};
 use super::refusals::{Refusal, Refusals};
-use super::slave_driver::{Finished, Greeting, SlaveDriver, State, Verdict};
-use crate::domain::{AbiTag, BuildId, JobToken, Millis};
+use super::slave_driver::{Abis, Finished, Greeting, SlaveDriver, State, Verdict};
+use crate::domain::{BuildId, JobToken, Millis};
 use crate::wire::control::When;
 use crate::wire::file::FromSlave as FromFile;
 use crate::wire::slave::{FromSlave, Held, Holding, Resume, ToSlave};
@@ -29,6 +29,7 @@ mod work;
 use control::Orders;
 use housekeeping::Housekeeping;
 use stopping::Running;
+use work::Turns;
 
 /// Secrets that nobody can guess, from a seed that the caller drew from the system: randomness as an argument.
 #[derive(Debug)]
@@ -49,8 +50,9 @@ impl Secrets {
     }
 }
 
-fn built_for(abis: &[Abi]) -> HashSet<AbiTag> {
-    abis.iter().filter(|abi| abi.skip.is_none()).map(|abi| abi.tag.clone()).collect()
+fn built_for(abis: &[Abi]) -> Abis {
+    let wanted = abis.iter().filter(|abi| abi.skip.is_none());
+    wanted.map(|abi| (abi.tag.clone(), abi.platforms.clone())).collect()
 }
 
 /// The farm as its hub shows it. A macro, for the hub itself is borrowed beside it.
@@ -75,7 +77,7 @@ pub struct Farm {
     limits: Limits,
     index_url: String,
     secrets: Secrets,
-    abis: HashSet<AbiTag>,
+    abis: Abis,
     slaves: SlaveDriver,
     architect: Architect,
     juggler: FileJuggler,
@@ -91,6 +93,7 @@ pub struct Farm {
     orders: Orders,
     hub: Hub,
     counts: Counts,
+    turns: Turns,
     /// A moment of the farm's clock, and what the wall clock showed then.
     clock: Option<(Millis, Millis)>,
     started: Millis,
@@ -118,6 +121,7 @@ impl Farm {
             orders: Orders::default(),
             hub: Hub::default(),
             counts: Counts::default(),
+            turns: Turns::default(),
             clock: None,
             started,
         }
@@ -421,20 +425,20 @@ impl Farm {
             (Purpose::Release, Answer::Released(None)) => {}
             (Purpose::Renew, Answer::Renewed) => self.renewed(),
             (Purpose::Sweep, Answer::Swept(swept)) => self.swept(swept, out),
+            (Purpose::Walk, Answer::Walked { opened, more }) => self.walked(&opened, more, out),
+            (Purpose::Abis, Answer::Abis(abis)) => self.abis = built_for(&abis),
             (Purpose::Pages, answer) => self.pages.answered(now, answer, out),
             (Purpose::Root, answer) => self.pages.root_answered(now, answer, out),
             (Purpose::Tool(conn), answer) => match self.chase.answered(conn, answer, out) {
                 Changed::Nothing => {}
                 Changed::Queued(abis) => abis.iter().for_each(|abi| self.arrived(abi, out)),
-                Changed::Abi(abi) => {
-                    self.arrived_many(&abi, out);
-                    self.abis.insert(abi);
-                }
+                Changed::Abi => self.abis_changed(out),
             },
             (purpose, answer) => {
                 match purpose {
                     Purpose::Sweep => self.housekeeping.sweeping = false,
                     Purpose::Renew => self.renewed(),
+                    Purpose::Walk => self.housekeeping.walking = false,
                     _ => {}
                 }
                 log::error!("the database answered {purpose:?} with {answer:?}");

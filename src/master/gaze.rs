@@ -126,6 +126,9 @@ pub enum Happening {
     PureWheel(Version, String),
     /// The project was removed.
     ProjectRemoved,
+    /// Something that changes nothing here; it is known only that the project was touched. One for each project of an
+    /// answer is enough, with the largest serial.
+    Other,
 }
 
 /// What became of a page.

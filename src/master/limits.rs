@@ -70,6 +70,8 @@ pub const FILE_SILENCE: Millis = Millis::secs(60);
 pub const FILE_IDLE: Millis = Millis::secs(600);
 /// How often leases that ran out and pages that are due are looked for.
 pub const SWEEP_EVERY: Millis = Millis::secs(5);
+/// Versions that one step of a walk looks at: some tenths of a second, while which other questions are answered.
+pub const WALK_AT_ONCE: u16 = 2000;
 /// What a slave is told to wait when there is nothing to build; it is woken before, when something comes.
 pub const SLEEP_SECS: u16 = 30;
 /// Before something that failed for want of disk is tried again.

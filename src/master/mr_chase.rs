@@ -21,7 +21,8 @@ use crate::wire::{List, Text};
 #[derive(Debug)]
 enum State {
     Ready,
-    LookingUp,
+    /// With what they require, if so.
+    LookingUp { deps: bool },
     Adding,
     AddingAbi(AbiTag, i16),
     Asking,
@@ -42,8 +43,8 @@ pub enum Changed {
     Nothing,
     /// Versions were queued for these ABIs, one entry each.
     Queued(Vec<AbiTag>),
-    /// This ABI is built for from now on.
-    Abi(AbiTag),
+    /// ABIs or policies.
+    Abi,
 }
 
 impl MrChase {
@@ -81,7 +82,7 @@ impl MrChase {
     fn request(&self, conn: ConnId, message: FromTool, out: &mut Out) -> Result<State, Vec<String>> {
         let one = |error: String| vec![error];
         match message {
-            FromTool::Add { items } => {
+            FromTool::Add { items, with_deps } => {
                 if items.is_empty() {
                     return Err(one("nothing to add".to_owned()));
                 }
@@ -99,7 +100,7 @@ impl MrChase {
                     return Err(bad);
                 }
                 out.look(conn, wanted);
-                Ok(State::LookingUp)
+                Ok(State::LookingUp { deps: with_deps })
             }
             FromTool::Why { package, version } => {
                 let package = ProjectName::parse(&package).map_err(|e| one(e.to_string()))?;
@@ -110,10 +111,11 @@ impl MrChase {
                 out.ask(Purpose::Tool(conn), Query::Why { package, version });
                 Ok(State::Asking)
             }
-            FromTool::AbiAdd { abi, rank } => {
+            FromTool::AbiAdd { abi, rank, platforms } => {
                 let abi = AbiTag::parse(&abi).map_err(|e| one(e.to_string()))?;
                 let rank = rank.unwrap_or_else(|| abi.default_rank());
-                out.ask(Purpose::Tool(conn), Query::AddAbi { abi: abi.clone(), rank });
+                let platforms = platforms.iter().map(ToString::to_string).collect();
+                out.ask(Purpose::Tool(conn), Query::AddAbi { abi: abi.clone(), rank, platforms });
                 Ok(State::AddingAbi(abi, rank))
             }
             FromTool::AbiList {} => {
@@ -128,8 +130,9 @@ impl MrChase {
         let Some(state) = self.tools.get_mut(&conn) else { return };
         match answer {
             LookAnswer::Found(versions) => {
+                let deps = matches!(state, State::LookingUp { deps: true });
                 *state = State::Adding;
-                out.ask(Purpose::Tool(conn), Query::AddVersions(versions));
+                out.ask(Purpose::Tool(conn), Query::AddVersions { wanted: versions, deps });
             }
             LookAnswer::NotFound(reasons) => {
                 *state = State::Ready;
@@ -153,24 +156,27 @@ impl MrChase {
                             "version": a.version.to_string(),
                             "state": state_name(a.state),
                             "queued_for": a.queued_for.as_ref().map(AbiTag::as_str),
+                            "reason": a.reason,
                         })
                     })
                     .collect();
                 done(conn, before.is_some(), json!({ "added": list }).to_string(), out);
                 Changed::Queued(added.into_iter().filter_map(|a| a.queued_for).collect())
             }
-            Answer::AbiAdded(opened) => {
+            Answer::AbiAdded(added) => {
                 let Some(State::AddingAbi(abi, rank)) = before else {
-                    return orphan.map_or(Changed::Nothing, Changed::Abi);
+                    return if orphan.is_some() { Changed::Abi } else { Changed::Nothing };
                 };
-                let json = json!({ "abi": abi.as_str(), "rank": rank, "opened": opened });
+                let json = json!({ "abi": abi.as_str(), "rank": rank, "added": added });
                 done(conn, true, json.to_string(), out);
-                Changed::Abi(abi)
+                Changed::Abi
             }
             Answer::Abis(abis) => {
                 let list: Vec<_> = abis
                     .iter()
-                    .map(|a| json!({ "abi": a.tag.as_str(), "rank": a.rank, "skip": a.skip }))
+                    .map(|a| json!({
+                            "abi": a.tag.as_str(), "rank": a.rank, "skip": a.skip, "platforms": a.platforms,
+                        }))
                     .collect();
                 done(conn, before.is_some(), json!({ "abis": list }).to_string(), out);
                 Changed::Nothing

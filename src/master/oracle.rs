@@ -12,21 +12,20 @@ use postgres::error::{DbError, SqlState};
 use postgres::types::{FromSqlOwned, ToSql, Type};
 use postgres::{Client, Row};
 
-use super::query::{
-    Abi, AddedState, AddedVersion, Adoption, Answer, BuildRecord, Job, Logged, PageFile, PageKind, Query,
-    Rewrite, RewriteOrder, Swept, Wanted,
-};
+use super::query::{Adoption, Answer, BuildRecord, Job, Logged, Query, Swept};
 use crate::domain::{AbiTag, BuildId, JobToken, ProjectName, Sha256, Version};
 use crate::schema::SCHEMA_VERSION;
+
+mod follow;
+mod lists;
+mod pages;
+mod requirements;
 
 /// Limit of one call, in milliseconds: far above what any takes on a healthy server.
 const STATEMENT_TIMEOUT_MS: u32 = 5_000;
 
 /// Limit of a session that sits in a transaction, in milliseconds: it would hold locks and keep dead rows alive.
 const IDLE_IN_TRANSACTION_MS: u32 = 30_000;
-
-/// Limit of adding an ABI, which opens every version of the farm at once (25 s were measured for a million).
-const ADD_ABI_TIMEOUT: &str = "SET LOCAL statement_timeout = '15min'";
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,10 +112,13 @@ pub fn check_schema(client: &mut Client) -> Result<(), String> {
 /// Asks the database. Blocks until it answers or the session's limit is reached.
 pub fn execute(client: &mut Client, query: &Query) -> Result<Answer, Failure> {
     match query {
-        Query::Abis => abis(client),
-        Query::AddAbi { abi, rank } => add_abi(client, abi, *rank),
-        Query::AddVersions(wanted) => add_versions(client, wanted),
-        Query::Claim { abi, slave, secret, lease_secs } => claim(client, abi, slave, *secret, *lease_secs),
+        Query::Abis => lists::abis(client),
+        Query::AddAbi { abi, rank, platforms } => lists::add_abi(client, abi, *rank, platforms),
+        Query::AddVersions { wanted, deps } => lists::add_versions(client, wanted, *deps),
+        Query::Walk { limit } => lists::walk(client, *limit),
+        Query::Claim { abi, slave, secret, lease_secs, class } => {
+            claim(client, abi, slave, *secret, *lease_secs, *class)
+        }
         Query::Renew { builds, lease_secs } => {
             let numbers: Vec<i64> = builds.iter().map(|build| build.0).collect();
             let seconds = to_i32(*lease_secs);
@@ -140,9 +142,9 @@ pub fn execute(client: &mut Client, query: &Query) -> Result<Answer, Failure> {
         }
         Query::LogBuild(record) => log_build(client, record),
         Query::Sweep => sweep(client),
-        Query::RewritesDue { limit } => rewrites_due(client, *limit),
-        Query::RewriteDone(order) => rewritten(client, "SELECT piw.rewrite_done($1, $2, $3)", order),
-        Query::RewriteFailed(order) => rewritten(client, "SELECT piw.rewrite_failed($1, $2, $3)", order),
+        Query::RewritesDue { limit } => pages::rewrites_due(client, *limit),
+        Query::RewriteDone(order) => pages::rewritten(client, "SELECT piw.rewrite_done($1, $2, $3)", order),
+        Query::RewriteFailed(order) => pages::rewritten(client, "SELECT piw.rewrite_failed($1, $2, $3)", order),
         Query::RootNames { after, limit } => {
             let rows = ask(
                 client,
@@ -160,69 +162,35 @@ pub fn execute(client: &mut Client, query: &Query) -> Result<Answer, Failure> {
             )?;
             Ok(Answer::Why(read(&row, 0)?))
         }
+        Query::PagesDue { limit, ahead } => follow::pages_due(client, *limit, *ahead),
+        Query::LearnPage { package, truth, next_secs } => {
+            follow::learn_page(client, package, truth, *next_secs)
+        }
+        Query::PageUnread { package, news, next_secs } => {
+            follow::page_unread(client, package, *news, *next_secs)
+        }
+        Query::FeedState => follow::feed_state(client),
+        Query::FeedApply { serial, settled, events } => {
+            follow::feed_apply(client, *serial, *settled, events)
+        }
+        Query::FeedCompare { projects, after, serial_read, unheard } => {
+            follow::feed_compare(client, projects, after.as_ref(), *serial_read, *unheard)
+        }
+        Query::FeedListed(etag) => {
+            ask(client, "SELECT piw.feed_listed($1)", &[(etag, Type::TEXT)])?;
+            Ok(Answer::Noted)
+        }
+        Query::DepsDue(limit) => requirements::deps_due(client, *limit),
+        Query::DepsFound { version, of, requirements } => {
+            requirements::deps_found(client, *version, of, requirements)
+        }
+        Query::RequirementsDue(limit) => requirements::requirements_due(client, *limit),
+        Query::RequirementDone { requirement, end } => {
+            requirements::requirement_done(client, *requirement, end)
+        }
+        Query::Statistics => lists::statistics(client),
+        Query::Audit { mend } => lists::audit(client, *mend),
     }
-}
-
-fn abis(client: &mut Client) -> Result<Answer, Failure> {
-    let rows = ask(client, "SELECT tag, rank, skip FROM piw.abis()", &[])?;
-    let abis = rows
-        .iter()
-        .map(|row| Ok(Abi { tag: abi(&read::<String>(row, 0)?)?, rank: read(row, 1)?, skip: read(row, 2)? }));
-    Ok(Answer::Abis(abis.collect::<Result<_, Failure>>()?))
-}
-
-fn add_abi(client: &mut Client, abi: &AbiTag, rank: i16) -> Result<Answer, Failure> {
-    let mut transaction = client.transaction().map_err(failure)?;
-    transaction.batch_execute(ADD_ABI_TIMEOUT).map_err(failure)?;
-    let parameters: Parameters<'_> = &[(&abi.as_str(), Type::TEXT), (&rank, Type::INT2)];
-    let rows = transaction.query_typed("SELECT piw.add_abi($1, $2)", parameters).map_err(failure)?;
-    let opened: Option<i64> = read(rows.first().ok_or_else(|| odd("no row"))?, 0)?;
-    transaction.commit().map_err(failure)?;
-    Ok(Answer::AbiAdded(opened.map(|count| u64::try_from(count).map_err(odd)).transpose()?))
-}
-
-fn add_versions(client: &mut Client, wanted: &[Wanted]) -> Result<Answer, Failure> {
-    let names: Vec<&str> = wanted.iter().map(|w| w.package.as_str()).collect();
-    let displays: Vec<&str> = wanted.iter().map(|w| w.display.as_str()).collect();
-    let versions: Vec<String> = wanted.iter().map(|w| w.version.to_string()).collect();
-    let sort_keys: Vec<Vec<u8>> = wanted.iter().map(|w| w.version.sort_key()).collect();
-    let released: Vec<Option<i64>> = wanted.iter().map(|w| w.released).collect();
-    let yanked: Vec<Option<&str>> = wanted.iter().map(|w| w.yanked.as_deref()).collect();
-    let prerelease: Vec<bool> = wanted.iter().map(|w| w.version.is_prerelease()).collect();
-    let sql = "SELECT state, queued_for FROM piw.add_versions($1, $2, $3, $4, $5, $6, $7)";
-    let rows = ask(
-        client,
-        sql,
-        &[
-            (&names, Type::TEXT_ARRAY),
-            (&displays, Type::TEXT_ARRAY),
-            (&versions, Type::TEXT_ARRAY),
-            (&sort_keys, Type::BYTEA_ARRAY),
-            (&released, Type::INT8_ARRAY),
-            (&yanked, Type::TEXT_ARRAY),
-            (&prerelease, Type::BOOL_ARRAY),
-        ],
-    )?;
-    if rows.len() != wanted.len() {
-        return Err(odd("fewer or more versions than were asked for"));
-    }
-    let added = wanted.iter().zip(&rows).map(|(asked, row)| {
-        Ok(AddedVersion {
-            package: asked.package.clone(),
-            version: asked.version.clone(),
-            state: match read::<String>(row, 0)?.as_str() {
-                "new" => AddedState::New,
-                "queued" => AddedState::Queued,
-                "building" => AddedState::Building,
-                "built" => AddedState::Built,
-                "failed" => AddedState::Failed,
-                "skipped" => AddedState::Skipped,
-                other => return Err(odd(other)),
-            },
-            queued_for: optional_abi(row, 1)?,
-        })
-    });
-    Ok(Answer::Added(added.collect::<Result<_, Failure>>()?))
 }
 
 fn claim(
@@ -231,8 +199,9 @@ fn claim(
     slave: &str,
     secret: [u8; 16],
     lease_secs: u32,
+    class: u8,
 ) -> Result<Answer, Failure> {
-    let sql = "SELECT build_id, package, version, attempt FROM piw.claim($1, $2, $3, $4)";
+    let sql = "SELECT build_id, package, version, attempt FROM piw.claim($1, $2, $3, $4, $5)";
     let rows = ask(
         client,
         sql,
@@ -241,6 +210,7 @@ fn claim(
             (&slave, Type::TEXT),
             (&&secret[..], Type::BYTEA),
             (&to_i32(lease_secs), Type::INT4),
+            (&i16::from(class), Type::INT2),
         ],
     )?;
     let Some(row) = rows.first() else { return Ok(Answer::Claimed(None)) };
@@ -296,7 +266,9 @@ fn log_build(client: &mut Client, record: &BuildRecord) -> Result<Answer, Failur
     let platform_tags: Vec<&str> = files.iter().map(|f| f.platform_tag.as_str()).collect();
     let requires: Vec<Option<&str>> = files.iter().map(|f| f.requires_python.as_deref()).collect();
     let metadata: Vec<&[u8]> = files.iter().map(|f| &f.metadata_sha256.0[..]).collect();
-    let sql = "SELECT verdict, opened FROM piw.log_build($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    let requires_dist: Vec<String> = files.iter().map(|f| f.requires_dist.join("\n")).collect();
+    let sql = "SELECT verdict, opened FROM piw.log_build($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, \
+               $15)";
     let row = ask_one(
         client,
         sql,
@@ -315,6 +287,7 @@ fn log_build(client: &mut Client, record: &BuildRecord) -> Result<Answer, Failur
             (&platform_tags, Type::TEXT_ARRAY),
             (&requires, Type::TEXT_ARRAY),
             (&metadata, Type::BYTEA_ARRAY),
+            (&requires_dist, Type::TEXT_ARRAY),
         ],
     )?;
     Ok(Answer::Logged(match read::<String>(&row, 0)?.as_str() {
@@ -340,48 +313,6 @@ fn sweep(client: &mut Client) -> Result<Answer, Failure> {
         opened: read::<Vec<String>>(&row, 3)?.iter().map(|tag| abi(tag)).collect::<Result<_, Failure>>()?,
         more: read(&row, 4)?,
     }))
-}
-
-fn rewrites_due(client: &mut Client, limit: u16) -> Result<Answer, Failure> {
-    let sql = "SELECT kind, name, ordered, display, filenames, sha256s, requires, metadata, yanked \
-               FROM piw.rewrites_due($1)";
-    let rows = ask(client, sql, &[(&i32::from(limit), Type::INT4)])?;
-    Ok(Answer::RewritesDue(rows.iter().map(rewrite).collect::<Result<_, Failure>>()?))
-}
-
-fn rewrite(row: &Row) -> Result<Rewrite, Failure> {
-    let page = match read::<String>(row, 0)?.as_str() {
-        "root" => PageKind::Root,
-        "project" => PageKind::Project(package(&read::<String>(row, 1)?)?),
-        other => return Err(odd(other)),
-    };
-    let filenames: Vec<String> = read(row, 4)?;
-    let sha256s: Vec<Vec<u8>> = read(row, 5)?;
-    let requires: Vec<Option<String>> = read(row, 6)?;
-    let metadata: Vec<Vec<u8>> = read(row, 7)?;
-    let yanked: Vec<Option<String>> = read(row, 8)?;
-    if [sha256s.len(), requires.len(), metadata.len(), yanked.len()] != [filenames.len(); 4] {
-        return Err(odd("lists of different lengths"));
-    }
-    let columns = filenames.into_iter().zip(sha256s).zip(requires).zip(metadata).zip(yanked);
-    let files = columns.map(|((((filename, hash), requires_python), metadata_hash), yanked)| {
-        let (sha256, metadata_sha256) = (sha256(&hash)?, sha256(&metadata_hash)?);
-        Ok(PageFile { filename, sha256, requires_python, metadata_sha256, yanked })
-    });
-    Ok(Rewrite {
-        order: RewriteOrder { page, order: read(row, 2)? },
-        display: read(row, 3)?,
-        files: files.collect::<Result<_, Failure>>()?,
-    })
-}
-
-fn rewritten(client: &mut Client, sql: &str, order: &RewriteOrder) -> Result<Answer, Failure> {
-    let (kind, name) = match &order.page {
-        PageKind::Root => ("root", None),
-        PageKind::Project(name) => ("project", Some(name.as_str())),
-    };
-    ask(client, sql, &[(&kind, Type::TEXT), (&name, Type::TEXT), (&order.order, Type::INT8)])?;
-    Ok(Answer::RewriteDone)
 }
 
 type Parameters<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];

@@ -78,12 +78,7 @@ impl Pages {
                     match rewrite.order.page.clone() {
                         PageKind::Project(project) => {
                             self.under_way += 1;
-                            out.effects.push(Effect::Page(PageRequest::Project(
-                                rewrite.order,
-                                project,
-                                rewrite.display,
-                                rewrite.files,
-                            )));
+                            out.effects.push(Effect::Page(PageRequest::Project(project, rewrite)));
                         }
                         PageKind::Root => {
                             if matches!(self.root, Root::Resting | Root::Due(_)) {

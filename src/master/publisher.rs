@@ -329,6 +329,7 @@ impl Publisher {
         };
         let file = &publication.offer.files[publication.ready.len()];
         let record = FileRecord {
+            requires_dist: Vec::new(),
             filename: file.wheel.as_str().to_owned(),
             size: file.size,
             sha256: file.sha256,

@@ -4,23 +4,41 @@
 //! Every query is one transaction and may be repeated: when a connection breaks before the answer came, the oracle
 //! asks again, and the second time changes nothing that the first had done.
 
+use super::gaze::{IndexEvent, ListedProject, PageTruth};
 use crate::domain::{AbiTag, BuildId, JobToken, ProjectName, Sha256, Version};
+
+mod follow;
+
+pub use follow::*;
 
 /// A request to the database. The SQL function behind each is in `sql/functions/`, under the same name.
 #[derive(Clone, Debug)]
 pub enum Query {
     /// Every ABI the farm knows, by rank.
     Abis,
-    /// Registers an ABI and opens every version that it has still to be built for. Adding the same again changes nothing.
+    /// Registers an ABI, or takes a retired one up again; [`Query::Walk`] then opens versions for it. Adding the same again
+    /// changes nothing.
     AddAbi {
         /// The ABI.
         abi: AbiTag,
         /// Its place in the order of attempts, smallest first; unique.
         rank: i16,
+        /// Platforms of the slaves that may build for it; none: any.
+        platforms: Vec<String>,
     },
     /// Puts versions on the farm's list, all of them or none, and queues them in this order: before everything that nobody
     /// asked for, after what was asked for earlier.
-    AddVersions(Vec<Wanted>),
+    AddVersions {
+        /// What is wanted.
+        wanted: Vec<Wanted>,
+        /// The requirements of what is built are wanted too.
+        deps: bool,
+    },
+    /// Goes on with what a change of ABIs or policies asks for, a few thousand versions at a time.
+    Walk {
+        /// At most 20,000.
+        limit: u16,
+    },
     /// Leases the best job of an ABI to a slave. Asked again with the same secret, gives the same job.
     Claim {
         /// The slave's ABI.
@@ -31,6 +49,9 @@ pub enum Query {
         secret: [u8; 16],
         /// How long the lease runs without renewal.
         lease_secs: u32,
+        /// Jobs of this class and later ones first (`sql/functions/_prio.sql`), 0 to 4: a share of the work for those that
+        /// would always come last.
+        class: u8,
     },
     /// Extends the leases of slaves that were heard from. Unknown and ended ones are passed over.
     Renew {
@@ -79,6 +100,82 @@ pub enum Query {
         /// One version; `None` for all on the farm's list.
         version: Option<Version>,
     },
+    /// Pages of the index to be read next.
+    PagesDue {
+        /// At most 100.
+        limit: u16,
+        /// How many jobs of each ABI are checked before they are handed out.
+        ahead: u16,
+    },
+    /// A page was read.
+    LearnPage {
+        /// Whose.
+        package: ProjectName,
+        /// What stands there.
+        truth: Box<PageTruth>,
+        /// When it is to be read again; `None`: no need.
+        next_secs: Option<u32>,
+    },
+    /// A look at a page brought nothing new.
+    PageUnread {
+        /// Whose.
+        package: ProjectName,
+        /// What it came to.
+        news: Unread,
+        /// As in [`Query::LearnPage`], for [`Unread::Unchanged`].
+        next_secs: Option<u32>,
+    },
+    /// How far the index was followed.
+    FeedState,
+    /// Events of the index, in one transaction with the serial that they reach.
+    FeedApply {
+        /// The largest serial that was read.
+        serial: u64,
+        /// None is expected to come late up to here.
+        settled: u64,
+        /// At most 1,000.
+        events: Vec<IndexEvent>,
+    },
+    /// A piece of the list of all projects, to be compared with what is known.
+    FeedCompare {
+        /// At most 5,000, in the order of the list.
+        projects: Vec<ListedProject>,
+        /// The last name of the piece before.
+        after: Option<ProjectName>,
+        /// Events up to here have been read.
+        serial_read: u64,
+        /// The changelog does not answer: what is not known is registered from the list.
+        unheard: bool,
+    },
+    /// The list of all projects was compared to its end; its ETag.
+    FeedListed(Option<String>),
+    /// Versions whose requirements are to be worked out. At most 100.
+    DepsDue(u16),
+    /// What the requirements of a version are.
+    DepsFound {
+        /// The version's number, as [`Answer::DepsDue`] said; `None` for one that only the index has a wheel of.
+        version: Option<i32>,
+        /// Whose they are, for people.
+        of: String,
+        /// Names and specifiers, at most 2,000.
+        requirements: Vec<(ProjectName, String)>,
+    },
+    /// Requirements to be looked up on the index. At most 100.
+    RequirementsDue(u16),
+    /// What became of looking a requirement up.
+    RequirementDone {
+        /// Which.
+        requirement: i64,
+        /// What became of it.
+        end: RequirementEnd,
+    },
+    /// The farm in numbers.
+    Statistics,
+    /// What is wrong with what the database keeps for speed; mended where that is asked for. Scans everything.
+    Audit {
+        /// Mend it.
+        mend: bool,
+    },
 }
 
 /// The database's answer to the query of the same name.
@@ -86,10 +183,17 @@ pub enum Query {
 pub enum Answer {
     /// To [`Query::Abis`].
     Abis(Vec<Abi>),
-    /// To [`Query::AddAbi`]: how many versions it opened; `None` when it was there already with this rank.
-    AbiAdded(Option<u64>),
+    /// To [`Query::AddAbi`]: false when it was there already, just so.
+    AbiAdded(bool),
     /// To [`Query::AddVersions`], in the order asked.
     Added(Vec<AddedVersion>),
+    /// To [`Query::Walk`].
+    Walked {
+        /// ABIs whose queues got something.
+        opened: Vec<AbiTag>,
+        /// There is more to do.
+        more: bool,
+    },
     /// To [`Query::Claim`]; `None` when nothing is queued for the ABI.
     Claimed(Option<Job>),
     /// To [`Query::Renew`].
@@ -112,6 +216,24 @@ pub enum Answer {
     RootNames(Vec<String>),
     /// To [`Query::Why`]: a JSON object, see `wire-spec/import.md`; `None` when the farm does not know it.
     Why(Option<String>),
+    /// To [`Query::PagesDue`].
+    PagesDue(Vec<DuePage>),
+    /// To [`Query::LearnPage`], [`Query::PageUnread`] and [`Query::FeedApply`].
+    Learned(Learned),
+    /// To [`Query::FeedState`].
+    FeedState(FeedState),
+    /// To [`Query::FeedCompare`]: how many pages are due for it.
+    Compared(u32),
+    /// To [`Query::DepsDue`].
+    DepsDue(Vec<DepsDue>),
+    /// To [`Query::RequirementsDue`].
+    RequirementsDue(Vec<RequirementDue>),
+    /// To [`Query::FeedListed`], [`Query::DepsFound`] and [`Query::RequirementDone`].
+    Noted,
+    /// To [`Query::Statistics`].
+    Statistics(Box<Statistics>),
+    /// To [`Query::Audit`].
+    Audited(Audited),
     /// The database will not do this, and asking again will not help. For people.
     Refused(String),
     /// There is no answer: the oracle itself failed. What was asked is not at fault. For people.
@@ -127,6 +249,8 @@ pub struct Abi {
     pub rank: i16,
     /// Why nothing more is built for it, if so.
     pub skip: Option<String>,
+    /// Platforms of the slaves that may build for it; none: any.
+    pub platforms: Vec<String>,
 }
 
 /// One version that somebody wants built.
@@ -142,6 +266,16 @@ pub struct Wanted {
     pub released: Option<i64>,
     /// PEP 592: the reason, which may be empty.
     pub yanked: Option<String>,
+    /// It was asked for by its number (`==`).
+    pub named: bool,
+    /// As in [`super::gaze::ReleaseTruth`].
+    pub pythons: Option<u64>,
+    /// As in [`super::gaze::ReleaseTruth`].
+    pub pure: Option<String>,
+    /// As in [`super::gaze::ReleaseTruth`].
+    pub tags: Vec<String>,
+    /// The wish that it stands for, which later releases may fit too; `None` for none.
+    pub specifiers: Option<String>,
 }
 
 /// What adding one version came to.
@@ -155,6 +289,8 @@ pub struct AddedVersion {
     pub state: AddedState,
     /// The ABI whose queue has it now.
     pub queued_for: Option<AbiTag>,
+    /// What speaks against building it, for people.
+    pub reason: Option<String>,
 }
 
 /// How an added version stands.
@@ -170,7 +306,7 @@ pub enum AddedState {
     Built,
     /// Every attempt failed.
     Failed,
-    /// The operator skips it.
+    /// Something speaks against building it.
     Skipped,
 }
 
@@ -291,6 +427,8 @@ pub struct FileRecord {
     pub requires_python: Option<String>,
     /// Of the `.metadata` file beside it (PEP 658).
     pub metadata_sha256: Sha256,
+    /// `Requires-Dist` of its METADATA, as it stands there.
+    pub requires_dist: Vec<String>,
 }
 
 /// What recording a build came to.
@@ -348,6 +486,8 @@ pub struct Rewrite {
     pub display: String,
     /// The project's files, newest version first; empty for the root, and for a project whose page must go.
     pub files: Vec<PageFile>,
+    /// Files that were withdrawn and go from the disk when the page does not name them any more.
+    pub gone: Vec<String>,
 }
 
 /// A file as its project's page shows it.
@@ -359,8 +499,8 @@ pub struct PageFile {
     pub sha256: Sha256,
     /// `Requires-Python` of its METADATA.
     pub requires_python: Option<String>,
-    /// Of its `.metadata` file.
-    pub metadata_sha256: Sha256,
+    /// Of its `.metadata` file, where it has one: the original's files have none.
+    pub metadata_sha256: Option<Sha256>,
     /// PEP 592: the reason, which may be empty.
     pub yanked: Option<String>,
 }

@@ -11,7 +11,7 @@
 //! kept until its result is recorded or its lease has ended. Everything a slave says is checked here before anybody
 //! believes it. Pure: no sockets, files, SQL or clock.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::event::{ConnId, DiskRequest, Effect, Out};
 use super::limits::{BUILD_GRACE, CLOCK_TOLERANCE, LOG_BACKLOG_BYTES, LOG_PIECE_COST, Limits, SLAVE_LEAVES};
@@ -21,6 +21,9 @@ use crate::domain::{AbiTag, BuildId, JobToken, Millis, Version, WheelName};
 use crate::wire::control::When;
 use crate::wire::slave::{BuildEnd, BuiltFile, Held, ToSlave, Vitals};
 use crate::wire::{Blob, Text, limits};
+
+/// The ABIs that are built for, and the platforms of the slaves that may; none: any.
+pub type Abis = HashMap<AbiTag, Vec<String>>;
 
 /// What a slave said of itself in HELLO, checked.
 #[derive(Clone, Debug)]
@@ -238,7 +241,7 @@ impl SlaveDriver {
     }
 
     /// HELLO: who it is, and whether it may be here.
-    pub fn hello(&mut self, conn: ConnId, greeting: Greeting<'_>, abis: &HashSet<AbiTag>) -> Verdict {
+    pub fn hello(&mut self, conn: ConnId, greeting: Greeting<'_>, abis: &Abis) -> Verdict {
         let Greeting { software, label, abi, platform, python, timeout, held } = greeting;
         let Some(slave) = self.slaves.get_mut(&conn) else { return Verdict::Fine };
         if slave.introduction.is_some() {
@@ -251,14 +254,18 @@ impl SlaveDriver {
             return if held.is_some() { Verdict::Drop(reason) } else { Verdict::Refuse(reason) };
         }
         let abi = match AbiTag::parse(abi) {
-            // one that holds a build may deliver it; its next IDLE is refused
-            Ok(abi) if held.is_some() || abis.contains(&abi) => abi,
-            Ok(abi) => return Verdict::Refuse(not_built_for(&abi)),
+                Ok(abi) => abi,
             Err(error) => return Verdict::Refuse(error.to_string()),
         };
         let sound = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
         if platform.is_empty() || !platform.bytes().all(sound) {
             return Verdict::Refuse(format!("{platform:?} is not a platform tag"));
+        }
+        // one that holds a build may deliver it; its next IDLE is refused
+        if held.is_none()
+            && let Some(reason) = why_not(&abi, platform, abis)
+        {
+            return Verdict::Refuse(reason);
         }
         let label = match &slave.name {
             Some(name) => name.clone(),
@@ -282,10 +289,12 @@ impl SlaveDriver {
     }
 
     /// IDLE: may it have a job?
-    pub fn idle(&mut self, conn: ConnId, abis: &HashSet<AbiTag>) -> Verdict {
+    pub fn idle(&mut self, conn: ConnId, abis: &Abis) -> Verdict {
         let Some(slave) = self.slaves.get_mut(&conn) else { return Verdict::Fine };
-        if let Some(who) = slave.introduction.as_ref().filter(|who| !abis.contains(&who.abi)) {
-            return Verdict::Refuse(not_built_for(&who.abi));
+        if let Some(who) = &slave.introduction
+            && let Some(reason) = why_not(&who.abi, &who.platform, abis)
+        {
+            return Verdict::Refuse(reason);
         }
         match slave.state {
             State::Idle | State::Asleep => {
@@ -535,8 +544,13 @@ impl State {
     }
 }
 
-fn not_built_for(abi: &AbiTag) -> String {
-    format!("this farm does not build for {abi}; 'piw abi add {abi}' makes it")
+/// Why the farm has no work for a slave of this ABI and platform; `None` when it may have.
+fn why_not(abi: &AbiTag, platform: &str, abis: &Abis) -> Option<String> {
+    let Some(platforms) = abis.get(abi) else {
+        return Some(format!("this farm does not build for {abi}; 'piw abi add {abi}' makes it"));
+    };
+    let fits = platforms.is_empty() || platforms.iter().any(|own| own == platform);
+    (!fits).then(|| format!("this farm builds for {abi} on {} only, not on {platform}", platforms.join(", ")))
 }
 
 fn offer(held: &HeldJob, outcome: Outcome, duration_ms: u64, remark: &str) -> Offer {

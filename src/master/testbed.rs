@@ -45,7 +45,12 @@ impl Testbed {
 
     /// The same with other limits.
     pub(super) fn with(limits: Limits) -> Self {
-        let abis = [("cp311", 1), ("cp312", 2)].map(|(tag, rank)| Abi { tag: abi(tag), rank, skip: None });
+        let abis = [("cp311", 1), ("cp312", 2)].map(|(tag, rank)| Abi {
+            tag: abi(tag),
+            rank,
+            skip: None,
+            platforms: Vec::new(),
+        });
         Self {
             farm: Farm::new(Millis(0), limits, String::new(), &abis, [7; 32]),
             out: Out::default(),
@@ -252,8 +257,8 @@ pub(super) fn word(effect: &Effect) -> String {
         Effect::Forget(ticket) => format!("forget question {}", ticket.0),
         Effect::Disk(request) => disk_word(request),
         Effect::Page(request) => match request {
-            PageRequest::Project(order, project, _, files) => {
-                format!("page {project}#{} of {}", order.order, files.len())
+            PageRequest::Project(project, rewrite) => {
+                format!("page {project}#{} of {}", rewrite.order.order, rewrite.files.len())
             }
             PageRequest::RootBegin => "root begin".to_owned(),
             PageRequest::RootNames(names) => format!("root names {}", names.len()),
@@ -323,8 +328,24 @@ fn ask(query: &Query) -> String {
     };
     match query {
         Query::Abis => "abis".to_owned(),
-        Query::AddAbi { abi, rank } => format!("add-abi {abi} {rank}"),
-        Query::AddVersions(wanted) => format!("add-versions {}", wanted.len()),
+        Query::AddAbi { abi, rank, .. } => format!("add-abi {abi} {rank}"),
+        Query::AddVersions { wanted, .. } => format!("add-versions {}", wanted.len()),
+        Query::Walk { limit } => format!("walk {limit}"),
+        Query::PagesDue { limit, .. } => format!("pages-due {limit}"),
+        Query::LearnPage { package, truth, .. } => format!("learn {package} {} releases", truth.releases.len()),
+        Query::PageUnread { package, news, .. } => format!("unread {package} {news:?}"),
+        Query::FeedState => "feed-state".to_owned(),
+        Query::FeedApply { serial, settled, events } => {
+            format!("feed {} events to {serial}, settled {settled}", events.len())
+        }
+        Query::FeedCompare { projects, .. } => format!("compare {} projects", projects.len()),
+        Query::FeedListed(_) => "listed".to_owned(),
+        Query::DepsDue(limit) => format!("deps-due {limit}"),
+        Query::DepsFound { of, requirements, .. } => format!("deps-found {of}: {}", requirements.len()),
+        Query::RequirementsDue(limit) => format!("requirements-due {limit}"),
+        Query::RequirementDone { requirement, end } => format!("requirement {requirement} {end:?}"),
+        Query::Statistics => "statistics".to_owned(),
+        Query::Audit { mend } => format!("audit, mend {mend}"),
         Query::Claim { abi, .. } => format!("claim {abi}"),
         Query::Renew { builds, .. } => {
             let mut builds: Vec<_> = builds.iter().map(|build| build.0).collect();

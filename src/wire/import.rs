@@ -20,6 +20,8 @@ messages! {
         0x01 "ADD" Add {
             /// What is wanted.
             items: List<Requirement, ADD_ITEMS>,
+            /// The requirements of what is built for it are wanted too.
+            with_deps: bool,
         }
         /// Asks what became of a package.
         0x02 "WHY" Why {
@@ -34,6 +36,8 @@ messages! {
             abi: Text<TAG_BYTES>,
             /// Its place in the order of attempts; none for the one its Python version gives.
             rank: Option<i16>,
+            /// Platforms of the slaves that may build for it; none: any.
+            platforms: List<Text<TAG_BYTES>, ABI_PLATFORMS>,
         }
         /// Asks for the ABIs that the farm builds for.
         0x04 "ABI_LIST" AbiList {}

@@ -19,6 +19,8 @@ pub const SMALLEST_LOG_LIMIT: u64 = 16 * 1024;
 pub const FILES_PER_BUILD: usize = 64;
 /// Requirements in one ADD.
 pub const ADD_ITEMS: usize = 5_000;
+/// Platforms of one ABI.
+pub const ABI_PLATFORMS: usize = 16;
 
 /// What a seal adds to a frame, in bytes: its number and its MAC.
 pub const SEAL_BYTES: usize = 24;

@@ -13,10 +13,10 @@ fn nulls_and_nonsense_are_refused_by_every_function() {
     let none = "'{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'";
     let one = "ARRAY[repeat('x', 32)::bytea]";
     for (call, word) in [
-        ("add_abi(NULL, 1::smallint)".to_owned(), "not an ABI"),
-        ("add_abi('abi3', 1::smallint)".to_owned(), "not an ABI"),
-        ("add_abi('cp311', NULL)".to_owned(), "rank"),
-        ("add_abi('cp311', '-1')".to_owned(), "rank"),
+        ("add_abi(NULL, 1::smallint, '{}')".to_owned(), "not an ABI"),
+        ("add_abi('abi3', 1::smallint, '{}')".to_owned(), "not an ABI"),
+        ("add_abi('cp311', NULL, '{}')".to_owned(), "rank"),
+        ("add_abi('cp311', '-1', '{}')".to_owned(), "rank"),
         ("add_versions(NULL, '{}', '{}', '{}', '{}', '{}', '{}')".to_owned(), "5,000"),
         ("add_versions('{a}', '{}', '{1}', '{x}', '{1}', '{a}', '{t}')".to_owned(), "different lengths"),
         ("add_versions('{a}', NULL, '{1}', '{x}', '{1}', '{a}', '{t}')".to_owned(), "different lengths"),
@@ -95,7 +95,7 @@ fn the_oracle_hands_refusals_on() {
     let mut farm = Farm::with_abis(&["cp39"]);
     farm.add("foo", "1.0");
     let claim =
-        |lease_secs| Query::Claim { abi: abi("cp39"), slave: "pi".to_owned(), secret: secret(), lease_secs };
+        |lease_secs| Query::Claim { abi: abi("cp39"), slave: "pi".to_owned(), secret: secret(), lease_secs, class: 0 };
     for lease_secs in [0, 604_801, u32::MAX] {
         assert!(farm.refusal(&claim(lease_secs)).contains("lease"), "{lease_secs}");
     }

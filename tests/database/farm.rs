@@ -47,12 +47,28 @@ impl Farm {
     pub(crate) fn add_abi(&mut self, tag: &str) -> Option<u64> {
         let abi = abi(tag);
         let rank = abi.default_rank();
-        let Answer::AbiAdded(opened) = self.ask(&Query::AddAbi { abi, rank }) else { panic!() };
-        opened
+        let before = self.number("SELECT count(*) FROM piw.queue", &[]);
+        let query = Query::AddAbi { abi, rank, platforms: Vec::new() };
+        let Answer::AbiAdded(added) = self.ask(&query) else { panic!() };
+        self.walk();
+        let after = self.number("SELECT count(*) FROM piw.queue", &[]);
+        added.then(|| u64::try_from(after - before).unwrap())
+    }
+
+    /// Walks to the end; every ABI that was opened on the way.
+    pub(crate) fn walk(&mut self) -> Vec<AbiTag> {
+        let mut all = Vec::new();
+        loop {
+            let Answer::Walked { opened, more } = self.ask(&Query::Walk { limit: 2 }) else { panic!() };
+            all.extend(opened);
+            if !more {
+                return all;
+            }
+        }
     }
 
     pub(crate) fn add_all(&mut self, wanted: Vec<Wanted>) -> Vec<AddedVersion> {
-        let Answer::Added(added) = self.ask(&Query::AddVersions(wanted)) else { panic!() };
+        let Answer::Added(added) = self.ask(&Query::AddVersions { wanted, deps: false }) else { panic!() };
         added
     }
 
@@ -61,7 +77,7 @@ impl Farm {
     }
 
     pub(crate) fn claim_with(&mut self, tag: &str, secret: [u8; 16]) -> Option<Job> {
-        let query = Query::Claim { abi: abi(tag), slave: "pi-1".to_owned(), secret, lease_secs: LEASE_SECS };
+        let query = Query::Claim { abi: abi(tag), slave: "pi-1".to_owned(), secret, lease_secs: LEASE_SECS, class: 0 };
         let Answer::Claimed(job) = self.ask(&query) else { panic!() };
         job
     }
@@ -199,6 +215,11 @@ pub(crate) fn wanted(package: &str, text: &str) -> Wanted {
         version: version(text),
         released: Some(1_700_000_000),
         yanked: None,
+        named: false,
+        pythons: None,
+        pure: None,
+        tags: Vec::new(),
+        specifiers: None,
     }
 }
 
@@ -215,6 +236,7 @@ pub(crate) fn wheel(job: &Job, python: &str, abi: &str) -> FileRecord {
         platform_tag: platform.to_owned(),
         requires_python: Some(">=3.9".to_owned()),
         metadata_sha256: Sha256::of(filename.as_bytes()),
+        requires_dist: Vec::new(),
         filename,
     }
 }

@@ -142,7 +142,7 @@ fn a_page_has_the_files_newest_version_first_with_all_that_it_shows() {
     );
     let file = &due.files[0];
     assert_eq!((file.yanked.as_deref(), file.requires_python.as_deref()), (Some(""), Some(">=3.9")));
-    assert_eq!(file.metadata_sha256, Sha256::of(file.filename.as_bytes()));
+    assert_eq!(file.metadata_sha256, Some(Sha256::of(file.filename.as_bytes())));
     assert_eq!(due.files[2].yanked, None);
 }
 

@@ -87,7 +87,7 @@ fn asking_again_ends_a_back_off_but_keeps_the_count_of_attempts() {
 fn all_of_a_request_is_added_or_nothing() {
     let mut farm = Farm::with_abis(&["cp39"]);
     let bad = Wanted { display: String::new(), ..wanted("bar", "1.0") };
-    let refusal = farm.refusal(&Query::AddVersions(vec![wanted("foo", "1.0"), bad]));
+    let refusal = farm.refusal(&Query::AddVersions { wanted: vec![wanted("foo", "1.0"), bad], deps: false });
     assert!(refusal.contains("spelling"), "{refusal}");
     assert_eq!(farm.number("SELECT count(*) FROM piw.package", &[]), 0);
     assert_eq!(farm.add_all(Vec::new()), []);
@@ -129,12 +129,12 @@ fn abis_are_listed_by_rank_and_cannot_share_one() {
     let mut farm = Farm::with_abis(&["cp311", "cp39"]);
     let Answer::Abis(abis) = farm.ask(&Query::Abis) else { panic!() };
     let expected =
-        ["cp39", "cp311"].map(|tag| Abi { tag: abi(tag), rank: abi(tag).default_rank(), skip: None });
+        ["cp39", "cp311"].map(|tag| Abi { tag: abi(tag), rank: abi(tag).default_rank(), skip: None, platforms: vec![] });
     assert_eq!(abis, expected);
     let rank = abi("cp39").default_rank();
-    let refusal = farm.refusal(&Query::AddAbi { abi: abi("cp310"), rank });
+    let refusal = farm.refusal(&Query::AddAbi { abi: abi("cp310"), rank, platforms: vec![] });
     assert!(refusal.contains("is that of ABI cp39"), "{refusal}");
-    let refusal = farm.refusal(&Query::AddAbi { abi: abi("cp39"), rank: 7 });
+    let refusal = farm.refusal(&Query::AddAbi { abi: abi("cp39"), rank: 7, platforms: vec![] });
     assert!(refusal.contains("there already, with rank"), "{refusal}");
 }
 
@@ -144,7 +144,7 @@ fn a_farm_has_at_most_62_abis() {
     for minor in 0..62 {
         assert!(farm.add_abi(&format!("cp3{minor}")).is_some(), "{minor}");
     }
-    let refusal = farm.refusal(&Query::AddAbi { abi: abi("cp399"), rank: 30_000 });
+    let refusal = farm.refusal(&Query::AddAbi { abi: abi("cp399"), rank: 30_000, platforms: vec![] });
     assert!(refusal.contains("62"), "{refusal}");
     // the highest bit works like the others
     farm.execute("UPDATE piw.abi SET skip = 'not now' WHERE abi_id < 62");

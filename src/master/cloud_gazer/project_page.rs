@@ -146,6 +146,11 @@ impl ProjectPage {
             version: version.clone(),
             released: release.uploaded,
             yanked: release.yanked.clone().filter(|_| release.standing == 0),
+            named,
+            pythons: None,
+            pure: None,
+            tags: Vec::new(),
+            specifiers: Some(text.to_owned()),
         })
     }
 }

@@ -1,9 +1,9 @@
 //! What the farm does by the clock: renews leases, ends those that ran out, looks after silent peers.
 
 use super::{Farm, Running};
-use crate::domain::{BuildId, Millis};
+use crate::domain::{AbiTag, BuildId, Millis};
 use crate::master::event::{DiskRequest, Effect, Out, Purpose};
-use crate::master::limits::SWEEP_EVERY;
+use crate::master::limits::{SWEEP_EVERY, WALK_AT_ONCE};
 use crate::master::query::{Query, Swept};
 use crate::master::slave_driver::State;
 
@@ -18,6 +18,10 @@ pub(super) struct Housekeeping {
     /// Renewals that are not answered. While there are some the database may be away, and a sweep that came through
     /// first would end leases of slaves that are there.
     renewing: usize,
+    /// A walk's step is under way.
+    pub(super) walking: bool,
+    /// There may be a walk to go on with: after the start, whatever the master before this one had not finished.
+    walk_due: bool,
     next_sweep: Millis,
     next_renew: Millis,
 }
@@ -27,6 +31,8 @@ impl Housekeeping {
         Self {
             sweeping: false,
             renewing: 0,
+            walking: false,
+            walk_due: true,
             next_sweep: started + RETURN_TIME.min(lease),
             next_renew: started,
         }
@@ -59,7 +65,31 @@ impl Farm {
         if now >= self.housekeeping.next_sweep && self.housekeeping.renewing == 0 {
             self.housekeeping.next_sweep = now + SWEEP_EVERY;
             self.sweep(out);
+            self.walk(out);
         }
+    }
+
+    /// Goes on with what a change of ABIs or policies asks for, one step at a time, so that claims come through.
+    fn walk(&mut self, out: &mut Out) {
+        if self.housekeeping.walk_due && !self.housekeeping.walking {
+            self.housekeeping.walking = true;
+            out.ask(Purpose::Walk, Query::Walk { limit: WALK_AT_ONCE });
+        }
+    }
+
+    pub(super) fn walked(&mut self, opened: &[AbiTag], more: bool, out: &mut Out) {
+        (self.housekeeping.walking, self.housekeeping.walk_due) = (false, more);
+        for abi in opened {
+            self.arrived_many(abi, out);
+        }
+        self.walk(out);
+    }
+
+    /// ABIs or policies changed: slaves are judged by them, versions walked over.
+    pub(super) fn abis_changed(&mut self, out: &mut Out) {
+        out.ask(Purpose::Abis, Query::Abis);
+        self.housekeeping.walk_due = true;
+        self.walk(out);
     }
 
     /// Transfers of slaves that are there and bring nothing.

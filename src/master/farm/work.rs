@@ -9,6 +9,23 @@ use crate::master::slave_driver::State;
 use crate::wire::Text;
 use crate::wire::slave::ToSlave;
 
+/// Whose turn it is: a share of the hand-outs is for those that would always come last, whatever comes in before them.
+#[derive(Debug, Default)]
+pub(super) struct Turns(u32);
+
+impl Turns {
+    /// The class (`sql/functions/_prio.sql`) that a claim asks for: mostly the first, every 8th the newest versions that
+    /// nobody asked for, every 16th the back-catalogue.
+    pub(super) fn class(&mut self) -> u8 {
+        self.0 = self.0.wrapping_add(1);
+        match self.0 % 16 {
+            0 => 3,
+            8 => 2,
+            _ => 0,
+        }
+    }
+}
+
 /// What an idle slave may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Share {
@@ -54,6 +71,7 @@ impl Farm {
             slave: who.label,
             secret: self.secrets.draw(),
             lease_secs: self.lease_secs(),
+            class: self.turns.class(),
         };
         out.ask(Purpose::Claim(conn), query);
     }

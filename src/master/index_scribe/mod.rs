@@ -36,9 +36,11 @@ impl IndexScribe {
     /// Does what is asked and answers where an answer is due.
     pub fn handle(&mut self, request: PageRequest, answer: &mut dyn FnMut(PageAnswer)) {
         match request {
-            PageRequest::Project(order, project, display, files) => {
-                let written = self.project(&project, &display, &files).map_err(|e| e.to_string());
-                answer(PageAnswer::Written(order, written));
+            PageRequest::Project(project, rewrite) => {
+                let written = self
+                    .project(&project, &rewrite.display, &rewrite.files)
+                    .and_then(|()| self.remove(&project, &rewrite.gone));
+                answer(PageAnswer::Written(rewrite.order, written.map_err(|e| e.to_string())));
             }
             PageRequest::RootBegin => self.root = Some(self.root_begin()),
             PageRequest::RootNames(names) => {
@@ -84,6 +86,26 @@ impl IndexScribe {
         publish(&file, &temporary, &page)
     }
 
+    /// Removes files that no page names any more, with what stands beside them.
+    fn remove(&self, project: &ProjectName, gone: &[String]) -> io::Result<()> {
+        let dir = self.output.join("simple").join(project.as_str());
+        let mut removed = false;
+        for name in gone {
+            // rows hold no other names; nothing outside the directory is touched whatever they hold
+            if name.contains('/') || name.starts_with('.') {
+                return Err(io::Error::other(format!("{name:?} is not a file's name")));
+            }
+            for path in [dir.join(name), dir.join(format!("{name}.metadata"))] {
+                match std::fs::remove_file(path) {
+                    Ok(()) => removed = true,
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        if removed { File::open(dir)?.sync_all() } else { Ok(()) }
+    }
+
     fn root_temporary(&self) -> PathBuf {
         self.spool.join("p+root.html")
     }
@@ -117,7 +139,8 @@ pub fn failed(request: &PageRequest) -> Vec<PageAnswer> {
         vec![PageAnswer::Written(order.clone(), Err("an error in the index scribe; see the log".to_owned()))]
     };
     match request {
-        PageRequest::Project(order, ..) | PageRequest::RootEnd(order) => written(order),
+        PageRequest::Project(_, rewrite) => written(&rewrite.order),
+        PageRequest::RootEnd(order) => written(order),
         PageRequest::RootNames(_) => vec![PageAnswer::RootReady],
         PageRequest::RootBegin => Vec::new(),
     }
@@ -127,24 +150,32 @@ pub fn failed(request: &PageRequest) -> Vec<PageAnswer> {
 mod tests {
     use super::*;
     use crate::domain::Sha256;
-    use crate::master::query::PageKind;
+    use crate::master::query::{PageKind, Rewrite};
 
     fn file(name: &str) -> PageFile {
         PageFile {
             filename: name.to_owned(),
             sha256: Sha256([0xab; 32]),
             requires_python: Some(">=3.7,<4".to_owned()),
-            metadata_sha256: Sha256([0xcd; 32]),
+            metadata_sha256: Some(Sha256([0xcd; 32])),
             yanked: None,
         }
     }
 
     fn write(scribe: &mut IndexScribe, files: Vec<PageFile>) -> Result<(), String> {
+        write_without(scribe, files, Vec::new())
+    }
+
+    fn write_without(
+        scribe: &mut IndexScribe,
+        files: Vec<PageFile>,
+        gone: Vec<String>,
+    ) -> Result<(), String> {
         let project = ProjectName::parse("foo").unwrap();
         let order = RewriteOrder { page: PageKind::Project(project.clone()), order: 1 };
         let mut answers = Vec::new();
-        scribe
-            .handle(PageRequest::Project(order, project, "Foo".to_owned(), files), &mut |a| answers.push(a));
+        let rewrite = Rewrite { order, display: "Foo".to_owned(), files, gone };
+        scribe.handle(PageRequest::Project(project, rewrite), &mut |a| answers.push(a));
         match answers.pop() {
             Some(PageAnswer::Written(_, result)) => result,
             other => panic!("{other:?}"),

@@ -20,7 +20,7 @@ struct Link<'a> {
     filename: &'a str,
     sha256: String,
     requires_python: Option<&'a str>,
-    metadata_sha256: String,
+    metadata_sha256: Option<String>,
     yanked: bool,
     yank_reason: &'a str,
 }
@@ -60,7 +60,7 @@ impl Templates {
                 filename: &file.filename,
                 sha256: file.sha256.to_string(),
                 requires_python: file.requires_python.as_deref(),
-                metadata_sha256: file.metadata_sha256.to_string(),
+                metadata_sha256: file.metadata_sha256.map(|digest| digest.to_string()),
                 yanked: file.yanked.is_some(),
                 yank_reason: file.yanked.as_deref().unwrap_or_default(),
             })

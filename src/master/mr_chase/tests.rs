@@ -53,21 +53,36 @@ fn add(items: &[(&str, &str)]) -> FromTool {
         package: text(package),
         specifiers: text(specifiers),
     };
-    FromTool::Add { items: List::new(items.iter().map(item).collect()).unwrap() }
+    FromTool::Add { items: List::new(items.iter().map(item).collect()).unwrap(), with_deps: false }
 }
 
 fn why(package: &str, version: &str) -> FromTool {
     FromTool::Why { package: text(package), version: text(version) }
 }
 
+fn none<const N: usize>() -> List<Text<{ crate::wire::limits::TAG_BYTES }>, N> {
+    List::new(Vec::new()).unwrap()
+}
+
 fn wanted() -> Wanted {
     let (package, version) = (project("foo"), Version::parse("1.0").unwrap());
-    Wanted { package, display: "Foo".to_owned(), version, released: None, yanked: None }
+    Wanted {
+        package,
+        display: "Foo".to_owned(),
+        version,
+        released: None,
+        yanked: None,
+        named: false,
+        pythons: None,
+        pure: None,
+        tags: Vec::new(),
+        specifiers: None,
+    }
 }
 
 fn added(name: &str, state: AddedState, queued_for: Option<&str>) -> AddedVersion {
     let version = Version::parse("1.0").unwrap();
-    AddedVersion { package: project(name), version, state, queued_for: queued_for.map(abi) }
+    AddedVersion { package: project(name), version, state, queued_for: queued_for.map(abi), reason: None }
 }
 
 #[test]
@@ -138,7 +153,7 @@ fn requests_that_name_nothing_sound_are_refused_and_others_may_follow() {
     let mut bench = Bench::new();
     assert!(bench.say(why("b@r", ""))[0].starts_with("1: ERROR \"b@r\" is not a project name"));
     assert!(bench.say(why("foo", "one"))[0].starts_with("1: ERROR \"one\" is not a version"));
-    let abi_add = FromTool::AbiAdd { abi: text("py3"), rank: None };
+    let abi_add = FromTool::AbiAdd { abi: text("py3"), rank: None, platforms: none() };
     assert!(bench.say(abi_add)[0].starts_with("1: ERROR \"py3\" is not an ABI"));
     assert_eq!(bench.say(why("Foo.X", "1.0")), ["ask why foo-x 1.0"]);
 }
@@ -159,30 +174,30 @@ fn abis_are_listed_and_added_with_their_rank() {
     let mut bench = Bench::new();
     bench.say(FromTool::AbiList {});
     let list = vec![
-        Abi { tag: abi("cp39"), rank: 6018, skip: Some("old".to_owned()) },
-        Abi { tag: abi("cp311"), rank: 6022, skip: None },
+        Abi { tag: abi("cp39"), rank: 6018, skip: Some("old".to_owned()), platforms: vec![] },
+        Abi { tag: abi("cp311"), rank: 6022, skip: None, platforms: vec![] },
     ];
     assert_eq!(
         bench.json(Answer::Abis(list)),
         serde_json::json!({"abis": [
-            {"abi": "cp39", "rank": 6018, "skip": "old"},
-            {"abi": "cp311", "rank": 6022, "skip": null},
+            {"abi": "cp39", "rank": 6018, "skip": "old", "platforms": []},
+            {"abi": "cp311", "rank": 6022, "skip": null, "platforms": []},
         ]})
     );
     for (rank, asked) in [(None, 6026), (Some(-5), -5)] {
-        let said = bench.say(FromTool::AbiAdd { abi: text("cp313"), rank });
+        let said = bench.say(FromTool::AbiAdd { abi: text("cp313"), rank, platforms: none() });
         assert_eq!(said, [format!("ask add-abi cp313 {asked}")]);
-        let opened = rank.is_none().then_some(12);
-        let (changed, said) = bench.answer(Answer::AbiAdded(opened));
-        assert_eq!(changed, Changed::Abi(abi("cp313")));
-        assert_eq!(json_of(&said), serde_json::json!({"abi": "cp313", "rank": asked, "opened": opened}));
+        let added = rank.is_none();
+        let (changed, said) = bench.answer(Answer::AbiAdded(added));
+        assert_eq!(changed, Changed::Abi);
+        assert_eq!(json_of(&said), serde_json::json!({"abi": "cp313", "rank": asked, "added": added}));
     }
 }
 
 #[test]
 fn what_the_database_refuses_is_told() {
     let mut bench = Bench::new();
-    bench.say(FromTool::AbiAdd { abi: text("cp313"), rank: Some(1) });
+    bench.say(FromTool::AbiAdd { abi: text("cp313"), rank: Some(1), platforms: none() });
     let (changed, said) = bench.answer(Answer::Refused("rank 1 is cp311's".to_owned()));
     assert_eq!((changed, said), (Changed::Nothing, vec!["1: ERROR rank 1 is cp311's".to_owned()]));
     bench.say(why("foo", ""));
@@ -228,10 +243,10 @@ fn answers_for_a_tool_that_is_gone_are_sent_to_nobody_and_still_count() {
 #[test]
 fn an_abi_that_was_added_is_built_for_though_its_tool_is_gone() {
     let mut bench = Bench::new();
-    bench.say(FromTool::AbiAdd { abi: text("cp313"), rank: None });
+    bench.say(FromTool::AbiAdd { abi: text("cp313"), rank: None, platforms: none() });
     bench.chase.closed(TOOL);
-    assert_eq!(bench.answer(Answer::AbiAdded(Some(3))), (Changed::Abi(abi("cp313")), vec![]));
-    assert_eq!(bench.answer(Answer::AbiAdded(Some(3))), (Changed::Nothing, vec![]), "told once");
+    assert_eq!(bench.answer(Answer::AbiAdded(true)), (Changed::Abi, vec![]));
+    assert_eq!(bench.answer(Answer::AbiAdded(true)), (Changed::Nothing, vec![]), "told once");
 }
 
 #[test]

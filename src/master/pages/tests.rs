@@ -50,8 +50,12 @@ impl Bench {
     }
 
     fn due(&mut self, orders: &[RewriteOrder]) -> Vec<String> {
-        let rewrite =
-            |order: &RewriteOrder| Rewrite { order: order.clone(), display: String::new(), files: vec![] };
+        let rewrite = |order: &RewriteOrder| Rewrite {
+            order: order.clone(),
+            display: String::new(),
+            files: vec![],
+            gone: vec![],
+        };
         self.answer(Answer::RewritesDue(orders.iter().map(rewrite).collect()))
     }
 

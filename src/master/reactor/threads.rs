@@ -291,7 +291,7 @@ fn ask_until_answered(pool: &Pool, query: &Query, trouble: &Trouble) -> Option<A
                 return Some(Answer::Swept(Swept::default()));
             }
             // a person waits for these
-            Query::Why { .. } | Query::AddVersions(_) | Query::AddAbi { .. }
+            Query::Why { .. } | Query::AddVersions { .. } | Query::AddAbi { .. }
                 if begun.elapsed() > TOOL_PATIENCE =>
             {
                 return Some(Answer::Refused(format!("the database does not answer: {failure}")));

@@ -68,7 +68,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(boards: usize, versions: usize) -> Self {
-        let abis = [Abi { tag: abi("cp311"), rank: 1, skip: None }];
+        let abis = [Abi { tag: abi("cp311"), rank: 1, skip: None, platforms: Vec::new() }];
         Self {
             farm: Farm::new(Millis(0), Limits::default(), String::new(), &abis, [7; 32]),
             out: Out::default(),

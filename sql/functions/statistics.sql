@@ -1,0 +1,42 @@
+-- The farm in numbers (manual 8.13), from the counters: cheap at any size.
+--   packages_count, packages_built    that are known; that have files to show
+--   versions_count, versions_tried    that are known; that were attempted at least once
+--   builds_count, builds_success      attempts; those that made wheels
+--   builds_last_hour                  attempts that were recorded in the last 60 minutes
+--   builds_time, builds_size          milliseconds spent building; bytes of the files that are published
+--   files_count                       published
+--   downloads_last_month              of the last 30 days
+--   queued, unchecked, delayed, leased
+--                                     jobs that wait, for a slave, for a page, for a moment; that are being built. At
+--                                     most 100,000 of each are counted
+-- May be called by: the farm's login roles.
+CREATE FUNCTION piw.statistics() RETURNS TABLE (
+    packages_count bigint, packages_built bigint, versions_count bigint, versions_tried bigint, builds_count bigint,
+    builds_success bigint, builds_last_hour bigint, builds_time bigint, builds_size bigint, files_count bigint,
+    downloads_last_month bigint, queued bigint, unchecked bigint, delayed bigint, leased bigint
+)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, pg_temp
+AS $$
+    WITH c AS (
+        SELECT o.kind, sum(o.n) AS n, sum(o.amount) AS amount FROM (
+            SELECT t.kind, t.n, t.amount FROM stat_total t UNION ALL SELECT d.kind, d.n, d.amount FROM stat_delta d
+        ) AS o GROUP BY o.kind
+    )
+    SELECT
+        coalesce(sum(c.n) FILTER (WHERE c.kind = 'package'), 0)::bigint,
+        coalesce(sum(c.n) FILTER (WHERE c.kind = 'published'), 0)::bigint,
+        coalesce(sum(c.n) FILTER (WHERE c.kind = 'version'), 0)::bigint,
+        coalesce(sum(c.n) FILTER (WHERE c.kind = 'tried'), 0)::bigint,
+        coalesce(sum(c.n) FILTER (WHERE c.kind LIKE 'build:%'), 0)::bigint,
+        coalesce(sum(c.n) FILTER (WHERE c.kind = 'build:built'), 0)::bigint,
+        (SELECT count(*) FROM build b WHERE b.built_at > clock_timestamp() - interval '1 hour'),
+        coalesce(sum(c.amount) FILTER (WHERE c.kind LIKE 'build:%'), 0)::bigint,
+        coalesce(sum(c.amount) FILTER (WHERE c.kind = 'file'), 0)::bigint,
+        coalesce(sum(c.n) FILTER (WHERE c.kind = 'file'), 0)::bigint,
+        0::bigint,
+        (SELECT count(*) FROM (SELECT FROM queue q WHERE q.ready LIMIT 100000) AS few),
+        (SELECT count(*) FROM (SELECT FROM queue q WHERE NOT q.ready LIMIT 100000) AS few),
+        (SELECT count(*) FROM (SELECT FROM delayed LIMIT 100000) AS few),
+        (SELECT count(*) FROM lease l WHERE l.ended IS NULL)
+    FROM c
+$$;

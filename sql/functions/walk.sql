@@ -1,0 +1,65 @@
+-- Goes on with what a change of an ABI or a policy asks for, at most p_limit versions at a time: takes what waits for
+-- retired ABIs on to the next, opens versions for new ABIs, judges versions by new policies. Returns the ABIs whose queues
+-- got something, and whether there is more to do. Nothing is locked for longer than one call.
+-- May be called by: the farm's login roles.
+CREATE FUNCTION piw.walk(p_limit integer) RETURNS TABLE (opened text[], more boolean)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, pg_temp
+AS $$
+DECLARE
+    v_walk walk;
+    v_ver integer;
+    v_last integer;
+    v_end integer;
+    v_opened smallint[] := '{}';
+    v_moved integer := 0;
+BEGIN
+    IF p_limit IS NULL OR p_limit NOT BETWEEN 1 AND 20000 THEN
+        RAISE EXCEPTION 'between 1 and 20,000 versions at a time' USING ERRCODE = '22023';
+    END IF;
+    LOCK TABLE abi IN ROW SHARE MODE;
+    FOR v_ver IN
+        SELECT o.ver_id FROM abi a CROSS JOIN LATERAL (
+            (SELECT q.ver_id FROM queue q WHERE q.abi_id = a.abi_id AND q.ready LIMIT p_limit)
+            UNION ALL (SELECT q.ver_id FROM queue q WHERE q.abi_id = a.abi_id AND NOT q.ready LIMIT p_limit)
+            UNION ALL (SELECT d.ver_id FROM delayed d WHERE d.abi_id = a.abi_id LIMIT p_limit)
+        ) AS o
+        WHERE a.skip IS NOT NULL ORDER BY o.ver_id LIMIT p_limit
+    LOOP
+        v_opened := v_opened || _judge(v_ver);
+        v_moved := v_moved + 1;
+    END LOOP;
+    IF v_moved >= p_limit THEN
+        RETURN QUERY SELECT _abi_tags(v_opened), true;
+        RETURN;
+    END IF;
+    SELECT * INTO v_walk FROM walk w ORDER BY w.kind LIMIT 1 FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN QUERY SELECT _abi_tags(v_opened), false;
+        RETURN;
+    END IF;
+    v_end := (SELECT max(c.ver_id) FROM (
+        SELECT s.ver_id FROM vstate s WHERE s.ver_id >= v_walk.next_ver ORDER BY s.ver_id
+        -- versions that have nothing to open cost little
+        LIMIT CASE v_walk.kind WHEN 'open' THEN 4 * p_limit ELSE p_limit END) AS c);
+    IF v_end IS NULL THEN
+        DELETE FROM walk w WHERE w.kind = v_walk.kind;
+        RETURN QUERY SELECT _abi_tags(v_opened), EXISTS (SELECT FROM walk);
+        RETURN;
+    END IF;
+    FOR v_ver IN
+        SELECT s.ver_id FROM vstate s
+        WHERE s.ver_id BETWEEN v_walk.next_ver AND v_end AND (v_walk.kind = 'judge' OR (
+            NOT s.covered AND NOT s.blocked
+            AND NOT EXISTS (SELECT FROM queue q WHERE q.ver_id = s.ver_id)
+            AND NOT EXISTS (SELECT FROM delayed d WHERE d.ver_id = s.ver_id)
+            AND NOT EXISTS (SELECT FROM lease l WHERE l.ver_id = s.ver_id AND l.ended IS NULL)))
+        ORDER BY s.ver_id LIMIT p_limit
+    LOOP
+        v_opened := v_opened || _judge(v_ver);
+        v_moved := v_moved + 1;
+        v_last := v_ver;
+    END LOOP;
+    UPDATE walk w SET next_ver = CASE WHEN v_moved >= p_limit THEN v_last ELSE v_end END + 1 WHERE w.kind = v_walk.kind;
+    RETURN QUERY SELECT _abi_tags(v_opened), true;
+END
+$$;

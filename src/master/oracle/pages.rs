@@ -1,0 +1,51 @@
+//! Questions about the pages of the published index.
+
+use postgres::types::Type;
+use postgres::{Client, Row};
+
+use super::{Failure, ask, odd, package, read, sha256};
+use crate::master::query::{Answer, PageFile, PageKind, Rewrite, RewriteOrder};
+
+pub(super) fn rewrites_due(client: &mut Client, limit: u16) -> Result<Answer, Failure> {
+    let sql = "SELECT kind, name, ordered, display, filenames, sha256s, requires, metadata, yanked, gone \
+               FROM piw.rewrites_due($1)";
+    let rows = ask(client, sql, &[(&i32::from(limit), Type::INT4)])?;
+    Ok(Answer::RewritesDue(rows.iter().map(rewrite).collect::<Result<_, Failure>>()?))
+}
+
+fn rewrite(row: &Row) -> Result<Rewrite, Failure> {
+    let page = match read::<String>(row, 0)?.as_str() {
+        "root" => PageKind::Root,
+        "project" => PageKind::Project(package(&read::<String>(row, 1)?)?),
+        other => return Err(odd(other)),
+    };
+    let filenames: Vec<String> = read(row, 4)?;
+    let sha256s: Vec<Vec<u8>> = read(row, 5)?;
+    let requires: Vec<Option<String>> = read(row, 6)?;
+    let metadata: Vec<Option<Vec<u8>>> = read(row, 7)?;
+    let yanked: Vec<Option<String>> = read(row, 8)?;
+    if [sha256s.len(), requires.len(), metadata.len(), yanked.len()] != [filenames.len(); 4] {
+        return Err(odd("lists of different lengths"));
+    }
+    let columns = filenames.into_iter().zip(sha256s).zip(requires).zip(metadata).zip(yanked);
+    let files = columns.map(|((((filename, hash), requires_python), metadata_hash), yanked)| {
+        let metadata_sha256 = metadata_hash.as_deref().map(self::sha256).transpose()?;
+        let sha256 = sha256(&hash)?;
+        Ok(PageFile { filename, sha256, requires_python, metadata_sha256, yanked })
+    });
+    Ok(Rewrite {
+        order: RewriteOrder { page, order: read(row, 2)? },
+        display: read(row, 3)?,
+        files: files.collect::<Result<_, Failure>>()?,
+        gone: read(row, 9)?,
+    })
+}
+
+pub(super) fn rewritten(client: &mut Client, sql: &str, order: &RewriteOrder) -> Result<Answer, Failure> {
+    let (kind, name) = match &order.page {
+        PageKind::Root => ("root", None),
+        PageKind::Project(name) => ("project", Some(name.as_str())),
+    };
+    ask(client, sql, &[(&kind, Type::TEXT), (&name, Type::TEXT), (&order.order, Type::INT8)])?;
+    Ok(Answer::RewriteDone)
+}
