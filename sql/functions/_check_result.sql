@@ -12,7 +12,8 @@ BEGIN
         RAISE EXCEPTION 'the slave''s label is empty' USING ERRCODE = '22023';
     END IF;
     IF p_outcome IS NULL OR p_outcome NOT IN
-        ('built', 'failed', 'timeout', 'no-sdist', 'bad-wheel', 'lost-slave', 'lost-transfer', 'cancelled')
+        ('built', 'failed', 'timeout', 'no-sdist', 'bad-wheel', 'lost-slave', 'lost-transfer', 'cancelled', 'network',
+        'silence', 'out-of-memory', 'disk')
     THEN
         RAISE EXCEPTION '"%" is not how a slave''s build ends', coalesce(p_outcome, 'null') USING ERRCODE = '22023';
     END IF;

@@ -1,6 +1,10 @@
--- Whether an attempt that ended so settles its ABI. What another attempt may mend does not: the loss of a slave or of a
--- transfer up to the fourth attempt, running out of time at the first (it takes hours, and the next board is seldom
--- that much faster).
+-- Whether an attempt that ended so settles its ABI. What another attempt may mend does not, until so many attempts were
+-- made in all, whatever ended the others:
+--   5  the slave, its transfer, its network or its disk was at fault: the next is seldom so too
+--   6  the index did not have the new release's files yet, which takes it hours sometimes
+--   2  the build took what its board has, time or memory: attempts cost hours, and the next board seldom has much more
+-- How a build ended is partly judged by what it printed (wire-spec/slave.md): these numbers bound what that can cost.
+-- With attempt 1, whether an outcome is the board's and the moment's (false) or the version's own (true).
 -- May be called by: functions of this schema.
 CREATE FUNCTION piw._settles(p_outcome text, p_attempt smallint) RETURNS boolean
 LANGUAGE sql IMMUTABLE SET search_path = piw, pg_temp
@@ -8,7 +12,12 @@ AS $$
     SELECT CASE p_outcome
         WHEN 'lost-slave' THEN p_attempt >= 5
         WHEN 'lost-transfer' THEN p_attempt >= 5
+        WHEN 'network' THEN p_attempt >= 5
+        WHEN 'disk' THEN p_attempt >= 5
+        WHEN 'upload-race' THEN p_attempt >= 6
         WHEN 'timeout' THEN p_attempt >= 2
+        WHEN 'silence' THEN p_attempt >= 2
+        WHEN 'out-of-memory' THEN p_attempt >= 2
         WHEN 'superseded' THEN false
         ELSE p_outcome IS NOT NULL
     END

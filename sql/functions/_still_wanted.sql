@@ -1,7 +1,8 @@
 -- Whether the result of a lease that ended is still wanted. It is when the job waits for somebody again (it is taken
 -- out of the queue then), when another slave is building it (whose lease is ended: the first result wins), or when
 -- nobody has built it since. It is not when another slave's result came first or a wheel that was built meanwhile
--- serves this ABI. A loss or a cancelled build (p_lost) ends no other slave's lease. Asked of results only that settle the ABI.
+-- serves this ABI; a failure that was the board's or the moment's (_settles.sql) came first of nothing. Such a failure, or
+-- a cancelled build (p_lost), ends no other slave's lease. Asked of results only that settle the ABI.
 -- The caller holds the locks of the lease and of the vstate row.
 -- May be called by: functions of this schema.
 CREATE FUNCTION piw._still_wanted(p_lease piw.lease, p_lost boolean) RETURNS boolean
@@ -36,7 +37,6 @@ BEGIN
     END IF;
     RETURN (v_state.done >> p_lease.abi_id) & 1 = 0
         OR NOT EXISTS (SELECT FROM build b WHERE b.ver_id = p_lease.ver_id AND b.abi_id = p_lease.abi_id
-            AND b.outcome NOT IN ('lost-slave', 'lost-transfer', 'cancelled') AND NOT b.void
-                AND _settles(b.outcome, b.attempt));
+            AND b.outcome <> 'cancelled' AND NOT b.void AND _settles(b.outcome, 1::smallint));
 END
 $$;

@@ -8,6 +8,8 @@
 -- other result, one without files too, settles its own ABI and opens the next. Except what another attempt may mend
 -- (_settles.sql): it is recorded, and the version waits for its next attempt at the same ABI (_back_off.sql); when it
 -- comes late, and the version waits for that attempt already, nothing else changes.
+-- A `no-sdist` of a version that was released less than a day ago is an `upload-race`: an index shows a release with its
+-- first file, and the source distribution comes minutes later, if it comes.
 -- The caller has checked and placed the files: from this commit on pages link to them.
 -- May be called by: the farm's login roles.
 CREATE FUNCTION piw.log_build(
@@ -45,9 +47,14 @@ BEGIN
     END IF;
     PERFORM FROM vstate s WHERE s.ver_id = v_ver FOR NO KEY UPDATE;
 
+    IF p_outcome = 'no-sdist'
+        AND (SELECT v.released FROM version v WHERE v.ver_id = v_ver) > clock_timestamp() - interval '1 day'
+    THEN
+        p_outcome := 'upload-race';
+    END IF;
     v_settles := _settles(p_outcome, v_lease.attempt);
     IF v_lease.ended IS NOT NULL AND v_settles THEN
-        v_wanted := _still_wanted(v_lease, p_outcome IN ('lost-slave', 'lost-transfer', 'cancelled'));
+        v_wanted := _still_wanted(v_lease, p_outcome = 'cancelled' OR NOT _settles(p_outcome, 1::smallint));
     ELSIF v_lease.ended IS NOT NULL THEN
         v_wanted := EXISTS (SELECT FROM queue q WHERE q.ver_id = v_ver AND q.abi_id = v_lease.abi_id)
             OR EXISTS (SELECT FROM delayed d WHERE d.ver_id = v_ver AND d.abi_id = v_lease.abi_id);
@@ -65,7 +72,7 @@ BEGIN
     IF NOT v_settles THEN
         IF v_lease.ended IS NULL THEN
             v_opened := _requeue(v_ver, v_lease.abi_id, v_lease.attempt + 1,
-                clock_timestamp() + _back_off(v_lease.attempt));
+                clock_timestamp() + _back_off(p_outcome, v_lease.attempt));
         END IF;
         RETURN QUERY SELECT 'recorded', (SELECT a.tag FROM abi a WHERE a.abi_id = v_opened);
         RETURN;

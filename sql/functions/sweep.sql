@@ -38,7 +38,7 @@ BEGIN
             v_opened := v_opened || _open_next(v_lease.ver_id);
         ELSE
             v_opened := v_opened || _requeue(v_lease.ver_id, v_lease.abi_id, v_lease.attempt + 1,
-                CASE WHEN v_lease.attempt > 1 THEN v_now + _back_off(v_lease.attempt) END);
+                CASE WHEN v_lease.attempt > 1 THEN v_now + _back_off('lost-slave', v_lease.attempt) END);
         END IF;
         v_builds := v_builds || v_lease.build_id;
         v_slaves := v_slaves || v_lease.slave;

@@ -8,7 +8,9 @@ CREATE TABLE piw.build (
     attempt     smallint    NOT NULL CHECK (attempt > 0),
     slave       text        NOT NULL,
     outcome     text        NOT NULL CHECK (outcome IN ('built', 'failed', 'timeout', 'no-sdist', 'bad-wheel',
-                                                        'lost-slave', 'lost-transfer', 'superseded', 'cancelled')),
+                                                        'lost-slave', 'lost-transfer', 'superseded', 'cancelled',
+                                                        'upload-race', 'network', 'silence', 'out-of-memory',
+                                                        'disk')),
     -- The lease's: tells a result that comes twice from a stranger's.
     secret      bytea       NOT NULL CHECK (octet_length(secret) = 16),
     built_at    timestamptz NOT NULL,

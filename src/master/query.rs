@@ -345,9 +345,10 @@ pub enum Outcome {
     Built,
     /// The build itself failed (pip ended with an error).
     Failed,
-    /// It ran past its time. Tried once more, when it was the first attempt.
+    /// It ran past its time. Tried once more, when it was the first attempt (for how often in all, and after what
+    /// time, see `sql/functions/_settles.sql` and `_back_off.sql`).
     Timeout,
-    /// No source distribution could be found.
+    /// No source distribution could be found. The database records [`Outcome::UploadRace`] where the release is new.
     NoSdist,
     /// What was built is not a sound wheel of this version.
     BadWheel,
@@ -359,11 +360,22 @@ pub enum Outcome {
     Superseded,
     /// The administrator did not want it; not tried again until somebody asks for it.
     Cancelled,
+    /// No source distribution could be found, and the release is younger than a day: it may not be there yet. Only the
+    /// database says so. Tried again, up to the sixth attempt.
+    UploadRace,
+    /// The slave could not reach the index, or a download broke. Tried again, up to the fifth attempt.
+    Network,
+    /// It printed nothing for too long. Tried once more, when it was the first attempt.
+    Silence,
+    /// The slave's memory did not suffice. Tried once more, when it was the first attempt.
+    OutOfMemory,
+    /// The slave's disk did not suffice. Tried again, up to the fifth attempt.
+    Disk,
 }
 
 impl Outcome {
     /// Every outcome.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 14] = [
         Self::Built,
         Self::Failed,
         Self::Timeout,
@@ -373,6 +385,11 @@ impl Outcome {
         Self::LostTransfer,
         Self::Superseded,
         Self::Cancelled,
+        Self::UploadRace,
+        Self::Network,
+        Self::Silence,
+        Self::OutOfMemory,
+        Self::Disk,
     ];
 
     /// The name in the database and in JSON.
@@ -387,6 +404,11 @@ impl Outcome {
             Self::LostTransfer => "lost-transfer",
             Self::Superseded => "superseded",
             Self::Cancelled => "cancelled",
+            Self::UploadRace => "upload-race",
+            Self::Network => "network",
+            Self::Silence => "silence",
+            Self::OutOfMemory => "out-of-memory",
+            Self::Disk => "disk",
         }
     }
 }

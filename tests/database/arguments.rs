@@ -10,24 +10,59 @@ use crate::farm::{Farm, abi, record, secret, wheel};
 fn nulls_and_nonsense_are_refused_by_every_function() {
     let mut farm = Farm::with_abis(&["cp39"]);
     let secret = "'\\x000102030405060708090a0b0c0d0e0f'";
-    let none = "'{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'";
+    let none = "'{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'";
+    let no_releases = ["'{}'"; 10].join(", ");
+    let no_events = ["'{}'"; 9].join(", ");
     let one = "ARRAY[repeat('x', 32)::bytea]";
     for (call, word) in [
         ("add_abi(NULL, 1::smallint, '{}')".to_owned(), "not an ABI"),
         ("add_abi('abi3', 1::smallint, '{}')".to_owned(), "not an ABI"),
         ("add_abi('cp311', NULL, '{}')".to_owned(), "rank"),
         ("add_abi('cp311', '-1', '{}')".to_owned(), "rank"),
-        ("add_versions(NULL, '{}', '{}', '{}', '{}', '{}', '{}')".to_owned(), "5,000"),
-        ("add_versions('{a}', '{}', '{1}', '{x}', '{1}', '{a}', '{t}')".to_owned(), "different lengths"),
-        ("add_versions('{a}', NULL, '{1}', '{x}', '{1}', '{a}', '{t}')".to_owned(), "different lengths"),
-        ("add_versions('{A}', '{A}', '{1}', '{x}', '{1}', '{a}', '{t}')".to_owned(), "not canonical"),
-        ("add_versions('{a}', '{A}', '{1}', '{NULL}', '{1}', '{a}', '{t}')".to_owned(), "sort key"),
-        ("add_versions('{a}', '{A}', '{1}', '{x}', '{1}', '{a}', '{NULL}')".to_owned(), "missing"),
-        (format!("claim(NULL, 'pi', {secret}, 60)"), "ABI is empty"),
-        (format!("claim('cp39', '', {secret}, 60)"), "label"),
-        ("claim('cp39', 'pi', '\\x00', 60)".to_owned(), "16 bytes"),
-        (format!("claim('cp39', 'pi', {secret}, 0)"), "lease"),
-        (format!("claim('cp39', 'pi', {secret}, NULL)"), "lease"),
+        ("add_versions(NULL, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', false)".to_owned(), "5,000"),
+        ("add_versions('{a}', '{}', '{1}', '{x}', '{1}', '{a}', '{t}', '{f}', '{1}', '{a}', '{a}', '{a}', false)".to_owned(), "different lengths"),
+        ("add_versions('{a}', NULL, '{1}', '{x}', '{1}', '{a}', '{t}', '{f}', '{1}', '{a}', '{a}', '{a}', false)".to_owned(), "different lengths"),
+        ("add_versions('{A}', '{A}', '{1}', '{x}', '{1}', '{a}', '{t}', '{f}', '{1}', '{a}', '{a}', '{a}', false)".to_owned(), "not canonical"),
+        ("add_versions('{a}', '{A}', '{1}', '{NULL}', '{1}', '{a}', '{t}', '{f}', '{1}', '{a}', '{a}', '{a}', false)".to_owned(), "sort key"),
+        ("add_versions('{a}', '{A}', '{1}', '{x}', '{1}', '{a}', '{NULL}', '{f}', '{1}', '{a}', '{a}', '{a}', false)".to_owned(), "not said"),
+        (format!("claim(NULL, 'pi', {secret}, 60, 0::smallint)"), "ABI is empty"),
+        (format!("claim('cp39', '', {secret}, 60, 0::smallint)"), "label"),
+        ("claim('cp39', 'pi', '\\x00', 60, 0::smallint)".to_owned(), "16 bytes"),
+        (format!("claim('cp39', 'pi', {secret}, 0, 0::smallint)"), "lease"),
+        (format!("claim('cp39', 'pi', {secret}, NULL, 0::smallint)"), "lease"),
+        (format!("claim('cp39', 'pi', {secret}, 60, 5::smallint)"), "class"),
+        (format!("claim('cp39', 'pi', {secret}, 60, NULL)"), "class"),
+        ("add_abi('cp311', 1::smallint, '{linux armv7l}')".to_owned(), "platforms"),
+        ("add_abi('cp311', 1::smallint, NULL)".to_owned(), "platforms"),
+        ("add_versions('{a}', '{A}', '{1}', '{x}', '{1}', '{a}', '{t}', '{f}', '{-1}', '{a}', '{a}', '{a}', false)".to_owned(), "mask"),
+        ("walk(0)".to_owned(), "20,000"),
+        ("walk(NULL)".to_owned(), "20,000"),
+        ("pages_due(0, 1)".to_owned(), "between"),
+        ("pages_due(1, NULL)".to_owned(), "between"),
+        ("page_unread('a', 'gone', NULL, 0, 0)".to_owned(), "not what"),
+        ("page_unread('', 'failed', NULL, 0, 0)".to_owned(), "not what"),
+        ("page_unread('a', 'failed', NULL, NULL, 0)".to_owned(), "not what"),
+        ("page_unread('a', 'unchanged', 0, 0, 0)".to_owned(), "not what"),
+        (format!("learn_page('a', 'a', 'gone', NULL, 1, 'x', true, 60, {no_releases})"), "status"),
+        (format!("learn_page('a', 'a', 'active', NULL, -1, 'x', true, 60, {no_releases})"), "status"),
+        (format!("learn_page('a', 'a', 'active', NULL, 1, 'x', NULL, 60, {no_releases})"), "status"),
+        (format!("learn_page('A', 'a', 'active', NULL, 1, 'x', true, 60, {no_releases})"), "not canonical"),
+        (format!("learn_page('a', 'a', 'active', NULL, 1, 'x', true, 60, {no_releases})").replacen("'{}'", "'{1}'", 1), "lengths"),
+        (format!("feed_apply(1, 2, {no_events})"), "beyond"),
+        (format!("feed_apply(NULL, 0, {no_events})"), "beyond"),
+        ("feed_apply(1, 1, '{2}', '{1}', '{a}', '{a}', '{sdist}', '{1}', '{x}', '{f}', '{a}')".to_owned(), "beyond"),
+        ("feed_apply(2, 1, '{2}', '{1}', '{a}', '{a}', '{born}', '{1}', '{x}', '{f}', '{a}')".to_owned(), "too little"),
+        ("feed_apply(2, 1, '{2}', '{1}', '{a}', '{a}', '{sdist}', '{NULL}', '{x}', '{f}', '{a}')".to_owned(), "too little"),
+        ("feed_apply(2, 1, '{2}', '{1}', '{A}', '{a}', '{sdist}', '{1}', '{x}', '{f}', '{a}')".to_owned(), "not canonical"),
+        ("feed_apply(2, 1, '{2}', '{1}', '{a,b}', '{a}', '{sdist}', '{1}', '{x}', '{f}', '{a}')".to_owned(), "lengths"),
+        ("feed_compare('{a}', '{a}', '{}', NULL, 1, false)".to_owned(), "lengths"),
+        ("feed_compare('{a}', '{a}', '{1}', NULL, NULL, false)".to_owned(), "lengths"),
+        ("deps_due(0)".to_owned(), "100"),
+        ("deps_found(NULL, '', '{a}', '{}')".to_owned(), "requirements"),
+        ("deps_found(NULL, 'x', '{A}', '{a}')".to_owned(), "requirements"),
+        ("requirements_due(101)".to_owned(), "100"),
+        ("requirement_done(NULL, NULL, NULL)".to_owned(), "no requirement"),
+        ("mend(0)".to_owned(), "100,000"),
         ("renew(NULL, 60)".to_owned(), "1,000"),
         ("renew(array_fill(1::bigint, ARRAY[1001]), 60)".to_owned(), "1,000"),
         ("renew('{1}', 604801)".to_owned(), "7 days"),
@@ -42,35 +77,36 @@ fn nulls_and_nonsense_are_refused_by_every_function() {
         (format!("log_build(1, {secret}, '', 'failed', 1, 1, {none})"), "label"),
         (format!("log_build(1, {secret}, 'pi', NULL, 1, 1, {none})"), "build ends"),
         (format!("log_build(1, {secret}, 'pi', 'superseded', 1, 1, {none})"), "build ends"),
+        (format!("log_build(1, {secret}, 'pi', 'upload-race', 1, 1, {none})"), "build ends"),
         (format!("log_build(1, {secret}, 'pi', 'failed', -1, 1, {none})"), "negative"),
         (format!("log_build(1, {secret}, 'pi', 'failed', 1, NULL, {none})"), "missing"),
         (
             format!(
-                "log_build(1, {secret}, 'pi', 'built', 1, 1, NULL, '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}')"
+                "log_build(1, {secret}, 'pi', 'built', 1, 1, NULL, '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}')"
             ),
             "files",
         ),
         (
             format!(
-                "log_build(1, {secret}, 'pi', 'built', 1, 1, '{{a}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}')"
+                "log_build(1, {secret}, 'pi', 'built', 1, 1, '{{a}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}')"
             ),
             "lengths",
         ),
         (
             format!(
-                "log_build(1, {secret}, 'pi', 'failed', 1, 1, '{{a}}', '{{1}}', {one}, '{{a}}', '{{a}}', '{{a}}', '{{a}}', {one})"
+                "log_build(1, {secret}, 'pi', 'failed', 1, 1, '{{a}}', '{{1}}', {one}, '{{a}}', '{{a}}', '{{a}}', '{{a}}', {one}, '{{a}}')"
             ),
             "no files",
         ),
         (
             format!(
-                "log_build(1, {secret}, 'pi', 'built', 1, 1, '{{../a}}', '{{1}}', {one}, '{{a}}', '{{a}}', '{{a}}', '{{a}}', {one})"
+                "log_build(1, {secret}, 'pi', 'built', 1, 1, '{{../a}}', '{{1}}', {one}, '{{a}}', '{{a}}', '{{a}}', '{{a}}', {one}, '{{a}}')"
             ),
             "sound name",
         ),
         (
             format!(
-                "log_build(1, {secret}, 'pi', 'built', 1, 1, '{{a}}', '{{0}}', {one}, '{{a}}', '{{a}}', '{{a}}', '{{a}}', {one})"
+                "log_build(1, {secret}, 'pi', 'built', 1, 1, '{{a}}', '{{0}}', {one}, '{{a}}', '{{a}}', '{{a}}', '{{a}}', {one}, '{{a}}')"
             ),
             "size",
         ),
@@ -110,8 +146,9 @@ fn the_oracle_hands_refusals_on() {
 #[test]
 fn the_database_knows_the_outcomes_that_the_master_knows() {
     let mut farm = Farm::with_abis(&["cp39"]);
-    // superseded is the database's own word
-    for outcome in Outcome::ALL.into_iter().filter(|outcome| *outcome != Outcome::Superseded) {
+    // these are the database's own words
+    let own = [Outcome::Superseded, Outcome::UploadRace];
+    for outcome in Outcome::ALL.into_iter().filter(|outcome| !own.contains(outcome)) {
         farm.add("foo", &format!("1.{}", outcome as u8));
         let job = farm.job("cp39");
         farm.log(&job, outcome, Vec::new());

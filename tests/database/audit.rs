@@ -16,7 +16,7 @@ fn the_audit_finds_every_kind_of_disagreement() {
         ("DELETE FROM piw.queue WHERE abi_id = 2", "in no queue"),
         ("DELETE FROM piw.vstate WHERE ver_id = 1", "has no state"),
         (
-            "INSERT INTO piw.delayed SELECT ver_id, 1, prio, 1, now() FROM piw.queue WHERE abi_id = 2",
+            "INSERT INTO piw.delayed SELECT ver_id, 1, prio, 1, now(), 'retry' FROM piw.queue WHERE abi_id = 2",
             "more than once",
         ),
         ("UPDATE piw.queue SET abi_id = 1 WHERE abi_id = 2", "needs no build"),
@@ -24,7 +24,7 @@ fn the_audit_finds_every_kind_of_disagreement() {
         ("UPDATE piw.vstate SET done = 6 WHERE ver_id = 1", "nothing settled"),
         ("UPDATE piw.vstate SET done = 0 WHERE ver_id = 1", "does not count"),
         ("UPDATE piw.vstate SET abi3_from = 3007 WHERE ver_id = 1", "abi3 limit"),
-        ("UPDATE piw.vstate SET blocked = true WHERE ver_id = 1", "without being skipped"),
+        ("UPDATE piw.vstate SET blocked = true WHERE ver_id = 1", "nothing against it"),
         ("UPDATE piw.queue SET prio = 7 WHERE ver_id = 1", "priority"),
         ("UPDATE piw.package SET published = false", "published"),
     ] {

@@ -78,10 +78,11 @@ fn what_nobody_asked_for_comes_last_and_newest_first() {
     let mut farm = Farm::with_abis(&["cp311"]);
     farm.add_all(["1.9", "1.10", "1.2", "0.1"].map(|text| wanted("foo", text)).to_vec());
     farm.execute(
-        "UPDATE piw.vstate s SET prio = piw._prio(1, NULL, v.pkg_id, v.ver_id, v.sort_key)
-             FROM piw.version v WHERE v.ver_id = s.ver_id;
-         UPDATE piw.queue q SET prio = s.prio FROM piw.vstate s WHERE s.ver_id = q.ver_id",
+        "UPDATE piw.vstate SET asked = NULL;
+         UPDATE piw.version SET released = to_timestamp(86400 * (CASE version WHEN '1.9' THEN 30 WHEN '1.2' THEN 20 ELSE 10 END));
+         INSERT INTO piw.walk (kind, next_ver) VALUES ('judge', 0)",
     );
+    farm.walk();
     farm.add("foo", "1.2");
     let order: Vec<String> = (0..4).map(|_| farm.job("cp311").version.to_string()).collect();
     assert_eq!(order, ["1.2", "1.10", "1.9", "0.1"]);
@@ -163,7 +164,7 @@ fn a_claim_reads_no_more_rows_from_a_long_queue_than_from_a_short_one() {
         "INSERT INTO piw.package (name, display) SELECT 'p' || n, 'p' || n FROM generate_series(1, 20000) n;
          INSERT INTO piw.version (pkg_id, version, sort_key, prerelease) SELECT pkg_id, '1', '\\x01', false FROM piw.package;
          INSERT INTO piw.vstate (ver_id, prio) SELECT ver_id, ver_id FROM piw.version;
-         INSERT INTO piw.queue (ver_id, abi_id, prio, attempt) SELECT ver_id, 1, ver_id, 1 FROM piw.version",
+         INSERT INTO piw.queue (ver_id, abi_id, prio, attempt, ready) SELECT ver_id, 1, ver_id, 1, true FROM piw.version",
     );
     let scans = "SELECT pg_stat_force_next_flush() IS NOT NULL";
     farm.client.query(scans, &[]).unwrap();

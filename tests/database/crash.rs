@@ -68,7 +68,7 @@ fn a_token_of_a_claim_that_was_lost_is_unknown_even_if_its_number_came_again() {
     farm.add("foo", "1.0");
     let lost = farm.job("cp39");
     farm.execute(&format!(
-        "INSERT INTO piw.queue SELECT ver_id, abi_id, 0, attempt FROM piw.lease;
+        "INSERT INTO piw.queue SELECT ver_id, abi_id, 0, attempt, true FROM piw.lease;
          UPDATE piw.queue q SET prio = s.prio FROM piw.vstate s WHERE s.ver_id = q.ver_id;
          DELETE FROM piw.lease; SELECT setval('piw.build_id_seq', {}, false)",
         lost.token.build

@@ -1,4 +1,4 @@
-//! Results that another attempt may mend: transfers that failed, builds that ran out of time.
+//! Results that another attempt may mend: how often, and after what time, for each of them.
 
 use piwheels::master::query::{AddedState, Adoption, Logged, Outcome};
 use serde_json::json;
@@ -27,6 +27,76 @@ fn a_transfer_that_fails_is_tried_again_ever_later_and_the_fifth_is_final() {
     assert_eq!(farm.log(&job, Outcome::LostTransfer, Vec::new()), opened("cp311"));
     assert_eq!(farm.texts("SELECT outcome FROM piw.build"), ["lost-transfer"; 5]);
     assert_eq!(farm.claim("cp39"), None);
+}
+
+#[test]
+fn each_outcome_has_its_attempts_and_waits_and_then_is_final() {
+    let mut farm = Farm::with_abis(&["cp39", "cp311"]);
+    let rules: [(Outcome, &str, &[i64]); 8] = [
+        (Outcome::LostTransfer, "lost-transfer", &[30, 60, 120, 240]),
+        (Outcome::Network, "network", &[60, 240, 960, 3840]),
+        (Outcome::Disk, "disk", &[60, 240, 960, 3840]),
+        (Outcome::NoSdist, "upload-race", &[300, 600, 1200, 2400, 4800]),
+        (Outcome::Timeout, "timeout", &[30]),
+        (Outcome::Silence, "silence", &[30]),
+        (Outcome::OutOfMemory, "out-of-memory", &[30]),
+        (Outcome::Failed, "failed", &[]),
+    ];
+    for (outcome, recorded, waits) in rules {
+        farm.add(recorded, "1.0");
+        farm.execute("UPDATE piw.version SET released = clock_timestamp() - interval '1 hour'");
+        for (attempt, seconds) in (1..).zip(waits) {
+            let job = farm.job("cp39");
+            assert_eq!(job.attempt, attempt, "{recorded}");
+            assert_eq!(farm.log(&job, outcome, Vec::new()), SETTLED, "{recorded} {attempt}");
+            assert_eq!(farm.number(BACK_OFF, &[&job.token.build.0]), *seconds, "{recorded} {attempt}");
+            assert_eq!(farm.claim("cp39"), None, "{recorded} {attempt}");
+            farm.wait_back_off();
+        }
+        let job = farm.job("cp39");
+        assert_eq!(farm.log(&job, outcome, Vec::new()), opened("cp311"), "{recorded}");
+        let job = farm.job("cp311");
+        farm.built(&job, &[("cp311", "cp311")]);
+        let build = &farm.why(recorded, None).unwrap()["versions"][0]["builds"][0];
+        assert_eq!((&build["state"], &build["outcome"]), (&json!("failed"), &json!(recorded)));
+    }
+}
+
+#[test]
+fn a_source_distribution_that_is_missing_for_a_day_does_not_come() {
+    let mut farm = Farm::with_abis(&["cp39"]);
+    for (package, released, state) in [
+        ("young", "clock_timestamp() - interval '23 hours 59 minutes'", "delayed"),
+        ("old", "clock_timestamp() - interval '24 hours 1 minute'", "failed"),
+        ("unknown", "NULL", "failed"),
+    ] {
+        farm.add(package, "1.0");
+        farm.execute(&format!("UPDATE piw.version SET released = {released}"));
+        let job = farm.job("cp39");
+        farm.log(&job, Outcome::NoSdist, Vec::new());
+        let build = &farm.why(package, None).unwrap()["versions"][0]["builds"][0];
+        assert_eq!(build["state"], json!(state), "{package}");
+    }
+    assert_eq!(
+        farm.texts("SELECT outcome FROM piw.build ORDER BY build_id"),
+        ["upload-race", "no-sdist", "no-sdist"]
+    );
+}
+
+#[test]
+fn attempts_are_counted_in_all_whatever_ended_them() {
+    let mut farm = Farm::with_abis(&["cp39"]);
+    farm.add("foo", "1.0");
+    for outcome in [Outcome::Network, Outcome::LostTransfer, Outcome::Disk] {
+        let job = farm.job("cp39");
+        farm.log(&job, outcome, Vec::new());
+        farm.wait_back_off();
+    }
+    // the fourth: too late for a class that has two
+    let job = farm.job("cp39");
+    farm.log(&job, Outcome::OutOfMemory, Vec::new());
+    assert_eq!(farm.number("SELECT count(*) FROM piw.delayed", &[]), 0);
+    assert_eq!(farm.add("foo", "1.0").state, AddedState::Failed);
 }
 
 #[test]
@@ -115,6 +185,43 @@ fn a_late_timeout_takes_no_job_from_the_slave_that_has_it() {
     let live = farm.job("cp39");
     assert_eq!(farm.log(&late, Outcome::Timeout, Vec::new()), Logged::Superseded);
     assert_eq!(farm.built(&live, &[("cp39", "cp39")]), SETTLED);
+}
+
+#[test]
+fn a_late_wheel_counts_though_the_last_attempt_found_no_network() {
+    let mut farm = Farm::with_abis(&["cp39", "cp311"]);
+    farm.add("foo", "1.0");
+    let mut late = None;
+    for _ in 0..4 {
+        let job = farm.job("cp39");
+        farm.lose(&job);
+        farm.wait_back_off();
+        late = Some(job);
+    }
+    let last = farm.job("cp39");
+    assert_eq!(farm.log(&last, Outcome::Network, Vec::new()), opened("cp311"));
+    assert_eq!(farm.built(&late.unwrap(), &[("cp39", "cp39")]), SETTLED, "cp311 waits already");
+    let build = &farm.why("foo", None).unwrap()["versions"][0]["builds"][0];
+    assert_eq!(build["state"], json!("built"));
+}
+
+#[test]
+fn a_late_failure_of_the_board_takes_no_job_from_the_slave_that_has_it() {
+    let mut farm = Farm::with_abis(&["cp39"]);
+    for (package, outcome) in
+        [("foo", Outcome::OutOfMemory), ("bar", Outcome::Timeout), ("baz", Outcome::Silence)]
+    {
+        farm.add(package, "1.0");
+        let first = farm.job("cp39");
+        farm.lose(&first);
+        // its second attempt is the last of these outcomes, but not of lost slaves
+        let late = farm.job("cp39");
+        farm.lose(&late);
+        farm.wait_back_off();
+        let live = farm.job("cp39");
+        assert_eq!(farm.log(&late, outcome, Vec::new()), Logged::Superseded, "{package}");
+        assert_eq!(farm.built(&live, &[("cp39", "cp39")]), SETTLED, "{package}");
+    }
 }
 
 #[test]

@@ -63,8 +63,8 @@ fn spellings_of_one_version_are_one_version() {
 fn what_nobody_had_asked_for_comes_to_the_front_when_somebody_does() {
     let mut farm = Farm::with_abis(&["cp39"]);
     farm.add_all(vec![wanted("foo", "3.0"), wanted("foo", "2.0")]);
-    farm.execute("UPDATE piw.vstate SET prio = prio + (3::bigint << 48)");
-    farm.execute("UPDATE piw.queue SET prio = prio + (3::bigint << 48)");
+    farm.execute("UPDATE piw.vstate SET asked = NULL; INSERT INTO piw.walk VALUES ('judge', 0)");
+    farm.walk();
     let added = farm.add("foo", "2.0");
     assert_eq!((added.state, added.queued_for), (AddedState::Queued, Some(abi("cp39"))));
     assert_eq!(farm.job("cp39").version, version("2.0"));
@@ -96,13 +96,13 @@ fn all_of_a_request_is_added_or_nothing() {
 #[test]
 fn a_yanked_version_is_built_for_who_asks_and_a_change_of_it_orders_the_page() {
     let mut farm = Farm::with_abis(&["cp39"]);
-    farm.add_all(vec![Wanted { yanked: Some("broken".to_owned()), ..wanted("foo", "1.0") }]);
+    farm.add_all(vec![Wanted { yanked: Some("broken".to_owned()), named: true, ..wanted("foo", "1.0") }]);
     let job = farm.job("cp39");
     farm.built(&job, &[("py3", "none")]);
     for due in farm.rewrites() {
         farm.ask(&Query::RewriteDone(due.order));
     }
-    farm.add_all(vec![Wanted { yanked: Some("broken".to_owned()), ..wanted("foo", "1.0") }]);
+    farm.add_all(vec![Wanted { yanked: Some("broken".to_owned()), named: true, ..wanted("foo", "1.0") }]);
     assert!(farm.rewrites().is_empty(), "nothing changed");
     farm.add("foo", "1.0");
     let due = farm.rewrites();
