@@ -44,7 +44,7 @@ pub const TABLES: &[Script] = scripts![
     "schema/feed.sql",
 ];
 
-/// The functions, each after those it needs to be defined, and last who may call them.
+/// The functions and views, each after those it needs to be defined, and last who may call them.
 pub const FUNCTIONS: &[Script] = scripts![
     "functions/schema_version.sql",
     "functions/_check_token.sql",
@@ -53,16 +53,12 @@ pub const FUNCTIONS: &[Script] = scripts![
     "functions/_check_result.sql",
     "functions/_settles.sql",
     "functions/_back_off.sql",
-    "functions/_policy.sql",
-    "functions/_blocked_by.sql",
-    "functions/_why_not.sql",
-    "functions/_prio.sql",
     "functions/_abi3_from.sql",
     "functions/_abi3_serves.sql",
     "functions/_serves.sql",
-    "functions/_off.sql",
-    "functions/_is_open.sql",
-    "functions/_wanted_abi.sql",
+    "views/setting.sql",
+    "views/judgement.sql",
+    "views/target.sql",
     "functions/_done.sql",
     "functions/_open_next.sql",
     "functions/_requeue.sql",

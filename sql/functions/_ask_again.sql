@@ -27,7 +27,7 @@ BEGIN
     IF FOUND THEN
         RETURN;
     END IF;
-    v_reason := CASE WHEN v_state.blocked THEN _why_not(p_ver) END;
+    v_reason := CASE WHEN v_state.blocked THEN (SELECT j.why_not FROM judgement j WHERE j.ver_id = p_ver) END;
     RETURN QUERY SELECT CASE
         WHEN EXISTS (SELECT FROM lease l WHERE l.ver_id = p_ver AND l.ended IS NULL) THEN 'building'
         WHEN EXISTS (SELECT FROM file f WHERE f.ver_id = p_ver) THEN 'built'

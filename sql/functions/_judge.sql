@@ -1,4 +1,4 @@
--- Brings a version's state in line with what the tables say of it: whether something speaks against building it, its
+-- Brings a version's state in line with what the tables say of it (views/judgement.sql): whether something speaks against building it, its
 -- priority, what it waits for. Returns the ABI whose queue got it, if one did. Changes nothing where nothing changed.
 -- The caller holds ROW SHARE on abi.
 -- May be called by: functions of this schema.
@@ -14,8 +14,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
-    v_blocked := _why_not(p_ver) IS NOT NULL;
-    v_prio := _prio(p_ver);
+    SELECT j.why_not IS NOT NULL, j.prio INTO v_blocked, v_prio FROM judgement j WHERE j.ver_id = p_ver;
     IF v_state.blocked <> v_blocked OR v_state.prio <> v_prio THEN
         UPDATE vstate s SET blocked = v_blocked, prio = v_prio WHERE s.ver_id = p_ver;
     END IF;

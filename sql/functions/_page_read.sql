@@ -8,7 +8,7 @@ LANGUAGE plpgsql SET search_path = piw, pg_temp
 AS $$
 DECLARE
     v_opened smallint[] := '{}';
-    v_cooldown interval := make_interval(secs => _policy('cooldown')::double precision);
+    v_cooldown interval := make_interval(secs => (SELECT o.cooldown FROM setting o));
     v_ver record;
 BEGIN
     FOR v_ver IN

@@ -9,7 +9,9 @@ DECLARE
     v_state vstate;
 BEGIN
     SELECT * INTO STRICT v_state FROM vstate s WHERE s.ver_id = p_ver;
-    IF v_state.covered OR v_state.blocked OR NOT _is_open(v_state, p_abi) THEN
+    IF v_state.covered OR v_state.blocked
+        OR NOT (SELECT t.open FROM target t WHERE t.ver_id = p_ver AND t.abi_id = p_abi)
+    THEN
         RETURN _open_next(p_ver);
     END IF;
     IF p_due IS NOT NULL THEN

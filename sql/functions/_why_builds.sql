@@ -13,7 +13,7 @@ AS $$
         'place', e.place, 'due', floor(extract(epoch FROM e.due))::bigint, 'reason', e.reason, 'files', e.files) ORDER BY e.rank), '[]')
     FROM (
         SELECT a.tag, a.rank, b.*, l.build_id AS lease_id, l.slave AS lease_slave, d.due,
-            CASE one.state WHEN 'delayed' THEN d.why WHEN 'off' THEN off.reason END AS reason,
+            CASE one.state WHEN 'delayed' THEN d.why WHEN 'off' THEN t.off END AS reason,
             coalesce(l.attempt, q.attempt, d.attempt) AS open_attempt, one.state,
             one.state IN ('built', 'failed') AS recorded,
             CASE WHEN one.state = 'queued' THEN _place(q.abi_id, q.prio, q.ver_id) END AS place,
@@ -23,9 +23,8 @@ AS $$
                 FROM file f JOIN build fb ON fb.build_id = f.build_id
                 WHERE f.ver_id = p_ver AND fb.abi_id = a.abi_id) AS files
         FROM vstate s
-        JOIN version v ON v.ver_id = s.ver_id
         CROSS JOIN abi a
-        CROSS JOIN LATERAL (SELECT _off(v, a) AS reason) AS off
+        JOIN target t ON t.ver_id = s.ver_id AND t.abi_id = a.abi_id
         LEFT JOIN queue q ON q.ver_id = s.ver_id AND q.abi_id = a.abi_id
         LEFT JOIN delayed d ON d.ver_id = s.ver_id AND d.abi_id = a.abi_id
         LEFT JOIN lease l ON l.ver_id = s.ver_id AND l.abi_id = a.abi_id AND l.ended IS NULL
@@ -42,8 +41,8 @@ AS $$
             WHEN b.outcome = 'built' AND NOT b.void THEN 'built'
             WHEN NOT b.void AND _settles(b.outcome, b.attempt) THEN 'failed'
             WHEN s.covered OR (s.done >> a.abi_id) & 1 = 1 OR _abi3_serves(s.abi3_from, a) THEN 'settled'
-            WHEN off.reason IS NOT NULL AND NOT s.blocked THEN 'off'
-            WHEN NOT s.blocked THEN 'waiting'
+            WHEN t.off IS NOT NULL AND NOT s.blocked AND (b.outcome IS NULL OR b.void) THEN 'off'
+            WHEN NOT s.blocked AND t.off IS NULL THEN 'waiting'
             WHEN b.outcome IS NOT NULL THEN 'failed'
         END AS state) AS one
         WHERE s.ver_id = p_ver AND one.state IS NOT NULL

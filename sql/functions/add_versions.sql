@@ -1,7 +1,7 @@
 -- Puts versions on the farm's list because somebody asked for them, all or none, and says in the order asked how each
 -- stands: new, queued, building, built, failed or skipped; the ABI whose queue has it; why it is skipped.
 -- They are queued in the order asked, before everything that nobody asked for and after what was asked for earlier
--- (_prio.sql). The back-off of one that waits ends. A yanked version is built where it was `named` (==). What the index
+-- (views/judgement.sql). The back-off of one that waits ends. A yanked version is built where it was `named` (==). What the index
 -- says of a version (release time, yanked, Pythons, its own wheels, the project's spelling) is brought up to date, and the
 -- page with it: all of it was just read there. p_tags has the tags of the index's wheels, with spaces between.
 -- p_specifiers are the wishes, which new releases are held against later; null for a version that stands for none.

@@ -30,13 +30,13 @@ AS $$
             coalesce(o.leased_bits | o.waiting_bits, 0) AS open_bits,
             -- a late result may settle the ABI that another slave is still building
             coalesce(o.leased_bits & ~s.done, 0) AS building_bits, coalesce(o.waiting, 0) AS waiting,
-            _why_not(s.ver_id) IS NOT NULL AS skipped, _prio(s.ver_id) AS due_prio,
-            _wanted_abi((SELECT o FROM vstate o WHERE o.ver_id = s.ver_id)) AS wanted
+            j.why_not IS NOT NULL AS skipped, j.prio AS due_prio
         FROM (
             SELECT vs.* FROM vstate vs
             -- what a walk has still to come by is brought in line by it
             WHERE vs.ver_id < coalesce((SELECT min(w.next_ver) FROM walk w), 2147483647)
         ) AS s
+        JOIN judgement j ON j.ver_id = s.ver_id
         LEFT JOIN files f ON f.ver_id = s.ver_id
         LEFT JOIN attempted t ON t.ver_id = s.ver_id
         LEFT JOIN opened o ON o.ver_id = s.ver_id
@@ -44,7 +44,8 @@ AS $$
     SELECT v.ver_id, 'has no state' FROM version v WHERE NOT EXISTS (SELECT FROM vstate s WHERE s.ver_id = v.ver_id)
     UNION ALL
     SELECT d.ver_id, 'is open and in no queue' FROM due d
-    WHERE NOT d.covered AND NOT d.blocked AND d.open_bits = 0 AND d.wanted IS NOT NULL
+    WHERE NOT d.covered AND NOT d.blocked AND d.open_bits = 0
+        AND EXISTS (SELECT FROM target t WHERE t.ver_id = d.ver_id AND t.open)
     UNION ALL
     SELECT d.ver_id, 'is queued or leased more than once' FROM due d
     WHERE d.waiting > 1 OR (NOT d.covered
@@ -53,7 +54,7 @@ AS $$
     SELECT d.ver_id, 'is ' || o.kind || ' for ' || a.tag || ' but needs no build'
     FROM due d JOIN open_row o ON o.ver_id = d.ver_id JOIN abi a ON a.abi_id = o.abi_id
     WHERE o.kind <> 'leased' AND a.skip IS NULL AND (d.covered OR d.blocked
-        OR NOT _is_open((SELECT s FROM vstate s WHERE s.ver_id = d.ver_id), o.abi_id))
+        OR NOT (SELECT t.open FROM target t WHERE t.ver_id = d.ver_id AND t.abi_id = o.abi_id))
     UNION ALL
     SELECT d.ver_id, 'is ' || o.kind || ' with another priority than its own'
     FROM due d JOIN open_row o ON o.ver_id = d.ver_id WHERE o.prio <> d.prio

@@ -1,4 +1,4 @@
--- Leases the best job of an ABI to a slave: of a class from p_class on (_prio.sql) if there is one, else of any; no row when there is none (or no such ABI, or a skipped one). The same
+-- Leases the best job of an ABI to a slave: of a class from p_class on (views/judgement.sql) if there is one, else of any; no row when there is none (or no such ABI, or a skipped one). The same
 -- secret gets the same job again, as long as its lease lives. Two callers never get one job: the queue row is locked
 -- and deleted, and the lease is unique beside.
 -- What was not checked yet (vstate.checked) is handed out to nobody.

@@ -30,9 +30,9 @@ BEGIN
     END IF;
     SELECT * INTO v_pkg FROM package p WHERE p.name = p_package;
     SELECT jsonb_agg(jsonb_build_object('version', v.version, 'yanked', v.yanked, 'skip', v.skip,
-            'why_not', _why_not(v.ver_id), 'checked', s.checked, 'builds', _why_builds(v.ver_id)) ORDER BY v.sort_key DESC)
+            'why_not', j.why_not, 'checked', s.checked, 'builds', _why_builds(v.ver_id)) ORDER BY v.sort_key DESC)
     INTO v_versions
-    FROM version v JOIN vstate s ON s.ver_id = v.ver_id
+    FROM version v JOIN vstate s ON s.ver_id = v.ver_id JOIN judgement j ON j.ver_id = v.ver_id
     WHERE v.pkg_id = v_pkg.pkg_id AND (p_sort_key IS NULL OR v.sort_key = p_sort_key);
     IF v_pkg.pkg_id IS NULL OR (v_versions IS NULL AND p_sort_key IS NOT NULL) THEN
         RETURN NULL;

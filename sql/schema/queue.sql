@@ -1,14 +1,14 @@
 -- What is to be built, and who is building it. At most one open row (queue, delayed or live lease) per version: the
 -- lowest ABI is built first, and what comes out of it decides whether another ABI is wanted at all.
 
--- The order in which people asked for versions; see functions/_prio.sql.
+-- The order in which people asked for versions; see views/judgement.sql.
 CREATE SEQUENCE piw.asked_seq AS bigint;
 
 -- How far a version is. Follows from build and file (the audit compares) but is kept, because recomputing it is a
 -- scan over millions of rows. No index beside the key: `done` then changes without touching one.
 CREATE TABLE piw.vstate (
     ver_id    integer PRIMARY KEY REFERENCES piw.version ON DELETE CASCADE,
-    -- Smaller is sooner; see functions/_prio.sql.
+    -- Smaller is sooner; see views/judgement.sql.
     prio      bigint  NOT NULL CHECK (prio >= 0),
     -- Bit abi_id is set when an attempt for that ABI settled it.
     done      bigint  NOT NULL DEFAULT 0 CHECK (done >= 0),
@@ -16,7 +16,7 @@ CREATE TABLE piw.vstate (
     covered   boolean NOT NULL DEFAULT false,
     -- An abi3 wheel serves every ABI from this Python on (major * 1000 + minor), those to come too.
     abi3_from integer,
-    -- Something speaks against building it: nothing is queued; what that is says functions/_why_not.sql.
+    -- Something speaks against building it: nothing is queued; what that is says views/judgement.sql.
     blocked   boolean NOT NULL DEFAULT false,
     -- The order in which somebody asked for it; null when nobody did.
     asked     bigint,

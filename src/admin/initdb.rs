@@ -227,7 +227,7 @@ fn create(transaction: &mut Transaction<'_>) -> Result<(), Error> {
     transaction.batch_execute("RESET ROLE").map_err(failed)
 }
 
-/// Drops the old functions, walks the steps over the tables, and makes the functions anew: a function's file is then
+/// Drops the old functions and views, walks the steps over the tables, and makes the functions anew: a function's file is then
 /// always the whole truth of it. Whoever was admitted is admitted to the new ones.
 fn update(transaction: &mut Transaction<'_>, steps: &[Update]) -> Result<(), Error> {
     let admitted = transaction
@@ -255,8 +255,11 @@ fn update(transaction: &mut Transaction<'_>, steps: &[Update]) -> Result<(), Err
 }
 
 const DROP_FUNCTIONS: &str = "DO $$
-    DECLARE f regprocedure;
+    DECLARE f regprocedure; v name;
     BEGIN
+        FOR v IN SELECT relname FROM pg_class WHERE relnamespace = 'piw'::regnamespace AND relkind = 'v' LOOP
+            EXECUTE format('DROP VIEW IF EXISTS piw.%I CASCADE', v);
+        END LOOP;
         FOR f IN SELECT oid FROM pg_proc WHERE pronamespace = 'piw'::regnamespace LOOP
             EXECUTE format('DROP FUNCTION %s', f);
         END LOOP;

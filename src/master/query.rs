@@ -49,7 +49,7 @@ pub enum Query {
         secret: [u8; 16],
         /// How long the lease runs without renewal.
         lease_secs: u32,
-        /// Jobs of this class and later ones first (`sql/functions/_prio.sql`), 0 to 4: a share of the work for those that
+        /// Jobs of this class and later ones first (`sql/views/judgement.sql`), 0 to 4: a share of the work for those that
         /// would always come last.
         class: u8,
     },

@@ -45,7 +45,9 @@ fn a_secret_whose_lease_has_ended_is_refused() {
         abi: abi("cp311"),
         slave: "pi".to_owned(),
         secret: job.token.secret,
-        lease_secs: LEASE_SECS, class: 0 };
+        lease_secs: LEASE_SECS,
+        class: 0,
+    };
     assert!(farm.refusal(&again).contains("has ended"));
 }
 
@@ -179,6 +181,7 @@ fn a_claim_reads_no_more_rows_from_a_long_queue_than_from_a_short_one() {
         "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relid = 'piw.queue'::regclass";
     let rows = farm.number(read, &[]);
     assert!((100..2_000).contains(&rows), "{rows} rows of the queue were read by 100 claims");
+    farm.mend();
 }
 
 fn claim(client: &mut Client, tag: &str) -> Option<Job> {
@@ -186,7 +189,8 @@ fn claim(client: &mut Client, tag: &str) -> Option<Job> {
 }
 
 fn claim_with(client: &mut Client, tag: &str, secret: [u8; 16]) -> Option<Job> {
-    let query = Query::Claim { abi: abi(tag), slave: "pi-1".to_owned(), secret, lease_secs: LEASE_SECS, class: 0 };
+    let query =
+        Query::Claim { abi: abi(tag), slave: "pi-1".to_owned(), secret, lease_secs: LEASE_SECS, class: 0 };
     match oracle::execute(client, &query).unwrap() {
         Answer::Claimed(job) => job,
         other => panic!("{other:?}"),

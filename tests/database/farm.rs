@@ -77,7 +77,13 @@ impl Farm {
     }
 
     pub(crate) fn claim_with(&mut self, tag: &str, secret: [u8; 16]) -> Option<Job> {
-        let query = Query::Claim { abi: abi(tag), slave: "pi-1".to_owned(), secret, lease_secs: LEASE_SECS, class: 0 };
+        let query = Query::Claim {
+            abi: abi(tag),
+            slave: "pi-1".to_owned(),
+            secret,
+            lease_secs: LEASE_SECS,
+            class: 0,
+        };
         let Answer::Claimed(job) = self.ask(&query) else { panic!() };
         job
     }
@@ -164,6 +170,14 @@ impl Farm {
 
     pub(crate) fn texts(&mut self, sql: &str) -> Vec<String> {
         self.superuser.query(sql, &[]).unwrap().iter().map(|row| row.get(0)).collect()
+    }
+
+    /// Has the database mend what a test did behind its back. Nothing of it may be left.
+    pub(crate) fn mend(&mut self) -> u64 {
+        let Answer::Audited(first) = self.ask(&Query::Audit { mend: true }) else { panic!() };
+        let Answer::Audited(after) = self.ask(&Query::Audit { mend: false }) else { panic!() };
+        assert_eq!(after.problems, Vec::<String>::new(), "after mending");
+        first.mended
     }
 
     /// What the audit finds wrong.

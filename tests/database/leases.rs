@@ -107,7 +107,7 @@ fn a_version_that_is_blocked_while_it_is_built_is_not_queued_again() {
     farm.add("a", "1.0");
     farm.add("b", "1.0");
     let (given_back, lost) = (farm.job("cp39"), farm.job("cp39"));
-    farm.execute("UPDATE piw.version SET skip = 'broken'; UPDATE piw.vstate SET blocked = true");
+    farm.execute("UPDATE piw.version SET skip = 'broken'; SELECT piw._renew_newest(pkg_id) FROM piw.package");
     assert_eq!(farm.release(given_back.token), None);
     assert_eq!(farm.lose(&lost).opened, []);
     assert_eq!(farm.claim("cp39"), None);
@@ -129,6 +129,8 @@ fn a_sweep_takes_500_leases_and_says_that_more_are_due() {
     let swept = farm.sweep();
     assert_eq!((swept.expired.len(), swept.more), (1, false));
     assert!(farm.sweep().expired.is_empty());
+    // the rows were made by hand
+    farm.mend();
 }
 
 #[test]
@@ -163,7 +165,7 @@ fn absurd_durations_and_sizes_stop_neither_the_counters_nor_the_leases() {
     assert_eq!(farm.lose(&job).opened, [abi("cp39")]);
     let builds = "SELECT duration_ms || ' ' || log_bytes FROM piw.build ORDER BY build_id";
     assert_eq!(farm.texts(builds), ["2592000000 1099511627776", "2592000000 1099511627776", "1 1"]);
-    let totals = "SELECT kind || ' ' || n || ' ' || amount FROM piw.stat_total ORDER BY kind";
+    let totals = "SELECT kind || ' ' || n || ' ' || amount FROM piw.stat_total WHERE kind ~ '^(build|file)' ORDER BY kind";
     assert_eq!(farm.texts(totals), ["build:built 3 5184000001", "file 3 27670116110564327421"]);
 }
 
@@ -173,11 +175,14 @@ fn counters_that_cannot_be_folded_keep_no_lease_alive() {
     farm.add("foo", "1.0");
     let job = farm.job("cp39");
     farm.execute(
-        "INSERT INTO piw.stat_delta VALUES ('file', 1, 1); ALTER TABLE piw.stat_total ADD CHECK (n < 0)",
+        "DELETE FROM piw.stat_delta; INSERT INTO piw.stat_delta VALUES ('file', 1, 1);
+         ALTER TABLE piw.stat_total ADD CONSTRAINT odd CHECK (n < 0)",
     );
     assert_eq!(farm.lose(&job).opened, [abi("cp39")]);
     assert_eq!(farm.number("SELECT n FROM piw.stat_delta", &[]), 1, "nothing is lost");
     assert_eq!(farm.job("cp39").attempt, 2);
+    farm.execute("ALTER TABLE piw.stat_total DROP CONSTRAINT odd");
+    farm.mend();
 }
 
 #[test]
@@ -193,7 +198,7 @@ fn counters_are_folded_and_lose_nothing() {
     let job = farm.job("cp39");
     farm.log(&job, Outcome::Timeout, Vec::new());
     farm.sweep();
-    let totals = "SELECT kind || ' ' || n || ' ' || amount FROM piw.stat_total ORDER BY kind";
+    let totals = "SELECT kind || ' ' || n || ' ' || amount FROM piw.stat_total WHERE kind ~ '^(build|file)' ORDER BY kind";
     assert_eq!(farm.texts(totals), ["build:built 2 3000", "build:timeout 1 1500", "file 2 2000"]);
     assert_eq!(farm.number("SELECT count(*) FROM piw.stat_delta", &[]), 0);
 }

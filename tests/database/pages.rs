@@ -77,6 +77,7 @@ fn orders_of_deleted_packages_are_dropped_and_block_no_other() {
     assert_eq!(first[0].order.page, PageKind::Root, "though two older orders name nothing");
     assert_eq!(pages(&mut farm), [PageKind::Root, PageKind::Project(name("kept"))]);
     assert_eq!(farm.number("SELECT count(*) FROM piw.rewrite", &[]), 2);
+    farm.mend();
 }
 
 #[test]
@@ -122,7 +123,12 @@ fn a_page_has_the_files_newest_version_first_with_all_that_it_shows() {
     let mut farm = Farm::with_abis(&["cp39"]);
     farm.add_all(vec![
         Wanted { display: "Foo.Bar".to_owned(), ..wanted("foo.bar", "1.9") },
-        Wanted { display: "Foo.Bar".to_owned(), yanked: Some(String::new()), ..wanted("foo.bar", "1.10") },
+        Wanted {
+            display: "Foo.Bar".to_owned(),
+            yanked: Some(String::new()),
+            named: true,
+            ..wanted("foo.bar", "1.10")
+        },
     ]);
     for _ in 0..2 {
         let job = farm.job("cp39");

@@ -9,8 +9,7 @@ use piwheels::master::query::{Adoption, Answer, Logged, Outcome, Query};
 
 use crate::farm::{Farm, SETTLED, abi, connect, record, wanted, wheel};
 
-const CLAIM: &str =
-    "SELECT build_id, package FROM piw.claim('cp39', 'pi-2', '\\x22222222222222222222222222222222', 60)";
+const CLAIM: &str = "SELECT build_id, package FROM piw.claim('cp39', 'pi-2', '\\x22222222222222222222222222222222', 60, 0::smallint)";
 
 impl Farm {
     /// Asks in a thread of its own, and returns when the question waits for somebody's lock.
@@ -82,11 +81,14 @@ fn a_version_and_an_abi_that_are_added_at_one_moment_find_each_other() {
     let mut farm = Farm::with_abis(&[]);
     let mut other = connect(&farm.database);
     let mut flight = other.transaction().unwrap();
-    let add = "SELECT * FROM piw.add_versions('{foo}', '{foo}', '{1.0}', '{x}', '{1}', '{NULL}', '{f}')";
+    let add = "SELECT * FROM piw.add_versions('{foo}', '{foo}', '{1.0}', '{x}', '{1}', '{NULL}', '{f}', \
+               '{f}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', false)";
     flight.batch_execute(add).unwrap();
-    let adding = farm.ask_and_wait_for_its_lock(Query::AddAbi { abi: abi("cp39"), rank: 1, platforms: vec![] });
+    let adding =
+        farm.ask_and_wait_for_its_lock(Query::AddAbi { abi: abi("cp39"), rank: 1, platforms: vec![] });
     flight.commit().unwrap();
     assert!(matches!(adding.join().unwrap(), Answer::AbiAdded(true)));
+    farm.walk();
     farm.job("cp39");
 }
 
@@ -97,7 +99,7 @@ fn an_abi_that_is_added_while_the_last_result_comes_in_is_opened() {
     let job = farm.job("cp39");
     let mut other = connect(&farm.database);
     let mut flight = other.transaction().unwrap();
-    flight.batch_execute("SELECT piw.add_abi('cp311', 20::smallint)").unwrap();
+    flight.batch_execute("SELECT piw.add_abi('cp311', 20::smallint, '{}')").unwrap();
     let logging = farm.ask_and_wait_for_its_lock(Query::LogBuild(Box::new(record(
         job.token,
         Outcome::Failed,

@@ -254,7 +254,7 @@ fn what_is_no_longer_wanted_is_not_tried_again() {
     assert_eq!(farm.log(&first, Outcome::LostTransfer, Vec::new()), opened("cp311"));
     farm.execute(
         "UPDATE piw.version SET skip = 'broken' WHERE ver_id = 2;
-         UPDATE piw.vstate SET blocked = true WHERE ver_id = 2",
+         SELECT piw._renew_newest(pkg_id) FROM piw.package",
     );
     assert_eq!(farm.log(&second, Outcome::LostTransfer, Vec::new()), SETTLED);
     assert_eq!(farm.number("SELECT count(*) FROM piw.delayed", &[]), 0);

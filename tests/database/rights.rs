@@ -23,16 +23,31 @@ fn the_masters_role_may_call_these_functions_and_no_others() {
             "adopt",
             "audit",
             "claim",
+            "deps_due",
+            "deps_found",
+            "feed_apply",
+            "feed_compare",
+            "feed_listed",
+            "feed_state",
             "files_known",
+            "learn_page",
             "log_build",
+            "mend",
+            "page_unread",
+            "pages_due",
             "release",
             "renew",
+            "requirement_done",
+            "requirements_due",
             "rewrite_done",
             "rewrite_failed",
             "rewrites_due",
             "root_names",
             "schema_version",
+            "statistics",
             "sweep",
+            "version_name",
+            "walk",
             "why",
         ]
     );
@@ -70,7 +85,8 @@ fn everything_is_owned_by_a_role_that_cannot_log_in_and_run_with_a_fixed_path() 
         "SELECT relname::text FROM pg_class WHERE relnamespace = 'piw'::regnamespace AND relowner <> 'piw_owner'::regrole
          UNION ALL
          SELECT proname::text FROM pg_proc WHERE pronamespace = 'piw'::regnamespace AND (proowner <> 'piw_owner'::regrole
-             OR NOT coalesce(proconfig @> ARRAY['search_path=piw, pg_temp'], false)
+             -- one that names no table may be expanded in place instead
+             OR (NOT coalesce(proconfig @> ARRAY['search_path=piw, pg_temp'], false) AND proname <> '_abi3_serves')
              OR (proname NOT LIKE '\\_%' AND NOT prosecdef))",
     );
     assert_eq!(strays, Vec::<String>::new());

@@ -14,7 +14,7 @@ use crate::wire::slave::ToSlave;
 pub(super) struct Turns(u32);
 
 impl Turns {
-    /// The class (`sql/functions/_prio.sql`) that a claim asks for: mostly the first, every 8th the newest versions that
+    /// The class (`sql/views/judgement.sql`) that a claim asks for: mostly the first, every 8th the newest versions that
     /// nobody asked for, every 16th the back-catalogue.
     pub(super) fn class(&mut self) -> u8 {
         self.0 = self.0.wrapping_add(1);
