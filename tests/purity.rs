@@ -21,7 +21,7 @@ const FORBIDDEN: [&str; 12] = [
     "SystemTime",
 ];
 
-const PURE: [&str; 22] = [
+const PURE: [&str; 24] = [
     "src/wire",
     "src/domain",
     "src/master/architect.rs",
@@ -31,7 +31,9 @@ const PURE: [&str; 22] = [
     "src/master/farm",
     "src/master/file_juggler.rs",
     "src/master/file_juggler/window.rs",
+    "src/master/follower.rs",
     "src/master/gaze.rs",
+    "src/master/query",
     "src/master/hub.rs",
     "src/master/limits.rs",
     "src/master/mr_chase.rs",

@@ -8,6 +8,7 @@ use piwheels::config::{Duration, Size};
 use piwheels::domain::Millis;
 use piwheels::logging;
 use piwheels::master::file_juggler::window::LEAST_CHUNK;
+use piwheels::master::follower::{Follow, FollowSettings};
 use piwheels::master::limits::Limits;
 use piwheels::master::reactor::address::Address;
 use piwheels::master::slave_keys;
@@ -18,6 +19,9 @@ use piwheels::wire::limits::{CHUNK_BYTES, SMALLEST_LOG_LIMIT};
 /// The database counts leases in seconds; over a day, the job of a slave that is lost waits longer than anybody will.
 const SHORTEST_LEASE: Duration = Duration::secs(1);
 const LONGEST_LEASE: Duration = Duration::secs(24 * 60 * 60);
+/// Pages are asked for one after the other: more often would be a load on the index.
+const MOST_OFTEN: Duration = Duration::secs(10);
+const MOST_SELDOM: Duration = Duration::secs(7 * 24 * 60 * 60);
 /// Slaves give a sign of life every 5 s.
 const SHORTEST_SILENCE: Duration = Duration::secs(10);
 const LONGEST_SILENCE: Duration = Duration::secs(60 * 60);
@@ -35,6 +39,19 @@ struct Options {
     /// The URL of the PyPI simple API (default: the index that pip on this machine is configured for)
     #[arg(long, value_name = "URL")]
     pypi_simple: Option<String>,
+    /// What of the index is followed: the pages of what people asked for (list), every event (all), or nothing (none)
+    /// (default: list)
+    #[arg(long, value_name = "WHAT")]
+    follow: Option<Follow>,
+    /// How often the page of a followed package is read (default: 10m)
+    #[arg(long, value_name = "DURATION")]
+    follow_every: Option<Duration>,
+    /// How long a project must be missing on the index before its files are withdrawn (default: 10m)
+    #[arg(long, value_name = "DURATION")]
+    removal_patience: Option<Duration>,
+    /// The URL of the index's changelog (XML-RPC), for --follow all (default: beside the simple API)
+    #[arg(long, value_name = "URL")]
+    pypi_xmlrpc: Option<String>,
     /// The path under which the web site is written (default: /var/www)
     #[arg(short, long, value_name = "PATH")]
     output_path: Option<PathBuf>,
@@ -145,9 +162,31 @@ fn run(options: Options) -> Result<(), Failure> {
     if log_bytes < SMALLEST_LOG_LIMIT {
         return Err(Failure::usage("--max-log must be 16K at least"));
     }
+    let standard_follow = FollowSettings::default();
+    let follow = FollowSettings {
+        follow: config.value(options.follow, "follow", standard_follow.follow)?,
+        every: span(config.value(
+            options.follow_every,
+            "follow-every",
+            Duration::secs(standard_follow.every.0 / 1000),
+        )?),
+        patience: span(config.value(
+            options.removal_patience,
+            "removal-patience",
+            Duration::secs(standard_follow.patience.0 / 1000),
+        )?),
+    };
+    if !(MOST_OFTEN.0..=MOST_SELDOM.0).contains(&Duration::secs(follow.every.0 / 1000).0) {
+        return Err(Failure::usage("--follow-every must be between 10s and 7d"));
+    }
+    if follow.patience.0 > MOST_SELDOM.0.as_millis() as u64 {
+        return Err(Failure::usage("--removal-patience must be 7d at most"));
+    }
     let settings = Settings {
         dsn: config.value(options.dsn, "dsn", "postgres:///piwheels".to_owned())?,
         pypi_simple: config.find(options.pypi_simple, "pypi-simple")?,
+        pypi_xmlrpc: config.find(options.pypi_xmlrpc, "pypi-xmlrpc")?,
+        follow,
         output,
         keys,
         spool: config.find(options.spool_path, "spool-path")?,
@@ -219,6 +258,10 @@ fn run(options: Options) -> Result<(), Failure> {
         ));
     }
     start::run(&settings).map_err(failure)
+}
+
+fn span(duration: Duration) -> Millis {
+    Millis(duration.0.as_millis() as u64)
 }
 
 fn failure(error: start::StartError) -> Failure {

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
+use super::gaze::{GazeAnswer, GazeFailure, GazeRequest};
 use super::query::{Answer, Query, Rewrite, RewriteOrder, Wanted};
 use super::refusals::Refusal;
 use crate::domain::ranges::RangeSet;
@@ -59,8 +60,10 @@ pub enum Event {
     Disk(DiskAnswer),
     /// The index scribe answered.
     Page(PageAnswer),
-    /// The cloud gazer answered.
+    /// The cloud gazer looked something up.
     Looked(Ticket, LookAnswer),
+    /// The cloud gazer looked at the index for the follower.
+    Gazed(GazeAnswer),
     /// A peer was turned away; if the farm knew of its connection, [`Event::Closed`] says that it is gone.
     Refused(Refusal),
     /// The master is to stop when its slaves have finished what they build.
@@ -93,6 +96,8 @@ pub enum Effect {
     Page(PageRequest),
     /// Have the cloud gazer look something up.
     Look(Ticket, Vec<LookUp>),
+    /// Have the cloud gazer look at the index.
+    Gaze(GazeRequest),
     /// Read the keys of slaves again.
     ReadKeys,
     /// Accept no more connections.
@@ -289,6 +294,8 @@ pub enum LookAnswer {
     Found(Vec<Wanted>),
     /// Some were not: a reason for each of those.
     NotFound(Vec<String>),
+    /// The index did not answer.
+    Unanswered(GazeFailure),
 }
 
 /// Who asked the database, so that the answer finds its way back.
@@ -319,6 +326,8 @@ pub enum Purpose {
     Root,
     /// A tool.
     Tool(ConnId),
+    /// The follower.
+    Follower,
 }
 
 /// Where the state machines put what they want, in order; the caller owns it and uses it again.
@@ -337,9 +346,14 @@ impl Out {
         self.effects.push(Effect::Ask(ticket, query));
     }
 
-    /// Has the cloud gazer look something up for a tool.
-    pub fn look(&mut self, tool: ConnId, wanted: Vec<LookUp>) {
-        let ticket = self.ticket(Purpose::Tool(tool));
+    /// Has the cloud gazer look at the index for the follower.
+    pub fn gaze(&mut self, request: GazeRequest) {
+        self.effects.push(Effect::Gaze(request));
+    }
+
+    /// Has the cloud gazer look something up.
+    pub fn look(&mut self, purpose: Purpose, wanted: Vec<LookUp>) {
+        let ticket = self.ticket(purpose);
         self.effects.push(Effect::Look(ticket, wanted));
     }
 

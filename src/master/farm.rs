@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use super::architect::{Architect, Arrivals};
 use super::event::{ConnId, DiskAnswer, Event, Out, Purpose};
 use super::file_juggler::{FileJuggler, TransferKey};
+use super::follower::{FollowSettings, Follower};
 use super::hub::{Counts, Hub, View};
 use super::limits::Limits;
 use super::mr_chase::{Changed, MrChase};
@@ -22,6 +23,7 @@ use crate::wire::slave::{FromSlave, Held, Holding, Resume, ToSlave};
 use crate::wire::{Channel, Text};
 
 mod control;
+mod following;
 mod housekeeping;
 mod stopping;
 mod work;
@@ -84,6 +86,7 @@ pub struct Farm {
     publisher: Publisher,
     chase: MrChase,
     pages: Pages,
+    follower: Follower,
     /// Claims under way: what had arrived for the slave's ABI when it asked.
     claims: HashMap<ConnId, Arrivals>,
     housekeeping: Housekeeping,
@@ -102,7 +105,14 @@ pub struct Farm {
 impl Farm {
     /// A farm that starts at this moment and builds for these ABIs. `index_url` is what slaves build from; `seed` must be
     /// unpredictable.
-    pub fn new(started: Millis, limits: Limits, index_url: String, abis: &[Abi], seed: [u8; 32]) -> Self {
+    pub fn new(
+        started: Millis,
+        limits: Limits,
+        index_url: String,
+        follow: FollowSettings,
+        abis: &[Abi],
+        seed: [u8; 32],
+    ) -> Self {
         Self {
             housekeeping: Housekeeping::new(started, limits.lease),
             juggler: FileJuggler::new(&limits),
@@ -115,6 +125,7 @@ impl Farm {
             publisher: Publisher::default(),
             chase: MrChase::default(),
             pages: Pages::default(),
+            follower: Follower::new(started, follow),
             claims: HashMap::new(),
             running: Running::Yes,
             refusals: Refusals::default(),
@@ -181,11 +192,12 @@ impl Farm {
             }
             Event::Disk(answer) => self.disk(now, answer, out),
             Event::Page(answer) => self.pages.written(now, answer, out),
-            Event::Looked(ticket, answer) => {
-                if let Some(Purpose::Tool(conn)) = out.purpose(ticket) {
-                    self.chase.looked(conn, answer, out);
-                }
-            }
+            Event::Looked(ticket, answer) => match out.purpose(ticket) {
+                Some(Purpose::Tool(conn)) => self.chase.looked(conn, answer, out),
+                Some(Purpose::Follower) => self.follower.looked(now, answer, out),
+                _ => {}
+            },
+            Event::Gazed(answer) => self.follower.seen(now, answer, out),
             Event::Forgotten(ticket) => {
                 out.purpose(ticket);
             }
@@ -199,6 +211,7 @@ impl Farm {
             }
         }
         self.steps(now, out);
+        self.follow(now, out);
         self.end(now, out);
     }
 
@@ -425,13 +438,20 @@ impl Farm {
             (Purpose::Release, Answer::Released(None)) => {}
             (Purpose::Renew, Answer::Renewed) => self.renewed(),
             (Purpose::Sweep, Answer::Swept(swept)) => self.swept(swept, out),
+            (Purpose::Follower, answer) => {
+                let followed = self.follower.answered(now, answer, out);
+                self.followed(followed, out);
+            }
             (Purpose::Walk, Answer::Walked { opened, more }) => self.walked(&opened, more, out),
             (Purpose::Abis, Answer::Abis(abis)) => self.abis = built_for(&abis),
             (Purpose::Pages, answer) => self.pages.answered(now, answer, out),
             (Purpose::Root, answer) => self.pages.root_answered(now, answer, out),
             (Purpose::Tool(conn), answer) => match self.chase.answered(conn, answer, out) {
                 Changed::Nothing => {}
-                Changed::Queued(abis) => abis.iter().for_each(|abi| self.arrived(abi, out)),
+                Changed::Queued(abis) => {
+                    self.follower.kick(now);
+                    abis.iter().for_each(|abi| self.arrived(abi, out));
+                }
                 Changed::Abi => self.abis_changed(out),
             },
             (purpose, answer) => {

@@ -70,6 +70,28 @@ pub const FILE_SILENCE: Millis = Millis::secs(60);
 pub const FILE_IDLE: Millis = Millis::secs(600);
 /// How often leases that ran out and pages that are due are looked for.
 pub const SWEEP_EVERY: Millis = Millis::secs(5);
+/// How often the index's changelog is asked for, once it was read to its end: a tenth of what the index allows.
+pub const CHANGELOG_EVERY: Millis = Millis::secs(10);
+/// Events that the database takes in one transaction.
+pub const EVENTS_AT_ONCE: usize = 1000;
+/// Jobs of each ABI that are checked before they are handed out.
+pub const CHECK_AHEAD: u16 = 64;
+/// Pages asked for at once.
+pub const PAGES_DUE_AT_ONCE: u16 = 16;
+/// How often pages that are due are looked for while there are none.
+pub const PAGES_DUE_EVERY: Millis = Millis::secs(2);
+/// Versions and requirements that are worked out at once.
+pub const REQUIREMENTS_AT_ONCE: u16 = 16;
+/// How often requirements are looked for while there are none.
+pub const REQUIREMENTS_EVERY: Millis = Millis::secs(5);
+/// The list of all projects is compared with what is known this often: events that were lost are found so.
+pub const LIST_EVERY: Millis = Millis::secs(24 * 3600);
+/// So long without the changelog, and the list takes its place, this often.
+pub const LIST_UNHEARD_AFTER: Millis = Millis::secs(1800);
+/// An index that is away is left alone for so long, doubled with every failure up to the second.
+pub const INDEX_AWAY_FIRST: Millis = Millis::secs(10);
+/// The most.
+pub const INDEX_AWAY_LONGEST: Millis = Millis::secs(1800);
 /// Versions that one step of a walk looks at: some tenths of a second, while which other questions are answered.
 pub const WALK_AT_ONCE: u16 = 2000;
 /// What a slave is told to wait when there is nothing to build; it is woken before, when something comes.

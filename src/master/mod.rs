@@ -9,6 +9,7 @@ pub mod cloud_gazer;
 pub mod event;
 pub mod farm;
 pub mod file_juggler;
+pub mod follower;
 pub mod gaze;
 pub mod hub;
 pub mod index_scribe;

@@ -101,7 +101,7 @@ impl MrChase {
                 if !bad.is_empty() {
                     return Err(bad);
                 }
-                out.look(conn, wanted);
+                out.look(Purpose::Tool(conn), wanted);
                 Ok(State::LookingUp { deps: with_deps })
             }
             FromTool::Why { package, version } => {
@@ -139,6 +139,10 @@ impl MrChase {
             LookAnswer::NotFound(reasons) => {
                 *state = State::Ready;
                 refuse(conn, reasons, out);
+            }
+            LookAnswer::Unanswered(failure) => {
+                *state = State::Ready;
+                refuse(conn, vec![failure.reason], out);
             }
         }
     }

@@ -13,6 +13,7 @@ use r2d2_postgres::postgres::{self, NoTls};
 
 use super::cloud_gazer::{CloudGazer, pip};
 use super::farm::Farm;
+use super::follower::FollowSettings;
 use super::limits::Limits;
 use super::oracle;
 use super::query::{Abi, Answer, Query};
@@ -55,6 +56,10 @@ pub struct Settings {
     pub control_queue: Address,
     /// Slaves may connect from other machines without a key.
     pub insecure: bool,
+    /// How the index is followed.
+    pub follow: FollowSettings,
+    /// Where the index's changelog is asked for (XML-RPC); `None`: beside the simple index.
+    pub pypi_xmlrpc: Option<String>,
     /// Bounds.
     pub limits: Limits,
 }
@@ -134,7 +139,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     logging::detach().map_err(error)?;
     let threads =
         Threads::start(waker, &pool, settings.output.clone(), spool, keys_file, gazer).map_err(error)?;
-    let farm = Farm::new(Millis(0), settings.limits.clone(), index_url, &abis, seed()?);
+    let farm = Farm::new(Millis(0), settings.limits.clone(), index_url, settings.follow, &abis, seed()?);
     let gate = Gate::new(keys, settings.insecure, seed()?, &settings.limits);
     let connections = settings.limits.connections;
     let reactor = Reactor::new(poll, listeners, signals, threads, farm, connections, gate).map_err(error)?;

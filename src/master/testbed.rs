@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::event::*;
 use super::farm::Farm;
+use super::follower::FollowSettings;
 use super::limits::Limits;
 use super::query::*;
 use crate::domain::ranges::RangeSet;
@@ -52,7 +53,7 @@ impl Testbed {
             platforms: Vec::new(),
         });
         Self {
-            farm: Farm::new(Millis(0), limits, String::new(), &abis, [7; 32]),
+            farm: Farm::new(Millis(0), limits, String::new(), FollowSettings::default(), &abis, [7; 32]),
             out: Out::default(),
             now: Millis::secs(1000),
             questions: VecDeque::new(),
@@ -68,6 +69,12 @@ impl Testbed {
         self.farm.handle(self.now, event, &mut self.out);
         let mut begun = Vec::new();
         for effect in std::mem::take(&mut self.out.effects) {
+            // the follower has tests of its own; here it is left waiting for its first answer
+            if let Effect::Ask(ticket, _) = &effect
+                && self.out.purpose_of(*ticket) == Some(Purpose::Follower)
+            {
+                continue;
+            }
             self.words.push(word(&effect));
             match effect {
                 // an empty spool has nothing of it
@@ -98,7 +105,9 @@ impl Testbed {
     /// The same without what the clock alone brings: sweeps, renewals and looking for pages that are due.
     pub(super) fn said_beside_housekeeping(&mut self) -> Vec<String> {
         let mut said = self.said();
-        said.retain(|w| !["ask sweep", "ask renew", "ask rewrites-due"].iter().any(|h| w.starts_with(h)));
+        said.retain(|w| {
+            !["ask sweep", "ask renew", "ask rewrites-due", "ask walk"].iter().any(|h| w.starts_with(h))
+        });
         said
     }
 
@@ -268,6 +277,7 @@ pub(super) fn word(effect: &Effect) -> String {
             let list: Vec<_> = wanted.iter().map(|w| format!("{}{}", w.package, w.specifiers)).collect();
             format!("look up {}", list.join(" "))
         }
+        Effect::Gaze(request) => format!("gaze at {request:?}"),
         Effect::StopListening => "stop listening".to_owned(),
         Effect::ReadKeys => "read keys".to_owned(),
         Effect::Exit => "exit".to_owned(),

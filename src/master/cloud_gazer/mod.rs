@@ -53,6 +53,17 @@ impl CloudGazer {
         Self { agent, index_url: index_url.trim_end_matches('/').to_owned() }
     }
 
+    /// Looks at the index for the follower.
+    pub fn gaze(&mut self, request: &super::gaze::GazeRequest) -> super::gaze::GazeAnswer {
+        use super::gaze::*;
+        let failure = GazeFailure { reason: "not yet".to_owned(), retry_after_secs: None, everywhere: true };
+        match request {
+            GazeRequest::Changelog { .. } => GazeAnswer::Changelog(Err(failure)),
+            GazeRequest::Page(wish) => GazeAnswer::Page(wish.package.clone(), PageNews::Failed(failure)),
+            GazeRequest::ListBegin { .. } | GazeRequest::ListMore => GazeAnswer::List(Err(failure)),
+        }
+    }
+
     /// Looks everything up. All or nothing: one that is not there fails the others, and says so.
     pub fn look(&mut self, wanted: &[LookUp]) -> LookAnswer {
         let mut found: Vec<Wanted> = Vec::with_capacity(wanted.len());

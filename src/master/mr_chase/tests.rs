@@ -98,8 +98,8 @@ fn add_looks_up_adds_and_answers_in_the_order_asked() {
     assert_eq!(
         json_of(&said),
         serde_json::json!({"added": [
-            {"package": "foo-x", "version": "1.0", "state": "new", "queued_for": "cp311"},
-            {"package": "bar", "version": "1.0", "state": "built", "queued_for": null},
+            {"package": "foo-x", "version": "1.0", "state": "new", "queued_for": "cp311", "reason": null},
+            {"package": "bar", "version": "1.0", "state": "built", "queued_for": null, "reason": null},
         ]})
     );
     assert!(bench.chase.settled());

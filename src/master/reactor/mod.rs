@@ -200,6 +200,7 @@ impl Reactor {
                 Reply::Disk(answer) => Event::Disk(answer),
                 Reply::Page(answer) => Event::Page(answer),
                 Reply::Looked(ticket, answer) => Event::Looked(ticket, answer),
+                Reply::Gazed(answer) => Event::Gazed(answer),
                 Reply::Keys(keys) => {
                     self.take_keys(keys);
                     continue;
@@ -397,6 +398,7 @@ impl Reactor {
             Effect::Disk(request) => self.threads.write(request),
             Effect::Page(request) => self.threads.page(request),
             Effect::Look(ticket, wanted) => self.threads.look(ticket, wanted),
+            Effect::Gaze(request) => self.threads.gaze(request),
             // files are still fetched from slaves that finish, and their end is watched and hurried: those listeners stay
             Effect::StopListening => self.listeners.iter_mut().for_each(|listener| {
                 if matches!(listener.channel, Channel::Slave | Channel::Import) {

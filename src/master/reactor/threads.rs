@@ -15,6 +15,7 @@ use r2d2_postgres::postgres::NoTls;
 
 use super::super::cloud_gazer::CloudGazer;
 use super::super::event::{DiskAnswer, DiskRequest, LookAnswer, LookUp, PageAnswer, PageRequest, Ticket};
+use super::super::gaze::{GazeAnswer, GazeFailure, GazeRequest, PageNews};
 use super::super::index_scribe::{self, IndexScribe};
 use super::super::oracle;
 use super::super::query::{Answer, Query, Swept};
@@ -46,10 +47,36 @@ pub enum Reply {
     Disk(DiskAnswer),
     /// The index scribe.
     Page(PageAnswer),
-    /// The cloud gazer.
+    /// The cloud gazer looked something up.
     Looked(Ticket, LookAnswer),
+    /// The cloud gazer looked at the index for the follower.
+    Gazed(GazeAnswer),
     /// The keys of slaves were read again.
     Keys(Result<Keys, String>),
+}
+
+/// Work for the cloud gazer, done in the order given: the index never sees two requests at once.
+#[derive(Clone, Debug)]
+enum Gaze {
+    Look(Ticket, Vec<LookUp>),
+    Follow(GazeRequest),
+}
+
+/// What the cloud gazer answers in place of a request that made it panic.
+fn gazer_failed(gaze: &Gaze) -> Reply {
+    let failure = GazeFailure {
+        reason: "an error in the cloud gazer; see the master's log".to_owned(),
+        retry_after_secs: None,
+        everywhere: false,
+    };
+    match gaze {
+        Gaze::Look(ticket, _) => Reply::Looked(*ticket, LookAnswer::Unanswered(failure)),
+        Gaze::Follow(request) => Reply::Gazed(match request {
+            GazeRequest::Changelog { .. } => GazeAnswer::Changelog(Err(failure)),
+            GazeRequest::Page(wish) => GazeAnswer::Page(wish.package.clone(), PageNews::Failed(failure)),
+            GazeRequest::ListBegin { .. } | GazeRequest::ListMore => GazeAnswer::List(Err(failure)),
+        }),
+    }
 }
 
 /// The way back to the reactor.
@@ -76,7 +103,7 @@ pub struct Threads {
     oracles: Vec<Worker<(Ticket, Query)>>,
     writer: Worker<DiskRequest>,
     scribe: Worker<PageRequest>,
-    gazer: Worker<(Ticket, Vec<LookUp>)>,
+    gazer: Worker<Gaze>,
     keys: Worker<()>,
     replies: Receiver<Reply>,
     taken: VecDeque<Reply>,
@@ -157,14 +184,14 @@ impl Threads {
         let gazer = Worker::start(
             "cloud-gazer",
             gazer,
-            |gazer: &mut CloudGazer, (ticket, wanted): (Ticket, Vec<LookUp>), answer: &mut dyn FnMut(_)| {
-                answer((ticket, gazer.look(&wanted)));
+            |gazer: &mut CloudGazer, gaze: Gaze, answer: &mut dyn FnMut(_)| {
+                answer(match gaze {
+                    Gaze::Look(ticket, wanted) => Reply::Looked(ticket, gazer.look(&wanted)),
+                    Gaze::Follow(request) => Reply::Gazed(gazer.gaze(&request)),
+                });
             },
-            |(ticket, _)| {
-                let reason = "an error in the cloud gazer; see the master's log".to_owned();
-                vec![(*ticket, LookAnswer::NotFound(vec![reason]))]
-            },
-            move |(ticket, answer)| back.say(Reply::Looked(ticket, answer)),
+            |gaze| vec![gazer_failed(gaze)],
+            move |reply| back.say(reply),
         )?;
         Ok(Self {
             seraph: Seraph::new(ORACLES),
@@ -209,7 +236,11 @@ impl Threads {
     }
 
     pub(super) fn look(&self, ticket: Ticket, wanted: Vec<LookUp>) {
-        self.gazer.send((ticket, wanted));
+        self.gazer.send(Gaze::Look(ticket, wanted));
+    }
+
+    pub(super) fn gaze(&self, request: GazeRequest) {
+        self.gazer.send(Gaze::Follow(request));
     }
 
     /// Has the keys of slaves read again.

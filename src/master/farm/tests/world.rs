@@ -11,6 +11,7 @@ use crate::domain::ranges::RangeSet;
 use crate::domain::{BuildId, Millis};
 use crate::master::event::*;
 use crate::master::farm::Farm;
+use crate::master::follower::FollowSettings;
 use crate::master::limits::Limits;
 use crate::master::query::{Abi, Answer, Query};
 use crate::master::testbed::{WALL, abi, busy, digest, sound};
@@ -70,7 +71,14 @@ impl World {
     pub(super) fn new(boards: usize, versions: usize) -> Self {
         let abis = [Abi { tag: abi("cp311"), rank: 1, skip: None, platforms: Vec::new() }];
         Self {
-            farm: Farm::new(Millis(0), Limits::default(), String::new(), &abis, [7; 32]),
+            farm: Farm::new(
+                Millis(0),
+                Limits::default(),
+                String::new(),
+                FollowSettings::default(),
+                &abis,
+                [7; 32],
+            ),
             out: Out::default(),
             now: Millis::secs(1000),
             database: Database::new(versions, Limits::default().lease),
@@ -157,6 +165,7 @@ impl World {
             Effect::Disk(request) => self.requests.push_back(request),
             Effect::Page(request) => panic!("no page is due: {request:?}"),
             Effect::Look(..) => panic!("no tool is there"),
+            Effect::Gaze(request) => panic!("no page is due: {request:?}"),
             Effect::StopListening => self.listening = false,
             Effect::ReadKeys => {}
             Effect::Exit => self.exits += 1,
