@@ -11,7 +11,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use r2d2_postgres::PostgresConnectionManager;
 use r2d2_postgres::postgres::{self, NoTls};
 
-use super::cloud_gazer::{CloudGazer, pip};
+use super::cloud_gazer::{CloudGazer, pip, xml_rpc_url};
 use super::farm::Farm;
 use super::follower::FollowSettings;
 use super::limits::Limits;
@@ -112,6 +112,9 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     let keys_file = keys_file(&settings.output, settings.keys.as_deref())?;
     let keys = Keys::read_if_there(&keys_file).map_err(error)?;
     let (index_url, certificates) = find_index(settings.pypi_simple.as_deref())?;
+    if let Some(url) = settings.pypi_xmlrpc.as_deref().filter(|url| !is_http(url)) {
+        return Err(usage(format!("--pypi-xmlrpc {url}: must begin with http:// or https://")));
+    }
 
     // From here on threads are started, which must not get them; until here a signal ends the program as usual, also
     // while it waits for the database or for pip.
@@ -134,7 +137,11 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     let waker = Waker::new(poll.registry(), ANSWERS).map_err(error)?;
     let gazer = {
         let index_url = index_url.clone();
-        move || CloudGazer::new(&index_url, certificates.as_deref())
+        let xml_rpc_url = match &settings.pypi_xmlrpc {
+            Some(url) => url.clone(),
+            None => xml_rpc_url(&index_url),
+        };
+        move || CloudGazer::new(&index_url, &xml_rpc_url, certificates.as_deref())
     };
     logging::detach().map_err(error)?;
     let threads =
@@ -328,7 +335,7 @@ fn find_index(given: Option<&str>) -> Result<(String, Option<Vec<u8>>), StartErr
     }
     let cert = asked.as_ref().ok().and_then(|pip| pip.cert.clone());
     let index_url = match given {
-        Some(url) if url.starts_with("http://") || url.starts_with("https://") => url.to_owned(),
+        Some(url) if is_http(url) => url.to_owned(),
         Some(url) => return Err(usage(format!("--pypi-simple {url}: must begin with http:// or https://"))),
         None => asked.map_err(error)?.index_url,
     };
@@ -344,6 +351,10 @@ fn find_index(given: Option<&str>) -> Result<(String, Option<Vec<u8>>), StartErr
         None => None,
     };
     Ok((index_url, certificates))
+}
+
+fn is_http(url: &str) -> bool {
+    url.starts_with("http://") || url.starts_with("https://")
 }
 
 fn seed() -> Result<[u8; 32], StartError> {

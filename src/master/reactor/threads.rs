@@ -13,9 +13,9 @@ use mio::Waker;
 use r2d2_postgres::PostgresConnectionManager;
 use r2d2_postgres::postgres::NoTls;
 
-use super::super::cloud_gazer::CloudGazer;
+use super::super::cloud_gazer::{self, CloudGazer};
 use super::super::event::{DiskAnswer, DiskRequest, LookAnswer, LookUp, PageAnswer, PageRequest, Ticket};
-use super::super::gaze::{GazeAnswer, GazeFailure, GazeRequest, PageNews};
+use super::super::gaze::{GazeAnswer, GazeFailure, GazeRequest};
 use super::super::index_scribe::{self, IndexScribe};
 use super::super::oracle;
 use super::super::query::{Answer, Query, Swept};
@@ -64,18 +64,16 @@ enum Gaze {
 
 /// What the cloud gazer answers in place of a request that made it panic.
 fn gazer_failed(gaze: &Gaze) -> Reply {
-    let failure = GazeFailure {
-        reason: "an error in the cloud gazer; see the master's log".to_owned(),
-        retry_after_secs: None,
-        everywhere: false,
-    };
     match gaze {
-        Gaze::Look(ticket, _) => Reply::Looked(*ticket, LookAnswer::Unanswered(failure)),
-        Gaze::Follow(request) => Reply::Gazed(match request {
-            GazeRequest::Changelog { .. } => GazeAnswer::Changelog(Err(failure)),
-            GazeRequest::Page(wish) => GazeAnswer::Page(wish.package.clone(), PageNews::Failed(failure)),
-            GazeRequest::ListBegin { .. } | GazeRequest::ListMore => GazeAnswer::List(Err(failure)),
-        }),
+        Gaze::Look(ticket, _) => {
+            let failure = GazeFailure {
+                reason: "an error in the cloud gazer; see the master's log".to_owned(),
+                retry_after_secs: None,
+                everywhere: false,
+            };
+            Reply::Looked(*ticket, LookAnswer::Unanswered(failure))
+        }
+        Gaze::Follow(request) => Reply::Gazed(cloud_gazer::failed(request)),
     }
 }
 

@@ -1,0 +1,1 @@
+//! The index from outside: see `piwheels::master::cloud_gazer`.
