@@ -69,6 +69,8 @@ fn a_slave_with_a_key_builds_and_delivers_and_one_with_another_key_waits() {
     let thief = key_file(&farm, "false", &false_line);
     let thief = farm.start_slave_with("thief", &python(), &["--key-file", &thief]);
     thief.wait_for_line(0, &["does not have this slave's key", "next attempt"]);
+    farm.master()
+        .wait_for_line(0, &["dropped: it hung up when it was to prove the key of pi-1", "[wrong-key]"]);
     let own = key_file(&farm, "own", &line);
     let slave = farm.start_slave_with("a-label-of-its-own", &python(), &["--key-file", &own]);
     farm.piw(&["add", "x"]);

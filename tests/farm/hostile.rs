@@ -182,7 +182,14 @@ fn saying(bytes: &[u8], reason: &str) {
 
 #[test]
 fn a_frame_over_the_limit() {
-    saying(&[0x7f, 0xff, 0xff, 0xff], "a frame of 2147483647 bytes is over this channel's limit of 65536");
+    saying(&[0x7f, 0xff, 0xff, 0xff], "a frame of 2147483647 bytes is over this channel's limit of 1024");
+    let (farm, bystander, token) = farm_with_a_bystander();
+    let mut slave = Peer::slave(farm.slave_port, "known", None);
+    slave.raw(&[0x00, 0x01, 0x00, 0x01]);
+    assert!(slave.is_dropped());
+    farm.master()
+        .wait_for_line(0, &["dropped:", "a frame of 65537 bytes is over this channel's limit of 65536"]);
+    nobody_else_noticed(&farm, bystander, token);
 }
 
 #[test]

@@ -21,6 +21,7 @@ use crate::domain::Millis;
 use crate::master::event::{ConnId, Event};
 use crate::master::limits::{FRAME_TIME, MONITOR_BACKLOG_BYTES, SEND_BACKLOG_BYTES, TOOL_BACKLOG_BYTES};
 use crate::master::refusals::Refusal;
+use crate::wire::limits::FIRST_FRAME_BYTES;
 use crate::wire::{
     Channel, Frame, Preamble, WireError, control, file, frame, import, preamble, slave, status,
 };
@@ -218,7 +219,7 @@ impl Connection {
             return Ok(());
         }
         match self.stream.read(scratch) {
-            Ok(0) => return Err(Gone::Quietly),
+            Ok(0) => return Err(self.hung_up()),
             Ok(_) if self.closing.is_some() => return Ok(()),
             Ok(n) => self.input.extend_from_slice(&scratch[..n]),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -226,9 +227,16 @@ impl Connection {
                 return Ok(());
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
-            Err(_) => return Err(Gone::Quietly),
+            Err(_) => return Err(self.hung_up()),
         }
         self.take_messages(conn, now, gate, events)
+    }
+
+    fn hung_up(&self) -> Gone {
+        match self.closing {
+            None => self.trust.hung_up().map_or(Gone::Quietly, Gone::from),
+            Some(_) => Gone::Quietly,
+        }
     }
 
     fn take_messages(
@@ -252,7 +260,8 @@ impl Connection {
                 self.throttled = true;
                 break;
             }
-            let Some(frame) = frame::take(&mut self.input, self.channel.frame_limit())? else {
+            let limit = self.frame_limit();
+            let Some(frame) = frame::take(&mut self.input, limit)? else {
                 if costs {
                     self.allowance.give_back();
                 }
@@ -271,6 +280,14 @@ impl Connection {
             self.partial.get_or_insert(now);
         }
         Ok(())
+    }
+
+    /// Strangers from the network get no more memory than it takes to say who they are.
+    fn frame_limit(&self) -> usize {
+        match self.address {
+            Some(_) if !self.opened => FIRST_FRAME_BYTES,
+            _ => self.channel.frame_limit(),
+        }
     }
 
     fn take_frame(
@@ -467,10 +484,23 @@ mod tests {
         let mut taken = 0;
         while !connection.throttled {
             peer.write_all(&idle()).unwrap();
-            let events = read_until(&mut connection, &mut gate, |c, events| c.throttled || !events.is_empty());
+            let events =
+                read_until(&mut connection, &mut gate, |c, events| c.throttled || !events.is_empty());
             taken += events.unwrap().len();
             assert!(taken <= 40, "{taken} messages in no time, each in a packet of its own");
         }
         assert_eq!(taken, 40, "ten a second, and four times as many at once");
+    }
+
+    #[test]
+    fn a_stranger_gets_no_memory_for_a_long_frame() {
+        let mut gate = Gate::new(Keys::default(), false, [0; 32], &Limits::default());
+        for channel in [Channel::Slave, Channel::File] {
+            let (mut connection, mut peer) = pair(channel, &gate);
+            peer.write_all(&[0, 0, 4, 1]).unwrap();
+            let gone = read_until(&mut connection, &mut gate, |_, _| false).unwrap_err();
+            assert!(matches!(gone, Gone::Defect(Refusal::Protocol, _)), "{gone:?}");
+            assert!(connection.input.capacity() < 8192, "{}", connection.input.capacity());
+        }
     }
 }

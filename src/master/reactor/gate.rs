@@ -170,6 +170,16 @@ impl Trust {
         }
     }
 
+    /// What it means that the peer ends the connection: who has another key than the master finds that out first.
+    pub(super) fn hung_up(&self) -> Option<Turned> {
+        let Self::Challenged(challenge, _) = self else { return None };
+        let reason = format!(
+            "it hung up when it was to prove the key of {}: it has another key of that name, or was cut off",
+            challenge.name()
+        );
+        Some((Refusal::WrongKey, reason))
+    }
+
     /// What a peer that is turned away before it is in hears.
     pub(super) fn refusal(&self, reason: &str) -> Option<ToClaimant> {
         matches!(self, Self::Unknown | Self::Challenged(..))
