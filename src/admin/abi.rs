@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::client;
 use crate::options::{Failure, say};
-use crate::wire::{List, Text};
 use crate::wire::import::FromTool;
+use crate::wire::{List, Text};
 
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 

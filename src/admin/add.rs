@@ -45,13 +45,15 @@ pub fn run(add: &Add, queue: &client::Queue) -> Result<(), Failure> {
     }
     let items = List::new(found.requirements)
         .map_err(|_| Failure::usage("more requirements than one request takes (5,000)"))?;
-    let json = client::ask(queue, &FromTool::Add { items, with_deps: add.with_deps }, TIME_LIMIT).map_err(|mut failure| {
-        // a lost connection leaves it open; an answer of the master does not
-        if failure.answered {
-            failure.reasons.push("nothing was added".to_owned());
-        }
-        failure
-    })?;
+    let json = client::ask(queue, &FromTool::Add { items, with_deps: add.with_deps }, TIME_LIMIT).map_err(
+        |mut failure| {
+            // a lost connection leaves it open; an answer of the master does not
+            if failure.answered {
+                failure.reasons.push("nothing was added".to_owned());
+            }
+            failure
+        },
+    )?;
     if add.json {
         return say(json);
     }

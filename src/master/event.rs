@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::query::{Answer, Query, RewriteOrder, Wanted, Rewrite};
+use super::query::{Answer, Query, Rewrite, RewriteOrder, Wanted};
 use super::refusals::Refusal;
 use crate::domain::ranges::RangeSet;
 use crate::domain::{BuildId, Millis, ProjectName, Sha256};

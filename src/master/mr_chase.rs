@@ -22,7 +22,9 @@ use crate::wire::{List, Text};
 enum State {
     Ready,
     /// With what they require, if so.
-    LookingUp { deps: bool },
+    LookingUp {
+        deps: bool,
+    },
     Adding,
     AddingAbi(AbiTag, i16),
     Asking,
@@ -174,9 +176,11 @@ impl MrChase {
             Answer::Abis(abis) => {
                 let list: Vec<_> = abis
                     .iter()
-                    .map(|a| json!({
+                    .map(|a| {
+                        json!({
                             "abi": a.tag.as_str(), "rank": a.rank, "skip": a.skip, "platforms": a.platforms,
-                        }))
+                        })
+                    })
                     .collect();
                 done(conn, before.is_some(), json!({ "abis": list }).to_string(), out);
                 Changed::Nothing

@@ -144,7 +144,9 @@ pub fn execute(client: &mut Client, query: &Query) -> Result<Answer, Failure> {
         Query::Sweep => sweep(client),
         Query::RewritesDue { limit } => pages::rewrites_due(client, *limit),
         Query::RewriteDone(order) => pages::rewritten(client, "SELECT piw.rewrite_done($1, $2, $3)", order),
-        Query::RewriteFailed(order) => pages::rewritten(client, "SELECT piw.rewrite_failed($1, $2, $3)", order),
+        Query::RewriteFailed(order) => {
+            pages::rewritten(client, "SELECT piw.rewrite_failed($1, $2, $3)", order)
+        }
         Query::RootNames { after, limit } => {
             let rows = ask(
                 client,
@@ -170,9 +172,7 @@ pub fn execute(client: &mut Client, query: &Query) -> Result<Answer, Failure> {
             follow::page_unread(client, package, *news, *next_secs)
         }
         Query::FeedState => follow::feed_state(client),
-        Query::FeedApply { serial, settled, events } => {
-            follow::feed_apply(client, *serial, *settled, events)
-        }
+        Query::FeedApply { serial, settled, events } => follow::feed_apply(client, *serial, *settled, events),
         Query::FeedCompare { projects, after, serial_read, unheard } => {
             follow::feed_compare(client, projects, after.as_ref(), *serial_read, *unheard)
         }

@@ -254,7 +254,7 @@ impl SlaveDriver {
             return if held.is_some() { Verdict::Drop(reason) } else { Verdict::Refuse(reason) };
         }
         let abi = match AbiTag::parse(abi) {
-                Ok(abi) => abi,
+            Ok(abi) => abi,
             Err(error) => return Verdict::Refuse(error.to_string()),
         };
         let sound = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';

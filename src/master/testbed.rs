@@ -332,7 +332,9 @@ fn ask(query: &Query) -> String {
         Query::AddVersions { wanted, .. } => format!("add-versions {}", wanted.len()),
         Query::Walk { limit } => format!("walk {limit}"),
         Query::PagesDue { limit, .. } => format!("pages-due {limit}"),
-        Query::LearnPage { package, truth, .. } => format!("learn {package} {} releases", truth.releases.len()),
+        Query::LearnPage { package, truth, .. } => {
+            format!("learn {package} {} releases", truth.releases.len())
+        }
         Query::PageUnread { package, news, .. } => format!("unread {package} {news:?}"),
         Query::FeedState => "feed-state".to_owned(),
         Query::FeedApply { serial, settled, events } => {

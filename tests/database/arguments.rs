@@ -130,8 +130,13 @@ fn nulls_and_nonsense_are_refused_by_every_function() {
 fn the_oracle_hands_refusals_on() {
     let mut farm = Farm::with_abis(&["cp39"]);
     farm.add("foo", "1.0");
-    let claim =
-        |lease_secs| Query::Claim { abi: abi("cp39"), slave: "pi".to_owned(), secret: secret(), lease_secs, class: 0 };
+    let claim = |lease_secs| Query::Claim {
+        abi: abi("cp39"),
+        slave: "pi".to_owned(),
+        secret: secret(),
+        lease_secs,
+        class: 0,
+    };
     for lease_secs in [0, 604_801, u32::MAX] {
         assert!(farm.refusal(&claim(lease_secs)).contains("lease"), "{lease_secs}");
     }

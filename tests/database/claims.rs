@@ -45,7 +45,9 @@ fn a_secret_whose_lease_has_ended_is_refused() {
         abi: abi("cp311"),
         slave: "pi".to_owned(),
         secret: job.token.secret,
-        lease_secs: LEASE_SECS, class: 0 };
+        lease_secs: LEASE_SECS,
+        class: 0,
+    };
     assert!(farm.refusal(&again).contains("has ended"));
 }
 
@@ -186,7 +188,8 @@ fn claim(client: &mut Client, tag: &str) -> Option<Job> {
 }
 
 fn claim_with(client: &mut Client, tag: &str, secret: [u8; 16]) -> Option<Job> {
-    let query = Query::Claim { abi: abi(tag), slave: "pi-1".to_owned(), secret, lease_secs: LEASE_SECS, class: 0 };
+    let query =
+        Query::Claim { abi: abi(tag), slave: "pi-1".to_owned(), secret, lease_secs: LEASE_SECS, class: 0 };
     match oracle::execute(client, &query).unwrap() {
         Answer::Claimed(job) => job,
         other => panic!("{other:?}"),

@@ -12,8 +12,13 @@ fn ask(database: &Database<'_>, query: &Query) -> Answer {
 }
 
 fn claim(database: &Database<'_>) -> Job {
-    let query =
-        Query::Claim { abi: abi("cp39"), slave: "pi".to_owned(), secret: secret(), lease_secs: LEASE_SECS, class: 0 };
+    let query = Query::Claim {
+        abi: abi("cp39"),
+        slave: "pi".to_owned(),
+        secret: secret(),
+        lease_secs: LEASE_SECS,
+        class: 0,
+    };
     let Answer::Claimed(Some(job)) = ask(database, &query) else { panic!("nothing is queued") };
     job
 }
@@ -52,7 +57,10 @@ fn a_build_number_that_a_crash_took_back_is_not_handed_out_again() {
     let name = {
         let database = cluster.database();
         ask(&database, &Query::AddAbi { abi: abi("cp39"), rank: 1, platforms: vec![] });
-        ask(&database, &Query::AddVersions { wanted: vec![wanted("foo", "1.0"), wanted("bar", "1.0")], deps: false });
+        ask(
+            &database,
+            &Query::AddVersions { wanted: vec![wanted("foo", "1.0"), wanted("bar", "1.0")], deps: false },
+        );
         database.name
     };
     let lost = claim_and_lose_it(&mut cluster, &name);
@@ -96,8 +104,13 @@ fn an_acknowledged_build_survives_a_crash_and_a_session_that_broke_is_to_ask_aga
         ask(&database, &Query::AddVersions { wanted: vec![wanted("foo", "1.0")], deps: false });
         database.name
     };
-    let claim =
-        Query::Claim { abi: abi("cp39"), slave: "pi".to_owned(), secret: secret(), lease_secs: LEASE_SECS, class: 0 };
+    let claim = Query::Claim {
+        abi: abi("cp39"),
+        slave: "pi".to_owned(),
+        secret: secret(),
+        lease_secs: LEASE_SECS,
+        class: 0,
+    };
     let Answer::Claimed(Some(job)) = ask(&cluster.reopen(&name), &claim) else { panic!() };
     let log = Query::LogBuild(Box::new(record(job.token, Outcome::Built, vec![wheel(&job, "py3", "none")])));
     let mut session = connect(&cluster.reopen(&name));

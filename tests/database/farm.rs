@@ -77,7 +77,13 @@ impl Farm {
     }
 
     pub(crate) fn claim_with(&mut self, tag: &str, secret: [u8; 16]) -> Option<Job> {
-        let query = Query::Claim { abi: abi(tag), slave: "pi-1".to_owned(), secret, lease_secs: LEASE_SECS, class: 0 };
+        let query = Query::Claim {
+            abi: abi(tag),
+            slave: "pi-1".to_owned(),
+            secret,
+            lease_secs: LEASE_SECS,
+            class: 0,
+        };
         let Answer::Claimed(job) = self.ask(&query) else { panic!() };
         job
     }

@@ -84,7 +84,8 @@ fn a_version_and_an_abi_that_are_added_at_one_moment_find_each_other() {
     let mut flight = other.transaction().unwrap();
     let add = "SELECT * FROM piw.add_versions('{foo}', '{foo}', '{1.0}', '{x}', '{1}', '{NULL}', '{f}')";
     flight.batch_execute(add).unwrap();
-    let adding = farm.ask_and_wait_for_its_lock(Query::AddAbi { abi: abi("cp39"), rank: 1, platforms: vec![] });
+    let adding =
+        farm.ask_and_wait_for_its_lock(Query::AddAbi { abi: abi("cp39"), rank: 1, platforms: vec![] });
     flight.commit().unwrap();
     assert!(matches!(adding.join().unwrap(), Answer::AbiAdded(true)));
     farm.job("cp39");

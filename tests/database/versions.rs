@@ -128,8 +128,12 @@ fn a_project_that_changes_its_spelling_gets_its_page_written() {
 fn abis_are_listed_by_rank_and_cannot_share_one() {
     let mut farm = Farm::with_abis(&["cp311", "cp39"]);
     let Answer::Abis(abis) = farm.ask(&Query::Abis) else { panic!() };
-    let expected =
-        ["cp39", "cp311"].map(|tag| Abi { tag: abi(tag), rank: abi(tag).default_rank(), skip: None, platforms: vec![] });
+    let expected = ["cp39", "cp311"].map(|tag| Abi {
+        tag: abi(tag),
+        rank: abi(tag).default_rank(),
+        skip: None,
+        platforms: vec![],
+    });
     assert_eq!(abis, expected);
     let rank = abi("cp39").default_rank();
     let refusal = farm.refusal(&Query::AddAbi { abi: abi("cp310"), rank, platforms: vec![] });

@@ -6,9 +6,7 @@ use postgres::types::Type;
 
 use super::{Failure, Parameters, abi, ask, ask_one, failure, odd, optional_abi, read};
 use crate::domain::AbiTag;
-use crate::master::query::{
-    AUDIT_LINES, Abi, AddedState, AddedVersion, Answer, Audited, Statistics, Wanted,
-};
+use crate::master::query::{AUDIT_LINES, Abi, AddedState, AddedVersion, Answer, Audited, Statistics, Wanted};
 
 /// Limit of one audit, which scans everything: 13 s were measured for 8 million versions, mending is slower.
 const AUDIT_TIMEOUT: &str = "SET LOCAL statement_timeout = '30min'";

@@ -19,7 +19,11 @@ pub(super) fn deps_due(client: &mut Client, limit: u16) -> Result<Answer, Failur
             return Err(odd("lists of different lengths"));
         }
         let lines = requires.iter().map(|text| text.lines().map(str::to_owned).collect());
-        Ok(DepsDue { version: read(row, 0)?, of: read(row, 1)?, files: tags.into_iter().zip(lines).collect() })
+        Ok(DepsDue {
+            version: read(row, 0)?,
+            of: read(row, 1)?,
+            files: tags.into_iter().zip(lines).collect(),
+        })
     });
     Ok(Answer::DepsDue(due.collect::<Result<_, Failure>>()?))
 }
