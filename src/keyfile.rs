@@ -96,7 +96,10 @@ impl Keys {
             return Err(format!("the keys in {at} are open to others: chmod 600 {at}"));
         }
         let mut text = String::new();
-        Read::by_ref(&mut file).take(LONGEST).read_to_string(&mut text).map_err(failed)?;
+        Read::by_ref(&mut file).take(LONGEST + 1).read_to_string(&mut text).map_err(failed)?;
+        if text.len() as u64 > LONGEST {
+            return Err(format!("{at} is over {} MiB: it is no file of keys", LONGEST >> 20));
+        }
         Self::parse(&text).map_err(|reason| format!("{at}: {reason}"))
     }
 
@@ -188,6 +191,18 @@ mod tests {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
         let refused = Keys::read(&path).unwrap_err();
         assert!(refused.contains("chmod 600"), "{refused}");
+    }
+
+    #[test]
+    fn a_file_that_is_too_long_is_refused_whole_and_not_read_in_part() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keys");
+        let mut keys = Keys::default();
+        keys.add("pi-1", draw().unwrap());
+        keys.write(&path).unwrap();
+        let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+        file.write_all(&b"#".repeat(LONGEST as usize)).unwrap();
+        assert!(Keys::read(&path).unwrap_err().contains("over 2 MiB"));
     }
 
     #[test]

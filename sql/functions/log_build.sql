@@ -46,6 +46,7 @@ BEGIN
         RETURN;
     END IF;
     PERFORM FROM vstate s WHERE s.ver_id = v_ver FOR NO KEY UPDATE;
+    SELECT v.pkg_id INTO STRICT v_pkg FROM version v WHERE v.ver_id = v_ver;
 
     IF p_outcome = 'no-sdist'
         AND (SELECT v.released FROM version v WHERE v.ver_id = v_ver) > clock_timestamp() - interval '1 day'
@@ -63,6 +64,7 @@ BEGIN
         PERFORM _record(v_lease, p_slave, 'superseded', p_duration_ms, p_log_bytes);
         DELETE FROM lease l WHERE l.build_id = p_build;
         PERFORM _open_next(v_ver);
+        PERFORM _order_page(v_pkg);
         RETURN QUERY SELECT 'superseded', NULL::text;
         RETURN;
     END IF;
@@ -74,10 +76,10 @@ BEGIN
             v_opened := _requeue(v_ver, v_lease.abi_id, v_lease.attempt + 1,
                 clock_timestamp() + _back_off(p_outcome, v_lease.attempt));
         END IF;
+        PERFORM _order_page(v_pkg);
         RETURN QUERY SELECT 'recorded', (SELECT a.tag FROM abi a WHERE a.abi_id = v_opened);
         RETURN;
     END IF;
-    SELECT v.pkg_id INTO STRICT v_pkg FROM version v WHERE v.ver_id = v_ver;
     IF cardinality(p_filenames) > 0 THEN
         PERFORM _publish(p_build, v_pkg, v_ver, p_filenames, p_sizes, p_sha256s, p_python_tags, p_abi_tags,
             p_platform_tags, p_requires, p_metadata, p_requires_dist);
@@ -96,6 +98,8 @@ BEGIN
             PERFORM _want_requirements(v_ver);
         END IF;
         PERFORM _show(v_pkg);
+    ELSE
+        PERFORM _order_page(v_pkg);
     END IF;
     RETURN QUERY SELECT 'recorded', (SELECT a.tag FROM abi a WHERE a.abi_id = v_opened);
 END

@@ -1,12 +1,13 @@
 -- The pages that have been due for longest, each with its order's number and the project's files, newest version
 -- first; no files for the root and for a project whose page must go, which one under quarantine is. `gone` names the
--- files that were withdrawn and must go from the disk behind the page. Order and files are read at one moment, so a page
--- written from them lacks nothing that its order stands for. At most 64.
+-- files that were withdrawn and must go from the disk behind the page; `builds` and what stands beside it are the newest
+-- 100 attempts at the project. Order and rows are read at one moment, so a page written from them lacks nothing that its
+-- order stands for. At most 64.
 -- Orders whose package was deleted name no page any more: they are dropped, as many as are asked for at a time.
 -- May be called by: the farm's login roles.
 CREATE FUNCTION piw.rewrites_due(p_limit integer)
 RETURNS TABLE (kind text, name text, ordered bigint, display text, filenames text[], sha256s bytea[],
-    requires text[], metadata bytea[], yanked text[], gone text[])
+    requires text[], metadata bytea[], yanked text[], gone text[], builds bigint[], versions text[], abis text[], outcomes text[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, pg_temp
 AS $$
 BEGIN
@@ -22,7 +23,8 @@ BEGIN
     RETURN QUERY
         SELECT r.kind, coalesce(r.name, ''), r.ordered, coalesce(r.display, ''), f.filenames, f.sha256s, f.requires,
             f.metadata, f.yanked,
-            ARRAY(SELECT w.filename FROM withdrawn w WHERE w.pkg_id = r.pkg_id AND w.pending ORDER BY w.filename)
+            ARRAY(SELECT w.filename FROM withdrawn w WHERE w.pkg_id = r.pkg_id AND w.pending ORDER BY w.filename),
+            b.builds, b.versions, b.abis, b.outcomes
         FROM (
             SELECT o.*, p.name, p.display, p.status FROM rewrite o LEFT JOIN package p ON p.pkg_id = o.pkg_id
             WHERE o.kind = 'root' OR p.pkg_id IS NOT NULL
@@ -37,6 +39,18 @@ BEGIN
             FROM file o JOIN version v ON v.ver_id = o.ver_id
             WHERE o.pkg_id = r.pkg_id AND r.status <> 'quarantined'
         ) AS f
+        CROSS JOIN LATERAL (
+            SELECT coalesce(array_agg(n.build_id ORDER BY n.build_id DESC), '{}') AS builds,
+                coalesce(array_agg(n.version ORDER BY n.build_id DESC), '{}') AS versions,
+                coalesce(array_agg(n.tag ORDER BY n.build_id DESC), '{}') AS abis,
+                coalesce(array_agg(n.outcome ORDER BY n.build_id DESC), '{}') AS outcomes
+            FROM (
+                SELECT d.build_id, v.version, a.tag, d.outcome
+                FROM version v JOIN build d ON d.ver_id = v.ver_id JOIN abi a ON a.abi_id = d.abi_id
+                WHERE v.pkg_id = r.pkg_id AND r.status <> 'quarantined'
+                ORDER BY d.build_id DESC LIMIT 100
+            ) AS n
+        ) AS b
         ORDER BY r.ordered_at, r.kind, r.pkg_id;
 END
 $$;

@@ -7,24 +7,12 @@ use clap::Parser;
 use piwheels::config::{Duration, Size};
 use piwheels::domain::Millis;
 use piwheels::logging;
-use piwheels::master::file_juggler::window::LEAST_CHUNK;
 use piwheels::master::follower::{Follow, FollowSettings};
 use piwheels::master::limits::Limits;
 use piwheels::master::reactor::address::Address;
 use piwheels::master::slave_keys;
 use piwheels::master::start::{self, Settings};
 use piwheels::options::{Common, Failure};
-use piwheels::wire::limits::{CHUNK_BYTES, SMALLEST_LOG_LIMIT};
-
-/// The database counts leases in seconds; over a day, the job of a slave that is lost waits longer than anybody will.
-const SHORTEST_LEASE: Duration = Duration::secs(1);
-const LONGEST_LEASE: Duration = Duration::secs(24 * 60 * 60);
-/// Pages are asked for one after the other: more often would be a load on the index.
-const MOST_OFTEN: Duration = Duration::secs(10);
-const MOST_SELDOM: Duration = Duration::secs(7 * 24 * 60 * 60);
-/// Slaves give a sign of life every 5 s.
-const SHORTEST_SILENCE: Duration = Duration::secs(10);
-const LONGEST_SILENCE: Duration = Duration::secs(60 * 60);
 
 /// The master of a farm: hands out builds, takes in wheels, writes the index.
 #[derive(Parser, Debug)]
@@ -120,8 +108,8 @@ struct Options {
     #[arg(long, value_name = "DURATION")]
     transfer_patience: Option<Duration>,
     /// The most files of one build, 64 at most (default: 64)
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
-    max_files: Option<u8>,
+    #[arg(long, value_name = "N")]
+    max_files: Option<usize>,
     /// The largest file that is taken in (default: 2G)
     #[arg(long, value_name = "SIZE")]
     max_wheel: Option<Size>,
@@ -149,39 +137,41 @@ fn run(options: Options) -> Result<(), Failure> {
         };
     }
     let standard = Limits::default();
-    let lease = config.value(options.lease, "lease", Duration::secs(standard.lease.0 / 1000))?;
-    if !(SHORTEST_LEASE.0..=LONGEST_LEASE.0).contains(&lease.0) {
-        return Err(Failure::usage("--lease must be between 1s and 24h"));
-    }
-    let silence =
-        config.value(options.slave_silence, "slave-silence", Duration::secs(standard.silence.0 / 1000))?;
-    if !(SHORTEST_SILENCE.0..=LONGEST_SILENCE.0).contains(&silence.0) {
-        return Err(Failure::usage("--slave-silence must be between 10s and 1h"));
-    }
-    let Size(log_bytes) = config.value(options.max_log, "max-log", Size(standard.log_bytes))?;
-    if log_bytes < SMALLEST_LOG_LIMIT {
-        return Err(Failure::usage("--max-log must be 16K at least"));
-    }
+    let millis = |flag: Option<Duration>, key: &str, standard: Millis| {
+        let Duration(span) = config.value(flag, key, Duration::secs(standard.0 / 1000))?;
+        Ok::<_, Failure>(Millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
+    };
+    let size = |flag: Option<Size>, key: &str, standard: u64| {
+        let Size(bytes) = config.value(flag, key, Size(standard))?;
+        Ok::<_, Failure>(bytes)
+    };
+    let limits = Limits {
+        connections: config.value(options.max_connections, "max-connections", standard.connections)?,
+        per_address: config.value(options.max_per_address, "max-per-address", standard.per_address)?,
+        messages: config.value(options.max_messages, "max-messages", standard.messages)?,
+        handshake: millis(options.handshake_time, "handshake-time", standard.handshake)?,
+        lease: millis(options.lease, "lease", standard.lease)?,
+        silence: millis(options.slave_silence, "slave-silence", standard.silence)?,
+        log_bytes: size(options.max_log, "max-log", standard.log_bytes)?,
+        files: config.value(options.max_files, "max-files", standard.files)?,
+        transfer_window: size(options.transfer_window, "transfer-window", standard.transfer_window)?,
+        transfer_memory: size(options.transfer_memory, "transfer-memory", standard.transfer_memory)?,
+        chunk: size(options.chunk, "chunk", standard.chunk)?,
+        transfer_patience: millis(
+            options.transfer_patience,
+            "transfer-patience",
+            standard.transfer_patience,
+        )?,
+        wheel_bytes: size(options.max_wheel, "max-wheel", standard.wheel_bytes)?,
+    };
+    limits.check().map_err(Failure::usage)?;
     let standard_follow = FollowSettings::default();
     let follow = FollowSettings {
         follow: config.value(options.follow, "follow", standard_follow.follow)?,
-        every: span(config.value(
-            options.follow_every,
-            "follow-every",
-            Duration::secs(standard_follow.every.0 / 1000),
-        )?),
-        patience: span(config.value(
-            options.removal_patience,
-            "removal-patience",
-            Duration::secs(standard_follow.patience.0 / 1000),
-        )?),
+        every: millis(options.follow_every, "follow-every", standard_follow.every)?,
+        patience: millis(options.removal_patience, "removal-patience", standard_follow.patience)?,
     };
-    if !(MOST_OFTEN.0..=MOST_SELDOM.0).contains(&Duration::secs(follow.every.0 / 1000).0) {
-        return Err(Failure::usage("--follow-every must be between 10s and 7d"));
-    }
-    if follow.patience.0 > MOST_SELDOM.0.as_millis() as u64 {
-        return Err(Failure::usage("--removal-patience must be 7d at most"));
-    }
+    follow.check().map_err(Failure::usage)?;
     let settings = Settings {
         dsn: config.value(options.dsn, "dsn", "postgres:///piwheels".to_owned())?,
         pypi_simple: config.find(options.pypi_simple, "pypi-simple")?,
@@ -208,60 +198,9 @@ fn run(options: Options) -> Result<(), Failure> {
             Address::Path("/tmp/piw-control".into()),
         )?,
         insecure: config.value(options.insecure.then_some(true), "insecure", false)?,
-        limits: Limits {
-            connections: config.value(options.max_connections, "max-connections", standard.connections)?,
-            per_address: config
-                .value(options.max_per_address, "max-per-address", standard.per_address)?
-                .max(1),
-            messages: config.value(options.max_messages, "max-messages", standard.messages)?.max(1),
-            handshake: Millis(
-                config
-                    .value(
-                        options.handshake_time,
-                        "handshake-time",
-                        Duration::secs(standard.handshake.0 / 1000),
-                    )?
-                    .0
-                    .as_millis() as u64,
-            ),
-            lease: Millis(lease.0.as_millis() as u64),
-            transfer_window: config
-                .value(options.transfer_window, "transfer-window", Size(standard.transfer_window))?
-                .0,
-            transfer_memory: config
-                .value(options.transfer_memory, "transfer-memory", Size(standard.transfer_memory))?
-                .0,
-            chunk: config.value(options.chunk, "chunk", Size(standard.chunk))?.0,
-            transfer_patience: Millis(
-                config
-                    .value(
-                        options.transfer_patience,
-                        "transfer-patience",
-                        Duration::secs(standard.transfer_patience.0 / 1000),
-                    )?
-                    .0
-                    .as_millis() as u64,
-            ),
-            silence: Millis(silence.0.as_millis() as u64),
-            log_bytes,
-            files: usize::from(config.value(options.max_files, "max-files", 64)?).min(standard.files),
-            wheel_bytes: config.value(options.max_wheel, "max-wheel", Size(standard.wheel_bytes))?.0,
-        },
+        limits,
     };
-    let limits = &settings.limits;
-    if !(LEAST_CHUNK..=CHUNK_BYTES as u64).contains(&limits.chunk) {
-        return Err(Failure::usage("--chunk must be between 16K and 256K"));
-    }
-    if limits.transfer_window < 2 * limits.chunk || limits.transfer_memory < limits.transfer_window {
-        return Err(Failure::usage(
-            "--transfer-window must be two chunks at least, and --transfer-memory a window at least",
-        ));
-    }
     start::run(&settings).map_err(failure)
-}
-
-fn span(duration: Duration) -> Millis {
-    Millis(duration.0.as_millis() as u64)
 }
 
 fn failure(error: start::StartError) -> Failure {

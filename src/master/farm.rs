@@ -159,15 +159,13 @@ impl Farm {
                 if let FromFile::Hello { transfer } = &message
                     && let Err(defect) = self.may_deliver(conn, transfer)
                 {
-                    self.refusals.count(Refusal::NotIts);
                     self.juggler.closed(conn);
-                    out.close(conn, Some(defect));
+                    out.close(conn, Some(self.refusals.because(Refusal::NotIts, &defect)));
                     return;
                 }
                 if let Err(defect) = self.juggler.message(now, conn, message, &mut out.effects) {
-                    self.refusals.count(Refusal::Protocol);
                     self.juggler.closed(conn);
-                    out.close(conn, Some(defect));
+                    out.close(conn, Some(self.refusals.because(Refusal::Protocol, &defect)));
                 }
             }
             Event::Tool(conn, message) => {
@@ -242,8 +240,7 @@ impl Farm {
         let greeted = slave.introduction.is_some();
         if !greeted && !matches!(message, FromSlave::Hello { .. } | FromSlave::Bye { .. }) {
             let defect = format!("{} before HELLO", message.name());
-            self.drop_slave(conn, Some(defect), out);
-            return;
+            return self.verdict(conn, Verdict::Drop(defect), out);
         }
         let verdict = match message {
             FromSlave::Hello { software, label, timeout_secs, python_tag, abi_tag, platform_tag, held } => {
@@ -297,10 +294,6 @@ impl Farm {
     }
 
     fn verdict(&mut self, conn: ConnId, verdict: Verdict, out: &mut Out) {
-        let refused = matches!(verdict, Verdict::OffersAndDrop(..) | Verdict::Drop(_) | Verdict::Refuse(_));
-        if refused {
-            self.refusals.count(Refusal::Protocol);
-        }
         match verdict {
             Verdict::Fine => {}
             Verdict::WantsJob => self.claim(conn, out),
@@ -316,12 +309,12 @@ impl Farm {
             Verdict::Offers(offer) => self.publisher.offer(*offer, out),
             Verdict::OffersAndDrop(offer, defect) => {
                 self.publisher.offer(*offer, out);
-                self.drop_slave(conn, Some(defect), out);
+                self.refuse_slave(conn, Refusal::Protocol, &defect, out);
             }
-            Verdict::Drop(defect) => self.drop_slave(conn, Some(defect), out),
+            Verdict::Drop(defect) => self.refuse_slave(conn, Refusal::Protocol, &defect, out),
             Verdict::Refuse(reason) => {
                 self.slaves.dismiss(conn, &reason, out);
-                out.close(conn, Some(reason));
+                self.refuse_slave(conn, Refusal::Protocol, &reason, out);
             }
         }
     }
@@ -332,6 +325,12 @@ impl Farm {
             slave.state = State::Leaving;
         }
         out.close(conn, defect);
+    }
+
+    /// The same, for a defect that is counted.
+    fn refuse_slave(&mut self, conn: ConnId, refusal: Refusal, defect: &str, out: &mut Out) {
+        let line = self.refusals.because(refusal, defect);
+        self.drop_slave(conn, Some(line), out);
     }
 
     fn label(&self, conn: ConnId) -> String {
@@ -483,9 +482,7 @@ impl Farm {
         if let Some(job) = &job
             && !self.slaves.may_adopt(conn, job.token.build)
         {
-            self.refusals.count(Refusal::NotIts);
-            self.drop_slave(conn, Some("it names the job of another slave".to_owned()), out);
-            return;
+            return self.refuse_slave(conn, Refusal::NotIts, "it names the job of another slave", out);
         }
         let resumed = job.and_then(|job| self.slaves.adopt(now, conn, job));
         match resumed {
@@ -590,7 +587,8 @@ impl Farm {
                 }
                 Step::Drop(build, defect) => {
                     if let Some((conn, State::Offered(_))) = self.slaves.holder(build) {
-                        self.drop_slave(conn, defect, out);
+                        let line = defect.map(|defect| self.refusals.because(Refusal::Protocol, &defect));
+                        self.drop_slave(conn, line, out);
                     }
                 }
             }

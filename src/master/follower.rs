@@ -74,6 +74,23 @@ impl Default for FollowSettings {
     }
 }
 
+/// Pages are asked for one after the other: more often would be a load on the index.
+const MOST_OFTEN: Millis = Millis::secs(10);
+const MOST_SELDOM: Millis = Millis::secs(7 * 24 * 3600);
+
+impl FollowSettings {
+    /// Whether an operator may set them so; else what to set.
+    pub fn check(&self) -> Result<(), String> {
+        if !(MOST_OFTEN..=MOST_SELDOM).contains(&self.every) {
+            return Err("--follow-every must be between 10s and 7d".to_owned());
+        }
+        if self.patience > MOST_SELDOM {
+            return Err("--removal-patience must be 7d at most".to_owned());
+        }
+        Ok(())
+    }
+}
+
 /// Events that the database takes in one transaction.
 #[derive(Debug)]
 struct Chunk {

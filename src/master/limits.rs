@@ -1,7 +1,8 @@
 //! Every bound of the master, with its unit and what happens at it. Those an operator may set are in [`Limits`].
 
+use super::file_juggler::window::LEAST_CHUNK;
 use crate::domain::Millis;
-use crate::wire::limits::{CHUNK_BYTES, FILES_PER_BUILD};
+use crate::wire::limits::{CHUNK_BYTES, FILES_PER_BUILD, SMALLEST_LOG_LIMIT};
 
 /// Bounds that options set.
 #[derive(Clone, Debug)]
@@ -50,6 +51,40 @@ impl Default for Limits {
             chunk: CHUNK_BYTES as u64,
             transfer_patience: Millis::secs(900),
             wheel_bytes: 2 << 30,
+        }
+    }
+}
+
+impl Limits {
+    /// Whether a farm can work within these, wherever they were set; else which cannot be, for people.
+    pub fn check(&self) -> Result<(), String> {
+        let within =
+            |span: Millis, from: u64, to: u64| (Millis::secs(from)..=Millis::secs(to)).contains(&span);
+        let rules = [
+            // the database counts leases in seconds; over a day, a lost slave's job waits longer than anybody will
+            (within(self.lease, 1, 86_400), "--lease must be between 1s and 24h"),
+            // slaves give a sign of life every 5 s
+            (within(self.silence, 10, 3600), "--slave-silence must be between 10s and 1h"),
+            (within(self.handshake, 1, 300), "--handshake-time must be between 1s and 5m"),
+            (within(self.transfer_patience, 60, 86_400), "--transfer-patience must be between 1m and 24h"),
+            (self.connections > 0, "--max-connections must be 1 at least"),
+            (self.per_address > 0, "--max-per-address must be 1 at least"),
+            (self.messages > 0, "--max-messages must be 1 at least"),
+            ((1..=FILES_PER_BUILD).contains(&self.files), "--max-files must be between 1 and 64"),
+            (self.wheel_bytes > 0, "--max-wheel must be 1 at least"),
+            (self.log_bytes >= SMALLEST_LOG_LIMIT, "--max-log must be 16K at least"),
+            (
+                (LEAST_CHUNK..=CHUNK_BYTES as u64).contains(&self.chunk),
+                "--chunk must be between 16K and 256K",
+            ),
+            (
+                self.transfer_window / 2 >= self.chunk && self.transfer_memory >= self.transfer_window,
+                "--transfer-window must be two chunks at least, and --transfer-memory a window at least",
+            ),
+        ];
+        match rules.iter().find(|(holds, _)| !holds) {
+            Some((_, rule)) => Err((*rule).to_owned()),
+            None => Ok(()),
         }
     }
 }

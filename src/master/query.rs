@@ -510,6 +510,21 @@ pub struct Rewrite {
     pub files: Vec<PageFile>,
     /// Files that were withdrawn and go from the disk when the page does not name them any more.
     pub gone: Vec<String>,
+    /// The newest attempts at the project, newest first, at most 100; empty for the root.
+    pub builds: Vec<PageBuild>,
+}
+
+/// An attempt as its project's page shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageBuild {
+    /// Its number.
+    pub build: BuildId,
+    /// The version.
+    pub version: String,
+    /// The ABI.
+    pub abi: String,
+    /// How it ended.
+    pub outcome: String,
 }
 
 /// A file as its project's page shows it.

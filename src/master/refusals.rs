@@ -61,6 +61,12 @@ impl Refusals {
         *self.0.entry(refusal).or_default() += 1;
     }
 
+    /// Counts one; its reason as the log has it, with the kind that it was counted as.
+    pub fn because(&mut self, refusal: Refusal, reason: &str) -> String {
+        self.count(refusal);
+        format!("{reason} [{}]", refusal.name())
+    }
+
     /// Each kind that occurred.
     pub fn iter(&self) -> impl Iterator<Item = (Refusal, u64)> {
         self.0.iter().map(|(refusal, times)| (*refusal, *times))

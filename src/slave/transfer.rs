@@ -23,6 +23,9 @@ use crate::wire::limits::CHUNK_BYTES;
 /// FETCHes not yet answered; at the limit the connection is not read.
 pub const QUEUE: usize = 1024;
 
+/// More FETCHes on one connection than a master has under way before the first piece has come: bytes get through.
+const PROVES_LINK: u32 = 16;
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
@@ -81,6 +84,8 @@ struct Wanted {
     transfer: [u8; 16],
     size: u64,
     asked: VecDeque<(u64, u32)>,
+    /// FETCHes that came on this connection.
+    fetched: u32,
 }
 
 /// The state of the file channel.
@@ -152,7 +157,7 @@ impl Transfer {
             out.push(Effect::Disconnect);
             self.link = Link::Away { retry_at: Millis(0) };
         }
-        self.wanted = Some(Wanted { transfer, size, asked: VecDeque::new() });
+        self.wanted = Some(Wanted { transfer, size, asked: VecDeque::new(), fetched: 0 });
     }
 
     fn off(&mut self, now: Millis, out: &mut Vec<Effect>) {
@@ -177,6 +182,7 @@ impl Transfer {
             return;
         };
         wanted.asked.clear();
+        wanted.fetched = 0;
         let wait = self.backoff.next_wait();
         self.link = Link::Away { retry_at: now + wait };
         let text = format!("file channel: {reason}; next attempt in {:.1} s", wait.0 as f64 / 1e3);
@@ -197,7 +203,12 @@ impl Transfer {
                     return Err(format!("more than {QUEUE} FETCHes"));
                 }
                 wanted.asked.push_back((offset, length));
-                self.backoff.reset();
+                // that the master asks shows only that small things get through, and a path that lets no large ones
+                // through would be tried as often as it breaks
+                wanted.fetched = wanted.fetched.saturating_add(1);
+                if wanted.fetched > PROVES_LINK {
+                    self.backoff.reset();
+                }
             }
             ToSlave::Done {} => {
                 self.wanted = None;
@@ -314,6 +325,23 @@ mod tests {
         rig.put(Input::Disconnected("reset".into()));
         rig.put(Input::Off);
         assert_eq!(rig.transfer.next_deadline(), None);
+    }
+
+    #[test]
+    fn a_link_that_breaks_under_the_first_chunks_is_tried_less_and_less_often_and_one_that_carries_at_once() {
+        let mut rig = Rig::serving();
+        let breaks_after = |rig: &mut Rig, fetches: u64| {
+            (0..fetches).for_each(|n| drop(rig.fetch(n, 1)));
+            rig.put(Input::Disconnected("reset".into()));
+            let wait = rig.transfer.next_deadline().unwrap().since(rig.now);
+            rig.now = rig.transfer.next_deadline().unwrap();
+            rig.put(Input::Tick);
+            rig.put(Input::Connected);
+            wait
+        };
+        let waits: Vec<Millis> = (0..20).map(|_| breaks_after(&mut rig, PROVES_LINK.into())).collect();
+        assert!(waits.iter().map(|wait| wait.0).sum::<u64>() > 240_000, "{waits:?}");
+        assert!(breaks_after(&mut rig, u64::from(PROVES_LINK) + 1) <= Millis::secs(2));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 /// Tag and payload of one frame on the slave channel, in bytes.
 pub const SLAVE_FRAME_BYTES: usize = 64 * 1024;
+/// Tag and payload of a frame on either of these channels before the peer is let in, in bytes: AUTH, PROOF, a HELLO.
+pub const FIRST_FRAME_BYTES: usize = 1024;
 /// Tag and payload of one frame on the file channel, in bytes: one chunk and its header.
 pub const FILE_FRAME_BYTES: usize = CHUNK_BYTES + 64;
 /// Tag and payload of one frame on the import channel, in bytes. Its peers are local administrators.
@@ -44,6 +46,7 @@ pub const URL_BYTES: usize = 2000;
 pub const JSON_BYTES: usize = IMPORT_FRAME_BYTES - 64;
 
 // The bounds fit into each other.
+const _: () = assert!(1 + 5 * (2 + LABEL_BYTES) + 4 + 26 <= FIRST_FRAME_BYTES && TAG_BYTES <= LABEL_BYTES);
 const _: () = assert!(LOG_BYTES + 64 + SEAL_BYTES <= SLAVE_FRAME_BYTES);
 const _: () = assert!(NAME_KEY_BYTES <= LABEL_BYTES);
 const _: () =

@@ -28,7 +28,13 @@ fn the_root_is_due_for_a_project_that_had_no_files_and_not_again() {
     farm.add("foo", "1.0");
     let job = farm.job("cp39");
     farm.failed(&job);
-    assert!(farm.rewrites().is_empty(), "a project without files has no page");
+    assert_eq!(
+        pages(&mut farm),
+        [PageKind::Project(name("foo"))],
+        "without files it has one for people only"
+    );
+    assert!(farm.rewrites()[0].files.is_empty());
+    write_all(&mut farm);
     publish(&mut farm, "foo", "2.0");
     assert_eq!(pages(&mut farm), [PageKind::Project(name("foo")), PageKind::Root]);
     write_all(&mut farm);
@@ -150,6 +156,40 @@ fn a_page_has_the_files_newest_version_first_with_all_that_it_shows() {
     assert_eq!((file.yanked.as_deref(), file.requires_python.as_deref()), (Some(""), Some(">=3.9")));
     assert_eq!(file.metadata_sha256, Some(Sha256::of(file.filename.as_bytes())));
     assert_eq!(due.files[2].yanked, None);
+}
+
+#[test]
+fn every_attempt_is_on_its_projects_page_newest_first_and_orders_it() {
+    let mut farm = Farm::with_abis(&["cp39", "cp310"]);
+    farm.add("foo", "1.0");
+    farm.add("bar", "1.0");
+    let first = farm.job("cp39");
+    farm.failed(&first);
+    write_all(&mut farm);
+    let other = farm.job("cp39");
+    farm.failed(&other);
+    let second = farm.job("cp310");
+    farm.built(&second, &[("cp310", "cp310")]);
+    let mut due = farm.rewrites();
+    due.sort_by_key(|page| page.builds.len());
+    let seen: Vec<_> =
+        due.pop().unwrap().builds.into_iter().map(|b| (b.build, b.version, b.abi, b.outcome)).collect();
+    let row = |build, abi: &str, outcome: &str| (build, "1.0".to_owned(), abi.to_owned(), outcome.to_owned());
+    assert_eq!(seen, [row(second.token.build, "cp310", "built"), row(first.token.build, "cp39", "failed")]);
+    let bar = due.pop().unwrap();
+    assert_eq!((bar.order.page, bar.builds.len()), (PageKind::Project(name("bar")), 1));
+    // one that is only lost is ordered too, when it is given up
+    for _ in 0..5 {
+        write_all(&mut farm);
+        let job = farm.job("cp310");
+        farm.lose(&job);
+        farm.wait_back_off();
+    }
+    let lost = farm.rewrites().remove(0);
+    assert_eq!(
+        (lost.order.page, lost.builds[0].outcome.as_str()),
+        (PageKind::Project(name("bar")), "lost-slave")
+    );
 }
 
 #[test]

@@ -69,6 +69,8 @@ fn a_slave_with_a_key_builds_and_delivers_and_one_with_another_key_waits() {
     let thief = key_file(&farm, "false", &false_line);
     let thief = farm.start_slave_with("thief", &python(), &["--key-file", &thief]);
     thief.wait_for_line(0, &["does not have this slave's key", "next attempt"]);
+    farm.master()
+        .wait_for_line(0, &["dropped: it hung up when it was to prove the key of pi-1", "[wrong-key]"]);
     let own = key_file(&farm, "own", &line);
     let slave = farm.start_slave_with("a-label-of-its-own", &python(), &["--key-file", &own]);
     farm.piw(&["add", "x"]);
@@ -166,7 +168,7 @@ fn a_transfer_is_delivered_by_the_slave_it_was_asked_of_and_by_nobody_else() {
         let from = farm.master().log().len();
         thief.say_file(&file::FromSlave::Hello { transfer });
         assert!(thief.is_dropped());
-        farm.master().wait_for_line(from, &["dropped", "names a transfer of pi-1"]);
+        farm.master().wait_for_line(from, &["dropped", "names a transfer of pi-1", "[not-its-own]"]);
     }
     let own = Peer::connect_as(farm.file_port, Channel::File, "pi-1", &one).unwrap();
     serve_on(own, transfer, &bytes).unwrap();
@@ -186,7 +188,7 @@ fn a_job_of_one_slave_is_not_taken_up_by_another() {
     let mut thief = Peer::connect_as(farm.slave_port, Channel::Slave, "pi-2", &two).unwrap();
     thief.say(&hello(piwheels::VERSION, "pi-1", "cp311", Some(held)));
     assert!(thief.is_dropped());
-    farm.master().wait_for_line(0, &["names the job of another slave"]);
+    farm.master().wait_for_line(0, &["names the job of another slave", "[not-its-own]"]);
     slave.offer(token, &[]);
     assert!(matches!(slave.hear(), Some(ToSlave::Done { .. }) | None));
 }

@@ -76,6 +76,9 @@ fn real_packages_are_built_from_source_and_pip_installs_them_and_one_that_fails_
         assert!(file.contains(&format!("-{abi}-{abi}-linux_")), "{file} is native, and built here");
     }
     assert_eq!(farm.crawl(), 3);
+    let page = std::fs::read_to_string(farm.path("www/project/beautifulsoup/index.html")).unwrap();
+    let log = piwheels::domain::log_path(piwheels::domain::BuildId(failed["build_id"].as_i64().unwrap()));
+    assert!(page.contains(&format!("<a href=\"../../{}\">log</a>", log.display())), "{page}");
     farm.audit();
     let code = "import markupsafe._speedups, yaml, simplejson._speedups; print(yaml.__with_libyaml__ is not None, \
                 markupsafe.escape('<'), simplejson.dumps([1]))";

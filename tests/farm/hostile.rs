@@ -85,7 +85,7 @@ fn offering(files: &[(&str, u64)], reason: &str) {
     while let Some(message) = slave.hear() {
         assert!(matches!(message, ToSlave::Done { .. }), "{message:?}");
     }
-    farm.master().wait_for_line(0, &["dropped:", reason]);
+    farm.master().wait_for_line(0, &["dropped:", reason, "[protocol]"]);
     let recorded = farm.wait_for_state("x", "cp311", "failed");
     assert_eq!(recorded["outcome"], "bad-wheel");
     assert!(farm.build_log(&recorded).contains(reason), "the reason is in the build's log too");
@@ -174,7 +174,7 @@ fn saying(bytes: &[u8], reason: &str) {
     let mut slave = Peer::connect(farm.slave_port, Channel::Slave);
     slave.raw(bytes);
     assert!(slave.is_dropped());
-    let line = farm.master().wait_for_line(0, &["dropped:", reason]);
+    let line = farm.master().wait_for_line(0, &["dropped:", reason, "[protocol]"]);
     assert!(line.contains("127.0.0.1:"), "the line names the peer: {line}");
     assert_eq!(drops_in_log(&farm).len(), 1);
     nobody_else_noticed(&farm, bystander, token);
@@ -182,7 +182,14 @@ fn saying(bytes: &[u8], reason: &str) {
 
 #[test]
 fn a_frame_over_the_limit() {
-    saying(&[0x7f, 0xff, 0xff, 0xff], "a frame of 2147483647 bytes is over this channel's limit of 65536");
+    saying(&[0x7f, 0xff, 0xff, 0xff], "a frame of 2147483647 bytes is over this channel's limit of 1024");
+    let (farm, bystander, token) = farm_with_a_bystander();
+    let mut slave = Peer::slave(farm.slave_port, "known", None);
+    slave.raw(&[0x00, 0x01, 0x00, 0x01]);
+    assert!(slave.is_dropped());
+    farm.master()
+        .wait_for_line(0, &["dropped:", "a frame of 65537 bytes is over this channel's limit of 65536"]);
+    nobody_else_noticed(&farm, bystander, token);
 }
 
 #[test]

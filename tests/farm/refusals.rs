@@ -72,6 +72,23 @@ fn a_master_that_cannot_work_says_what_to_do() {
     }
     refused(master(&["--slave-silence", "9s"]), 2, &["--slave-silence must be between 10s and 1h"]);
     refused(master(&["--max-log", "15K"]), 2, &["--max-log must be 16K at least"]);
+    // bounds hold wherever they are set: in a file, a variable, on the command line
+    let file = farm.path("run/odd.conf");
+    for (key, value, words) in [
+        ("max-files", "0", "--max-files must be between 1 and 64"),
+        ("max-files", "65", "--max-files must be between 1 and 64"),
+        ("max-wheel", "0", "--max-wheel must be 1 at least"),
+        ("max-messages", "0", "--max-messages must be 1 at least"),
+        ("max-per-address", "0", "--max-per-address must be 1 at least"),
+        ("handshake-time", "0", "--handshake-time must be between 1s and 5m"),
+        ("transfer-patience", "1s", "--transfer-patience must be between 1m and 24h"),
+        ("chunk", "1M", "--chunk must be between 16K and 256K"),
+        ("transfer-memory", "1M", "--transfer-memory a window at least"),
+    ] {
+        std::fs::write(&file, format!("{key} = {value}\n")).unwrap();
+        refused(master(&["-c", file.to_str().unwrap()]), 2, &[words]);
+        refused(master(&[&format!("--{key}={value}")]), 2, &[words]);
+    }
     refused(master(&["--pypi-simple", "file:///x"]), 2, &["must begin with http:// or https://"]);
     let inside = farm.path("www/spool");
     refused(master(&["--spool-path", inside.to_str().unwrap()]), 2, &["must be outside the web site"]);

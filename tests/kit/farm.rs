@@ -343,6 +343,12 @@ impl Farm {
                 files += 1;
             }
         }
+        for project in fs::read_dir(self.path("www/project")).into_iter().flatten() {
+            let dir = project.unwrap().path();
+            for link in links(&fs::read_to_string(dir.join("index.html")).unwrap()) {
+                assert!(dir.join(&link).exists(), "broken link {link} in {}", dir.display());
+            }
+        }
         assert_eq!(files as i64, self.count("SELECT count(*) FROM piw.file"), "rows and links");
         files
     }

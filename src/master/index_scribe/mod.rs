@@ -10,9 +10,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::event::{PageAnswer, PageRequest};
-use super::query::{PageFile, RewriteOrder};
+use super::query::{PageFile, Rewrite, RewriteOrder};
 use super::writer::make_dirs;
-use crate::domain::ProjectName;
+use crate::domain::{ProjectName, log_path};
 
 mod page;
 
@@ -39,6 +39,7 @@ impl IndexScribe {
             PageRequest::Project(project, rewrite) => {
                 let written = self
                     .project(&project, &rewrite.display, &rewrite.files)
+                    .and_then(|()| self.builds(&project, &rewrite))
                     .and_then(|()| self.remove(&project, &rewrite.gone));
                 answer(PageAnswer::Written(rewrite.order, written.map_err(|e| e.to_string())));
             }
@@ -70,16 +71,30 @@ impl IndexScribe {
         let page = dir.join("index.html");
         if files.is_empty() {
             // an empty page makes the project unresolvable for clients that ask this index first: none at all
-            return match std::fs::remove_file(&page) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-                _ => Ok(()),
-            };
+            return remove_page(&page);
         }
-        let text = self.templates.project(display, files).map_err(io::Error::other)?;
+        self.write(project, &dir, &self.templates.project(display, files).map_err(io::Error::other)?)
+    }
+
+    /// The page for people: what was tried, and the logs. Its links stay out of the other, where each is a file's.
+    fn builds(&self, project: &ProjectName, rewrite: &Rewrite) -> io::Result<()> {
+        let dir = self.output.join("project").join(project.as_str());
+        if rewrite.builds.is_empty() {
+            return remove_page(&dir.join("index.html"));
+        }
+        // a build that printed nothing has no log
+        let has_log = |build| self.output.join(log_path(build)).is_file();
+        let text = self.templates.builds(project, rewrite, has_log).map_err(io::Error::other)?;
+        self.write(project, &dir, &text)
+    }
+
+    /// Puts a page of a project in place, unless it is there like this.
+    fn write(&self, project: &ProjectName, dir: &Path, text: &str) -> io::Result<()> {
+        let page = dir.join("index.html");
         if std::fs::read(&page).is_ok_and(|old| old == text.as_bytes()) {
             return Ok(());
         }
-        make_dirs(&self.output, &dir)?;
+        make_dirs(&self.output, dir)?;
         let temporary = self.spool.join(format!("p-{project}.html"));
         let mut file = File::create(&temporary)?;
         file.write_all(text.as_bytes())?;
@@ -125,6 +140,14 @@ impl IndexScribe {
     }
 }
 
+/// Removes a page that may not be there.
+fn remove_page(page: &Path) -> io::Result<()> {
+    match std::fs::remove_file(page) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Makes a finished file durable under its final name, readable for the web server.
 fn publish(file: &File, temporary: &Path, page: &Path) -> io::Result<()> {
     file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
@@ -149,8 +172,9 @@ pub fn failed(request: &PageRequest) -> Vec<PageAnswer> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::BuildId;
     use crate::domain::Sha256;
-    use crate::master::query::{PageKind, Rewrite};
+    use crate::master::query::{PageBuild, PageKind, Rewrite};
 
     fn file(name: &str) -> PageFile {
         PageFile {
@@ -174,7 +198,7 @@ mod tests {
         let project = ProjectName::parse("foo").unwrap();
         let order = RewriteOrder { page: PageKind::Project(project.clone()), order: 1 };
         let mut answers = Vec::new();
-        let rewrite = Rewrite { order, display: "Foo".to_owned(), files, gone };
+        let rewrite = Rewrite { order, display: "Foo".to_owned(), files, gone, builds: Vec::new() };
         scribe.handle(PageRequest::Project(project, rewrite), &mut |a| answers.push(a));
         match answers.pop() {
             Some(PageAnswer::Written(_, result)) => result,
@@ -220,6 +244,40 @@ mod tests {
         write(&mut scribe, vec![file("foo-1.0-py3-none-any.whl")]).unwrap();
         write(&mut scribe, Vec::new()).unwrap();
         assert!(!dir.path().join("www/simple/foo/index.html").exists());
+    }
+
+    #[test]
+    fn the_logs_that_are_there_are_linked_from_the_page_for_people_and_from_no_other() {
+        let (dir, mut scribe) = scribe();
+        let attempt = |build: i64, outcome: &str| PageBuild {
+            build: BuildId(build),
+            version: "1.0".to_owned(),
+            abi: "cp311".to_owned(),
+            outcome: outcome.to_owned(),
+        };
+        let mut rewrite = |builds: Vec<PageBuild>| {
+            let project = ProjectName::parse("foo").unwrap();
+            let order = RewriteOrder { page: PageKind::Project(project.clone()), order: 1 };
+            let (files, gone) = (Vec::new(), Vec::new());
+            let rewrite = Rewrite { order, display: "<Foo>".to_owned(), files, gone, builds };
+            let mut written = None;
+            scribe.handle(PageRequest::Project(project, rewrite), &mut |a| written = Some(a));
+            assert!(matches!(written, Some(PageAnswer::Written(_, Ok(())))), "{written:?}");
+        };
+        let log = dir.path().join("www").join(log_path(BuildId(70_001)));
+        std::fs::create_dir_all(log.parent().unwrap()).unwrap();
+        std::fs::write(&log, "").unwrap();
+        rewrite(vec![attempt(70_001, "failed"), attempt(7, "no-sdist")]);
+        let page = dir.path().join("www/project/foo/index.html");
+        let text = std::fs::read_to_string(&page).unwrap();
+        let links: Vec<_> =
+            text.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+        assert_eq!(links, ["../../logs/0000/0007/0001.txt.gz"], "{text}");
+        assert!(page.parent().unwrap().join(links[0]).is_file());
+        assert!(text.contains("<td>no-sdist</td><td></td>") && !text.contains("<Foo>"), "{text}");
+        assert!(!dir.path().join("www/simple/foo").exists());
+        rewrite(Vec::new());
+        assert!(!page.exists(), "a project of which nothing is known any more");
     }
 
     #[test]

@@ -4,7 +4,8 @@
 use serde::Serialize;
 use tinytemplate::TinyTemplate;
 
-use crate::master::query::PageFile;
+use crate::domain::{BuildId, ProjectName, log_path};
+use crate::master::query::{PageFile, Rewrite};
 
 /// The templates of `templates/`, compiled.
 pub struct Templates(TinyTemplate<'static>);
@@ -26,6 +27,24 @@ struct Link<'a> {
 }
 
 #[derive(Serialize)]
+struct Builds<'a> {
+    name: &'a str,
+    project: &'a str,
+    has_files: bool,
+    builds: Vec<Attempt<'a>>,
+}
+
+#[derive(Serialize)]
+struct Attempt<'a> {
+    number: i64,
+    version: &'a str,
+    abi: &'a str,
+    outcome: &'a str,
+    /// Its log, from the top of the web site.
+    log: Option<String>,
+}
+
+#[derive(Serialize)]
 struct Names<'a> {
     names: &'a [String],
 }
@@ -35,6 +54,7 @@ impl Default for Templates {
         let mut templates = TinyTemplate::new();
         for (name, text) in [
             ("project", include_str!("../../../templates/project.html")),
+            ("builds", include_str!("../../../templates/builds.html")),
             ("root-names", include_str!("../../../templates/root-names.html")),
         ] {
             if let Err(error) = templates.add_template(name, text) {
@@ -66,6 +86,29 @@ impl Templates {
             })
             .collect();
         self.0.render("project", &Project { name: display, files }).map_err(|e| e.to_string())
+    }
+
+    /// A project's page for people: what was tried.
+    pub fn builds(
+        &self,
+        project: &ProjectName,
+        rewrite: &Rewrite,
+        has_log: impl Fn(BuildId) -> bool,
+    ) -> Result<String, String> {
+        let builds = rewrite.builds.iter().map(|attempt| Attempt {
+            number: attempt.build.0,
+            version: &attempt.version,
+            abi: &attempt.abi,
+            outcome: &attempt.outcome,
+            log: has_log(attempt.build).then(|| log_path(attempt.build).display().to_string()),
+        });
+        let page = Builds {
+            name: &rewrite.display,
+            project: project.as_str(),
+            has_files: !rewrite.files.is_empty(),
+            builds: builds.collect(),
+        };
+        self.0.render("builds", &page).map_err(|e| e.to_string())
     }
 
     /// A piece of the root index.

@@ -4,11 +4,12 @@ use postgres::types::Type;
 use postgres::{Client, Row};
 
 use super::{Failure, ask, odd, package, read, sha256};
-use crate::master::query::{Answer, PageFile, PageKind, Rewrite, RewriteOrder};
+use crate::domain::BuildId;
+use crate::master::query::{Answer, PageBuild, PageFile, PageKind, Rewrite, RewriteOrder};
 
 pub(super) fn rewrites_due(client: &mut Client, limit: u16) -> Result<Answer, Failure> {
-    let sql = "SELECT kind, name, ordered, display, filenames, sha256s, requires, metadata, yanked, gone \
-               FROM piw.rewrites_due($1)";
+    let sql = "SELECT kind, name, ordered, display, filenames, sha256s, requires, metadata, yanked, gone, \
+               builds, versions, abis, outcomes FROM piw.rewrites_due($1)";
     let rows = ask(client, sql, &[(&i32::from(limit), Type::INT4)])?;
     Ok(Answer::RewritesDue(rows.iter().map(rewrite).collect::<Result<_, Failure>>()?))
 }
@@ -33,11 +34,25 @@ fn rewrite(row: &Row) -> Result<Rewrite, Failure> {
         let sha256 = sha256(&hash)?;
         Ok(PageFile { filename, sha256, requires_python, metadata_sha256, yanked })
     });
+    let builds: Vec<i64> = read(row, 10)?;
+    let (versions, abis, outcomes): (Vec<String>, Vec<String>, Vec<String>) =
+        (read(row, 11)?, read(row, 12)?, read(row, 13)?);
+    if [versions.len(), abis.len(), outcomes.len()] != [builds.len(); 3] {
+        return Err(odd("lists of different lengths"));
+    }
+    let builds = builds.into_iter().zip(versions).zip(abis).zip(outcomes);
+    let builds = builds.map(|(((build, version), abi), outcome)| PageBuild {
+        build: BuildId(build),
+        version,
+        abi,
+        outcome,
+    });
     Ok(Rewrite {
         order: RewriteOrder { page, order: read(row, 2)? },
         display: read(row, 3)?,
         files: files.collect::<Result<_, Failure>>()?,
         gone: read(row, 9)?,
+        builds: builds.collect(),
     })
 }
 

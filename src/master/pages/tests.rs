@@ -55,6 +55,7 @@ impl Bench {
             display: String::new(),
             files: vec![],
             gone: vec![],
+            builds: vec![],
         };
         self.answer(Answer::RewritesDue(orders.iter().map(rewrite).collect()))
     }

@@ -21,6 +21,7 @@ use crate::domain::Millis;
 use crate::master::event::{ConnId, Event};
 use crate::master::limits::{FRAME_TIME, MONITOR_BACKLOG_BYTES, SEND_BACKLOG_BYTES, TOOL_BACKLOG_BYTES};
 use crate::master::refusals::Refusal;
+use crate::wire::limits::FIRST_FRAME_BYTES;
 use crate::wire::{
     Channel, Frame, Preamble, WireError, control, file, frame, import, preamble, slave, status,
 };
@@ -218,7 +219,7 @@ impl Connection {
             return Ok(());
         }
         match self.stream.read(scratch) {
-            Ok(0) => return Err(Gone::Quietly),
+            Ok(0) => return Err(self.hung_up()),
             Ok(_) if self.closing.is_some() => return Ok(()),
             Ok(n) => self.input.extend_from_slice(&scratch[..n]),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -226,9 +227,16 @@ impl Connection {
                 return Ok(());
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
-            Err(_) => return Err(Gone::Quietly),
+            Err(_) => return Err(self.hung_up()),
         }
         self.take_messages(conn, now, gate, events)
+    }
+
+    fn hung_up(&self) -> Gone {
+        match self.closing {
+            None => self.trust.hung_up().map_or(Gone::Quietly, Gone::from),
+            Some(_) => Gone::Quietly,
+        }
     }
 
     fn take_messages(
@@ -247,12 +255,16 @@ impl Connection {
         let counted = self.address.is_some() && self.channel != Channel::File;
         let mut taken = 0;
         loop {
-            if counted && self.opened && self.input.len() > 4 && !self.allowance.spend(now, gate) {
+            let costs = counted && self.opened && !self.input.is_empty();
+            if costs && !self.allowance.spend(now, gate) {
                 self.throttled = true;
                 break;
             }
-            let Some(frame) = frame::take(&mut self.input, self.channel.frame_limit())? else {
-                self.allowance.give_back();
+            let limit = self.frame_limit();
+            let Some(frame) = frame::take(&mut self.input, limit)? else {
+                if costs {
+                    self.allowance.give_back();
+                }
                 break;
             };
             taken += 1;
@@ -268,6 +280,14 @@ impl Connection {
             self.partial.get_or_insert(now);
         }
         Ok(())
+    }
+
+    /// Strangers from the network get no more memory than it takes to say who they are.
+    fn frame_limit(&self) -> usize {
+        match self.address {
+            Some(_) if !self.opened => FIRST_FRAME_BYTES,
+            _ => self.channel.frame_limit(),
+        }
     }
 
     fn take_frame(
@@ -419,5 +439,68 @@ mod tests {
         };
         assert!(matches!(gone, Gone::Defect(Refusal::NotReading, _)));
         drop(theirs);
+    }
+
+    /// A peer on TCP, and what the master has of it.
+    fn pair(channel: Channel, gate: &Gate) -> (Connection, std::net::TcpStream) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut theirs = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (ours, address) = listener.accept().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let peer = (address.to_string(), Some(address.ip()));
+        let stream = Stream::Tcp(TcpStream::from_std(ours));
+        theirs.write_all(&Preamble { channel }.encode()).unwrap();
+        (Connection::new(stream, channel, peer, Millis(0), gate), theirs)
+    }
+
+    /// Reads until `enough`, or until the connection is over.
+    fn read_until(
+        connection: &mut Connection,
+        gate: &mut Gate,
+        enough: impl Fn(&Connection, &VecDeque<Event>) -> bool,
+    ) -> Result<VecDeque<Event>, Gone> {
+        let mut events = VecDeque::new();
+        while !enough(connection, &events) {
+            connection.readable_now();
+            connection.read(ConnId(1), Millis(0), gate, &mut [0; 4096], &mut events)?;
+            std::thread::yield_now();
+        }
+        Ok(events)
+    }
+
+    fn idle() -> BytesMut {
+        let mut out = BytesMut::new();
+        slave::FromSlave::Idle {}.encode(&mut out);
+        out
+    }
+
+    #[test]
+    fn messages_are_counted_one_by_one_too_not_only_in_a_flood() {
+        let limits = Limits { messages: 10, ..Limits::default() };
+        let mut gate = Gate::new(Keys::default(), false, [0; 32], &limits);
+        let (mut connection, mut peer) = pair(Channel::Slave, &gate);
+        peer.write_all(&idle()).unwrap();
+        read_until(&mut connection, &mut gate, |c, _| c.opened).unwrap();
+        let mut taken = 0;
+        while !connection.throttled {
+            peer.write_all(&idle()).unwrap();
+            let events =
+                read_until(&mut connection, &mut gate, |c, events| c.throttled || !events.is_empty());
+            taken += events.unwrap().len();
+            assert!(taken <= 40, "{taken} messages in no time, each in a packet of its own");
+        }
+        assert_eq!(taken, 40, "ten a second, and four times as many at once");
+    }
+
+    #[test]
+    fn a_stranger_gets_no_memory_for_a_long_frame() {
+        let mut gate = Gate::new(Keys::default(), false, [0; 32], &Limits::default());
+        for channel in [Channel::Slave, Channel::File] {
+            let (mut connection, mut peer) = pair(channel, &gate);
+            peer.write_all(&[0, 0, 4, 1]).unwrap();
+            let gone = read_until(&mut connection, &mut gate, |_, _| false).unwrap_err();
+            assert!(matches!(gone, Gone::Defect(Refusal::Protocol, _)), "{gone:?}");
+            assert!(connection.input.capacity() < 8192, "{}", connection.input.capacity());
+        }
     }
 }

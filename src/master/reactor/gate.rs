@@ -170,6 +170,16 @@ impl Trust {
         }
     }
 
+    /// What it means that the peer ends the connection: who has another key than the master finds that out first.
+    pub(super) fn hung_up(&self) -> Option<Turned> {
+        let Self::Challenged(challenge, _) = self else { return None };
+        let reason = format!(
+            "it hung up when it was to prove the key of {}: it has another key of that name, or was cut off",
+            challenge.name()
+        );
+        Some((Refusal::WrongKey, reason))
+    }
+
     /// What a peer that is turned away before it is in hears.
     pub(super) fn refusal(&self, reason: &str) -> Option<ToClaimant> {
         matches!(self, Self::Unknown | Self::Challenged(..))
@@ -199,10 +209,12 @@ impl Allowance {
 
     /// Takes one message's worth; false when nothing is left just now.
     pub(super) fn spend(&mut self, now: Millis, gate: &Gate) -> bool {
-        let earned = gate.messages.saturating_mul(now.since(self.at).0) / 1000;
+        let elapsed = now.since(self.at).0;
+        let earned = gate.messages.saturating_mul(elapsed) / 1000;
         if earned > 0 {
-            self.left = (self.left + earned).min(gate.messages * BURST);
-            self.at = now;
+            self.left = self.left.saturating_add(earned).min(gate.messages * BURST);
+            // what is less than a message is earned later
+            self.at = self.at + Millis(earned.saturating_mul(1000) / gate.messages.max(1));
         }
         self.left = match self.left.checked_sub(1) {
             Some(left) => left,
@@ -211,7 +223,7 @@ impl Allowance {
         true
     }
 
-    /// The message was not whole yet.
+    /// What was spent was spent on a message that is not whole yet.
     pub(super) fn give_back(&mut self) {
         self.left += 1;
     }
@@ -344,5 +356,8 @@ mod tests {
         assert!(allowance.spend(Millis(100), &gate) && !allowance.spend(Millis(100), &gate));
         assert!((0..most).all(|_| allowance.spend(Millis(60_000), &gate)));
         assert!(!allowance.spend(Millis(60_000), &gate), "a long pause earns no more than the burst");
+        // ten a second, asked for every 60 ms: none of the time is lost
+        let spent = (1..=100u64).filter(|n| allowance.spend(Millis(60_000 + 60 * n), &gate)).count();
+        assert_eq!(spent, 60);
     }
 }

@@ -60,7 +60,7 @@ fn what_must_not_come_in_a_state_closes_the_connection_and_says_why() {
         let (mut bed, slave, _) = in_state(state);
         let name = message.name();
         bed.say(slave, message);
-        let expected = format!("{}: CLOSE ({name} while it is {state})", slave.0);
+        let expected = format!("{}: CLOSE ({name} while it is {state} [protocol])", slave.0);
         assert_eq!(bed.said(), [expected]);
     }
 }
@@ -71,12 +71,12 @@ fn only_hello_comes_first_and_only_once() {
         let (mut bed, slave, _) = in_state("greeting");
         let name = message.name();
         bed.say(slave, message);
-        assert_eq!(bed.said(), [format!("1: CLOSE ({name} before HELLO)")]);
+        assert_eq!(bed.said(), [format!("1: CLOSE ({name} before HELLO [protocol])")]);
     }
     for state in ["returning", "idle", "building", "delivering"] {
         let (mut bed, slave, _) = in_state(state);
         bed.say(slave, hello("cp311", None));
-        assert_eq!(bed.said(), [format!("{}: CLOSE (a second HELLO)", slave.0)]);
+        assert_eq!(bed.said(), [format!("{}: CLOSE (a second HELLO [protocol])", slave.0)]);
     }
 }
 
@@ -146,7 +146,7 @@ fn a_log_with_a_gap_closes_the_connection_and_the_job_waits() {
     let (mut bed, slave, _) = in_state("building");
     bed.say(slave, log(0, 10));
     bed.say(slave, log(11, 10));
-    assert_eq!(bed.said(), ["log 1 0+10", "1: CLOSE (LOG at 11, where 10 was next)"]);
+    assert_eq!(bed.said(), ["log 1 0+10", "1: CLOSE (LOG at 11, where 10 was next [protocol])"]);
     assert_eq!(bed.farm.slaves.jobs[&BuildId(1)].log_bytes, 10);
 }
 
@@ -156,7 +156,7 @@ fn a_log_over_its_limit_ends_the_build() {
     let (slave, token) = bed.building(1);
     bed.say(slave, log(0, 100));
     bed.say(slave, log(100, 1));
-    let closed = "1: CLOSE (its log is over 100 bytes)";
+    let closed = "1: CLOSE (its log is over 100 bytes [protocol])";
     assert_eq!(bed.said(), ["log 1 0+100", "place 1 [] log remark", closed]);
     bed.cut(slave);
     bed.placed(1, Placed::Durable);
@@ -258,7 +258,7 @@ fn files_that_no_honest_slave_names_are_recorded_and_close_the_connection() {
     }
     let (mut bed, slave, token) = in_state("building");
     bed.built(slave, token, BuildEnd::Failed, &[(PURE, 5)]);
-    assert!(bed.said()[1].contains("CLOSE (BUILT as Failed with 1 files)"));
+    assert!(bed.said()[1].contains("CLOSE (BUILT as Failed with 1 files [protocol])"));
 }
 
 #[test]
@@ -294,7 +294,7 @@ fn a_token_that_is_not_the_jobs_is_not_believed() {
     let (mut bed, slave, mut token) = in_state("building");
     token.secret[0] ^= 1;
     bed.built(slave, token, BuildEnd::Failed, &[]);
-    assert_eq!(bed.said(), ["1: CLOSE (BUILT with a token that is not its job's)"]);
+    assert_eq!(bed.said(), ["1: CLOSE (BUILT with a token that is not its job's [protocol])"]);
     assert!(!bed.farm.publisher.has(BuildId(1)));
 }
 
@@ -302,9 +302,9 @@ fn a_token_that_is_not_the_jobs_is_not_believed() {
 fn sent_for_another_file_or_twice_closes_the_connection() {
     let (mut bed, slave, _) = in_state("delivering");
     bed.say(slave, FromSlave::Sent { index: 1 });
-    assert_eq!(bed.said(), ["1: CLOSE (SENT for file 1, which was not asked for)"]);
+    assert_eq!(bed.said(), ["1: CLOSE (SENT for file 1, which was not asked for [protocol])"]);
     let (mut bed, slave, _) = in_state("delivering");
     bed.say(slave, FromSlave::Sent { index: 0 });
     bed.say(slave, FromSlave::Sent { index: 0 });
-    assert_eq!(bed.said(), ["1: CLOSE (SENT for file 0, which was not asked for)"]);
+    assert_eq!(bed.said(), ["1: CLOSE (SENT for file 0, which was not asked for [protocol])"]);
 }
