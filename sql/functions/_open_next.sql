@@ -1,4 +1,5 @@
--- Brings a version's open rows in line with its state and returns the ABI whose queue got it, if one did. Removes what
+-- Brings a version's open rows in line with its state and returns the ABI whose queue got it, if one did and it may be
+-- handed out. Removes what
 -- waits for ABIs that are settled or that something speaks against; when nothing is open then, queues the lowest ABI
 -- by rank that is still to be built for (views/target.sql). A slave that is building is left to finish.
 -- The caller holds ROW SHARE on abi (or no ABI could be added unseen) and the lock of the version's vstate row.
@@ -29,6 +30,6 @@ BEGIN
         INSERT INTO queue (ver_id, abi_id, prio, attempt, ready)
         VALUES (p_ver, v_abi, v_state.prio, 1, v_state.checked);
     END IF;
-    RETURN v_abi;
+    RETURN CASE WHEN v_state.checked THEN v_abi END;
 END
 $$;

@@ -12,6 +12,7 @@ mod claims;
 mod coverage;
 mod crash;
 mod farm;
+mod index;
 mod initdb;
 mod late;
 mod leases;
