@@ -11,7 +11,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use r2d2_postgres::PostgresConnectionManager;
 use r2d2_postgres::postgres::{self, NoTls};
 
-use super::cloud_gazer::{CloudGazer, pip};
+use super::cloud_gazer::{CloudGazer, pip, xml_rpc_url};
 use super::farm::Farm;
 use super::follower::FollowSettings;
 use super::limits::Limits;
@@ -134,7 +134,8 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     let waker = Waker::new(poll.registry(), ANSWERS).map_err(error)?;
     let gazer = {
         let index_url = index_url.clone();
-        move || CloudGazer::new(&index_url, certificates.as_deref())
+        let xml_rpc_url = xml_rpc_url(&index_url);
+        move || CloudGazer::new(&index_url, &xml_rpc_url, certificates.as_deref())
     };
     logging::detach().map_err(error)?;
     let threads =

@@ -1,66 +1,96 @@
-//! The cloud gazer: what PyPI has (manual 2.4.1). It looks packages up on their PEP 691 pages, one request at a time.
+//! The cloud gazer: what the index has (manual 2.4.1). It looks packages up for people ([`CloudGazer::look`]) and reads
+//! the changelog, pages and the list of all projects for the farm ([`CloudGazer::gaze`]), one request at a time.
 //!
-//! In: packages and specifiers. Out: the versions to build, or why there are none. It knows HTTP; not the farm.
+//! In: packages and specifiers, or a [`GazeRequest`]. Out: the versions to build, or what the index says. It knows HTTP;
+//! not the farm. What it reads is taken apart by pure modules beside it: pages ([`project_page`], [`releases`],
+//! [`choice`]), the changelog ([`xml_rpc`], [`changelog`]) and the list ([`project_list`]).
 
+use std::io::{BufReader, Read};
 use std::time::Duration;
 
+use ureq::BodyReader;
+
 use super::event::{LookAnswer, LookUp};
+use super::gaze::{
+    GazeAnswer, GazeFailure, GazeRequest, LIST_PIECE, ListPiece, PageNews, PageTruth, PageWish, ReleaseTruth,
+};
 use super::query::Wanted;
 use crate::domain::ProjectName;
 
+mod changelog;
+mod choice;
+mod dates;
+mod http;
+mod json;
 pub mod pip;
+mod project_list;
 mod project_page;
+mod releases;
+mod trouble;
+mod xml_rpc;
 
+pub use http::GazerLimits;
+
+use http::{Bounds, Found, Http, Reply, body_trouble};
+use project_list::ProjectList;
 use project_page::{PageError, ProjectPage};
+use trouble::{Scope, Trouble, shown};
+use xml_rpc::XmlError;
 
-/// One page, in bytes; the largest real ones have a few tens of MB.
-const MAX_PAGE_BYTES: u64 = 128 << 20;
-/// One request, all of it.
-const TIMEOUT: Duration = Duration::from_secs(60);
-/// Tries of one page, when the index or the way to it fails.
+/// Tries of one page that a person waits for, when the index or the way to it fails.
 const TRIES: u32 = 3;
+/// How long a person waits because the index asks to be left alone, in seconds.
+const TOOL_PATIENCE: u32 = 5;
 const PEP_691: &str = "application/vnd.pypi.simple.v1+json";
+
+/// Where an index has its XML-RPC, unless somebody says otherwise: beside its pages, the last part of whose path is
+/// replaced by `pypi`.
+pub fn xml_rpc_url(simple_url: &str) -> String {
+    let url = simple_url.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+    let path = url.find("://").map_or(0, |at| at + 3);
+    match url[path..].rfind('/') {
+        Some(at) => format!("{}/pypi", &url[..path + at]),
+        None => format!("{url}/pypi"),
+    }
+}
 
 /// What the thread keeps between requests.
 pub struct CloudGazer {
-    agent: ureq::Agent,
+    http: Http,
+    limits: GazerLimits,
     index_url: String,
+    xml_rpc_url: String,
+    listing: Option<Listing>,
+}
+
+/// A list of all projects that is being read: its connection stays open between the pieces.
+struct Listing {
+    list: ProjectList,
+    body: BodyReader<'static>,
+    etag: Option<String>,
+    serial: Option<u64>,
 }
 
 impl CloudGazer {
-    /// Asks the index at `index_url` (PEP 503 root), trusting `certificates` (a PEM file) where it is given.
-    pub fn new(index_url: &str, certificates: Option<&[u8]>) -> Self {
-        let mut tls = ureq::tls::TlsConfig::builder();
-        if let Some(pem) = certificates {
-            let certificates: Vec<_> = ureq::tls::parse_pem(pem)
-                .filter_map(|item| match item {
-                    Ok(ureq::tls::PemItem::Certificate(certificate)) => Some(certificate),
-                    _ => None,
-                })
-                .collect();
-            tls = tls.root_certs(ureq::tls::RootCerts::new_with_certs(&certificates));
-        }
-        let agent = ureq::Agent::config_builder()
-            .user_agent(format!("piwheels-rs/{} (wheel building farm)", crate::VERSION))
-            .timeout_global(Some(TIMEOUT))
-            .timeout_connect(Some(Duration::from_secs(15)))
-            .max_redirects(3)
-            .https_only(index_url.starts_with("https:"))
-            .tls_config(tls.build())
-            .http_status_as_error(false)
-            .build()
-            .new_agent();
-        Self { agent, index_url: index_url.trim_end_matches('/').to_owned() }
+    /// Asks the index at `index_url` (PEP 503 root) and its XML-RPC at `xml_rpc_url` (see [`xml_rpc_url`]), trusting
+    /// `certificates` (a PEM file) where it is given.
+    pub fn new(index_url: &str, xml_rpc_url: &str, certificates: Option<&[u8]>) -> Self {
+        Self::with_limits(index_url, xml_rpc_url, certificates, GazerLimits::default())
     }
 
-    /// Looks at the index for the follower.
-    pub fn gaze(&mut self, request: &super::gaze::GazeRequest) -> super::gaze::GazeAnswer {
-        use super::gaze::*;
-        let failure = GazeFailure { reason: "not yet".to_owned(), retry_after_secs: None, everywhere: true };
-        match request {
-            GazeRequest::Changelog { .. } => GazeAnswer::Changelog(Err(failure)),
-            GazeRequest::Page(wish) => GazeAnswer::Page(wish.package.clone(), PageNews::Failed(failure)),
-            GazeRequest::ListBegin { .. } | GazeRequest::ListMore => GazeAnswer::List(Err(failure)),
+    /// The same with other bounds.
+    pub fn with_limits(
+        index_url: &str,
+        xml_rpc_url: &str,
+        certificates: Option<&[u8]>,
+        limits: GazerLimits,
+    ) -> Self {
+        Self {
+            http: Http::new(limits.connect, certificates),
+            limits,
+            index_url: index_url.trim_end_matches('/').to_owned(),
+            xml_rpc_url: xml_rpc_url.to_owned(),
+            listing: None,
         }
     }
 
@@ -70,57 +100,226 @@ impl CloudGazer {
         let mut missing = Vec::new();
         for item in wanted {
             match self.look_one(item) {
-                Ok(version) if found.contains(&version) => {}
-                Ok(version) => found.push(version),
+                Ok((version, _)) if found.contains(&version) => {}
+                Ok((version, _)) => found.push(version),
                 Err(reason) => missing.push(reason),
             }
         }
         if missing.is_empty() { LookAnswer::Found(found) } else { LookAnswer::NotFound(missing) }
     }
 
-    fn look_one(&self, item: &LookUp) -> Result<Wanted, String> {
+    fn look_one(&self, item: &LookUp) -> Result<(Wanted, ReleaseTruth), String> {
         let package = &item.package;
-        let specifiers =
-            project_page::parse_specifiers(&item.specifiers).map_err(|e| format!("{package}: {e}"))?;
-        let page = self.page(package).map_err(|e| format!("{package}: {e}"))?;
+        let specifiers = choice::parse_specifiers(&item.specifiers).map_err(|e| format!("{package}: {e}"))?;
+        let page = self.page_patiently(package).map_err(|e| format!("{package}: {e}"))?;
         page.newest(package, &specifiers, &item.specifiers)
     }
 
     /// A project's page, asked for again when the way to it fails.
-    fn page(&self, package: &ProjectName) -> Result<ProjectPage, String> {
+    fn page_patiently(&self, package: &ProjectName) -> Result<ProjectPage, String> {
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.page_once(package) {
-                Ok(page) => return Ok(page),
-                Err(PageError::Passing(reason)) if tries < TRIES => {
-                    log::info!("{package}: {reason}; asking again");
-                    std::thread::sleep(Duration::from_secs(u64::from(tries)));
+            match self.page(package, None) {
+                Ok(Page::Read { page, .. }) => return Ok(page),
+                Ok(Page::Missing) => return Err("no such package on the index".to_owned()),
+                Ok(Page::Unchanged { .. }) => return Err("the index does not send its page".to_owned()),
+                Err(trouble) => {
+                    let pause = trouble.retry_after_secs.unwrap_or(0).max(tries);
+                    if tries == TRIES || !trouble.is_passing() || pause > TOOL_PATIENCE {
+                        return Err(trouble.reason);
+                    }
+                    log::info!("{package}: {}; asking again", trouble.reason);
+                    std::thread::sleep(Duration::from_secs(pause.into()));
                 }
-                Err(PageError::Passing(reason) | PageError::Final(reason)) => return Err(reason),
             }
         }
     }
 
-    fn page_once(&self, package: &ProjectName) -> Result<ProjectPage, PageError> {
-        let url = format!("{}/{package}/", self.index_url);
-        let passing = |e: ureq::Error| PageError::Passing(format!("the index does not answer: {e}"));
-        let mut response = self.agent.get(&url).header("Accept", PEP_691).call().map_err(passing)?;
-        let status = response.status().as_u16();
-        match status {
-            200 => {}
-            404 => return Err(PageError::Final("no such package on the index".to_owned())),
-            429 | 500..=599 => {
-                return Err(PageError::Passing(format!("the index answers with status {status}")));
+    /// Carries out one look at the index. What went wrong is in the answer.
+    pub fn gaze(&mut self, request: &GazeRequest) -> GazeAnswer {
+        match request {
+            GazeRequest::Changelog { since } => {
+                GazeAnswer::Changelog(self.changelog(*since).map_err(GazeFailure::from))
             }
-            _ => return Err(PageError::Final(format!("the index answers with status {status}"))),
+            GazeRequest::Page(wish) => {
+                let news = self.page_news(wish).unwrap_or_else(|trouble| PageNews::Failed(trouble.into()));
+                GazeAnswer::Page(wish.package.clone(), news)
+            }
+            GazeRequest::ListBegin { etag } => {
+                // its connection goes with it
+                self.listing = None;
+                let piece = self.begin_list(etag.as_deref());
+                GazeAnswer::List(self.end_list_on_failure(piece))
+            }
+            GazeRequest::ListMore => {
+                let piece = self.more_of_the_list();
+                GazeAnswer::List(self.end_list_on_failure(piece))
+            }
         }
-        let kind = response.headers().get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default();
-        if !kind.starts_with(PEP_691) {
-            let reason = format!("the index answers with {kind:?}, not with JSON (PEP 691)");
-            return Err(PageError::Final(reason));
+    }
+
+    fn page(&self, package: &ProjectName, etag: Option<&str>) -> Result<Page, Trouble> {
+        let url = format!("{}/{package}/", self.index_url);
+        let bounds = Bounds { time: self.limits.page, silence: None, bytes: self.limits.page_bytes };
+        let found = match self.http.get(&url, PEP_691, etag, bounds)? {
+            Reply::Unchanged { serial } => return Ok(Page::Unchanged { serial }),
+            Reply::Missing => return Ok(Page::Missing),
+            Reply::Found(found) => *found,
+        };
+        let Found { etag, serial, body, .. } = found;
+        let page = ProjectPage::read(body, package).map_err(|error| match error {
+            PageError::Broken(error) => body_trouble(error),
+            PageError::Unreadable(reason) => Trouble::new(Scope::Here, reason),
+        })?;
+        // what the page says of itself is what was read
+        let serial = page.serial.or(serial);
+        Ok(Page::Read { page, serial, etag })
+    }
+
+    fn page_news(&self, wish: &PageWish) -> Result<PageNews, Trouble> {
+        let stale = |serial: Option<u64>| serial.filter(|serial| *serial < wish.serial);
+        Ok(match self.page(&wish.package, wish.etag.as_deref())? {
+            Page::Missing => PageNews::Missing,
+            Page::Unchanged { serial } => {
+                stale(serial).map_or(PageNews::Unchanged, |serial| PageNews::Stale { serial })
+            }
+            Page::Read { page, serial, etag } => match stale(serial) {
+                Some(serial) => PageNews::Stale { serial },
+                None => {
+                    let releases = page.truths(&wish.wanted);
+                    let ProjectPage { display, status, status_reason, .. } = page;
+                    PageNews::Seen(Box::new(PageTruth { display, status, status_reason, serial, etag, releases }))
+                }
+            },
+        })
+    }
+
+    fn changelog(&self, since: u64) -> Result<super::gaze::Changelog, Trouble> {
+        let bounds =
+            Bounds { time: self.limits.changelog, silence: None, bytes: self.limits.changelog_bytes };
+        let call = xml_rpc::call("changelog_since_serial", since);
+        let Found { body, date, .. } = self.http.post_xml(&self.xml_rpc_url, &call, bounds)?;
+        let mut collector = changelog::Collector::new(since);
+        let input = BufReader::with_capacity(1 << 16, body);
+        xml_rpc::read_rows(input, &mut |row| collector.push(row)).map_err(|error| match error {
+            XmlError::Broken(error) => body_trouble(error),
+            XmlError::Unreadable(reason) => Trouble::new(Scope::Here, reason),
+            XmlError::Fault(code, text) => fault(code, &text),
+        })?;
+        let (changelog, odd) = collector.finish(date);
+        if let Some(first) = odd {
+            log::warn!("{} rows of the index's changelog are passed over; the first: {first}", changelog.odd);
         }
-        let body = response.body_mut().with_config().limit(MAX_PAGE_BYTES).read_to_vec().map_err(passing)?;
-        ProjectPage::parse(&body, package).map_err(PageError::Final)
+        Ok(changelog)
+    }
+
+    fn begin_list(&mut self, etag: Option<&str>) -> Result<ListPiece, Trouble> {
+        let url = format!("{}/", self.index_url);
+        let bounds = Bounds {
+            time: self.limits.list,
+            silence: Some(self.limits.list_silence),
+            bytes: self.limits.list_bytes,
+        };
+        let found = match self.http.get(&url, PEP_691, etag, bounds)? {
+            Reply::Unchanged { .. } => return Ok(ListPiece::Unchanged),
+            Reply::Missing => return Err(Trouble::new(Scope::Here, "the index has no list of its projects")),
+            Reply::Found(found) => *found,
+        };
+        let Found { etag, serial, body, .. } = found;
+        self.listing = Some(Listing { list: ProjectList::new(), body, etag, serial });
+        self.more_of_the_list()
+    }
+
+    fn more_of_the_list(&mut self) -> Result<ListPiece, Trouble> {
+        let Some(listing) = &mut self.listing else {
+            return Err(Trouble::new(Scope::Here, "no list of projects is being read"));
+        };
+        let piece = listing.next_piece()?;
+        if matches!(piece, ListPiece::End { .. }) {
+            self.listing = None;
+        }
+        Ok(piece)
+    }
+
+    fn end_list_on_failure(&mut self, piece: Result<ListPiece, Trouble>) -> Result<ListPiece, GazeFailure> {
+        piece.map_err(|trouble| {
+            self.listing = None;
+            trouble.into()
+        })
+    }
+}
+
+impl Listing {
+    fn next_piece(&mut self) -> Result<ListPiece, Trouble> {
+        let mut bytes = [0; 1 << 14];
+        while self.list.ready() < LIST_PIECE {
+            let read = self.body.read(&mut bytes).map_err(body_trouble)?;
+            if read == 0 {
+                let end = self.list.finish().map_err(|reason| Trouble::new(Scope::BrokenOff, reason))?;
+                if self.list.ready() > 0 {
+                    break;
+                }
+                return Ok(ListPiece::End {
+                    etag: self.etag.take(),
+                    serial: end.serial.or(self.serial),
+                    odd: end.odd,
+                });
+            }
+            self.list.feed(&bytes[..read]).map_err(|reason| Trouble::new(Scope::Here, reason))?;
+        }
+        Ok(ListPiece::Projects(self.list.drain(LIST_PIECE)))
+    }
+}
+
+/// What came of a project's page.
+enum Page {
+    Unchanged { serial: Option<u64> },
+    Missing,
+    Read { page: ProjectPage, serial: Option<u64>, etag: Option<String> },
+}
+
+/// A fault that the index answered an XML-RPC call with.
+fn fault(code: i64, text: &str) -> Trouble {
+    let reason = format!("the index refuses: {} (fault {code})", shown(text));
+    match xml_rpc::rate_limit(text) {
+        Some(seconds) => Trouble {
+            retry_after_secs: seconds.map(|seconds| seconds.min(trouble::LONGEST_RETRY_AFTER)),
+            ..Trouble::new(Scope::Everywhere, reason)
+        },
+        None => Trouble::new(Scope::Here, reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn xml_rpc_is_beside_the_pages() {
+        for (simple, expected) in [
+            ("https://index.example/simple", "https://index.example/pypi"),
+            ("https://index.example/simple/", "https://index.example/pypi"),
+            ("https://index.example//simple//", "https://index.example//pypi"),
+            ("http://user:word@127.0.0.1:8080/root/mirror/+simple/?x=/y#z", "http://user:word@127.0.0.1:8080/root/mirror/pypi"),
+            ("https://index.example", "https://index.example/pypi"),
+            ("https://index.example/", "https://index.example/pypi"),
+        ] {
+            assert_eq!(xml_rpc_url(simple), expected, "{simple}");
+        }
+    }
+
+    #[test]
+    fn a_fault_about_too_many_requests_is_the_whole_index_and_says_how_long() {
+        let limited = "HTTPTooManyRequests: The action could not be performed because there were too many requests by \
+                       the client. Limit may reset in 37 seconds.";
+        let failure = GazeFailure::from(fault(-32500, limited));
+        assert_eq!((failure.everywhere, failure.retry_after_secs), (true, Some(37)));
+        assert!(failure.reason.contains("too many requests"), "{}", failure.reason);
+        let failure = GazeFailure::from(fault(-32500, "HTTPTooManyRequests: later"));
+        assert_eq!((failure.everywhere, failure.retry_after_secs), (true, None));
+        let failure = GazeFailure::from(fault(1, "RuntimeError: in 5 seconds\n\x1b[2J"));
+        assert_eq!((failure.everywhere, failure.retry_after_secs), (false, None));
+        assert!(!failure.reason.contains('\x1b'));
     }
 }
