@@ -97,7 +97,8 @@ impl Collector {
 fn settled(since: u64, rows: usize, times: &[(u64, Option<i64>)], now: Option<i64>) -> u64 {
     let believed = |at: Option<i64>| at.filter(|at| now.is_none_or(|now| *at <= now));
     let newest = times.iter().filter_map(|(_, at)| believed(*at)).max();
-    let limit = [newest.map(|at| at - LATE_SECS), now.map(|now| now - HISTORY_SECS)].into_iter().flatten().max();
+    let limit =
+        [newest.map(|at| at - LATE_SECS), now.map(|now| now - HISTORY_SECS)].into_iter().flatten().max();
     let is_old = |at: Option<i64>| believed(at).zip(limit).is_none_or(|(at, limit)| at <= limit);
     let old = times.iter().take_while(|(_, at)| is_old(*at)).count();
     // a row without a believable time is as old as the one behind it

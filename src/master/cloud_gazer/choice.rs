@@ -124,9 +124,7 @@ impl<'a> ReadWish<'a> {
         let fitting: Vec<_> = page
             .releases
             .iter()
-            .filter(|(version, release)| {
-                release.sdists.standing > 0 && specifiers.contains(version.inner())
-            })
+            .filter(|(version, release)| release.sdists.standing > 0 && specifiers.contains(version.inner()))
             .collect();
         let newest = preferred(&fitting).map(|(version, _)| version);
         let named = |s: &pep440_rs::VersionSpecifier| {

@@ -75,7 +75,12 @@ mod tests {
     #[test]
     fn dates_of_headers_are_read() {
         assert_eq!(http("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
-        for bad in ["", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun, 06 Foo 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37"] {
+        for bad in [
+            "",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun, 06 Foo 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37",
+        ] {
             assert_eq!(http(bad), None, "{bad}");
         }
     }

@@ -126,14 +126,19 @@ impl Http {
     }
 
     /// Asks for what is at `url`, unless it has `etag` still. It must be of the media type `kind`.
-    pub(super) fn get(&self, url: &str, kind: &str, etag: Option<&str>, bounds: Bounds) -> Result<Reply, Trouble> {
+    pub(super) fn get(
+        &self,
+        url: &str,
+        kind: &str,
+        etag: Option<&str>,
+        bounds: Bounds,
+    ) -> Result<Reply, Trouble> {
         let etag = etag.filter(|etag| is_etag(etag));
         let mut url = url.to_owned();
         for _ in 0..=REDIRECTS {
             let response = self.send_again_if_cut(|| {
                 let config = self.agent.get(&url).config().timeout_global(Some(bounds.time));
-                let mut request =
-                    config.timeout_per_read(bounds.silence).build().header("Accept", kind);
+                let mut request = config.timeout_per_read(bounds.silence).build().header("Accept", kind);
                 if let Some(etag) = etag {
                     request = request.header("If-None-Match", etag);
                 }
@@ -165,8 +170,8 @@ impl Http {
         }
     }
 
-    /// A connection that waited for this request may have been closed meanwhile, which shows only when it is used: then,
-    /// and only then, the request is sent once more. All of them may be repeated.
+    /// A connection that waited for this request may have been closed meanwhile, which shows only when it is used: a
+    /// request whose connection ends without an answer is sent once more. All of them may be repeated.
     fn send_again_if_cut(
         &self,
         send: impl Fn() -> Result<Response<Body>, ureq::Error>,
@@ -187,7 +192,10 @@ impl Http {
         };
         sent.map_err(|error| {
             let scope = match error {
-                ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::LargeResponseHeader(..) => Scope::Here,
+                ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::LargeResponseHeader(..) => {
+                    Scope::Here
+                }
+                ureq::Error::Protocol(_) => Scope::BrokenOff,
                 _ => Scope::Everywhere,
             };
             Trouble::new(scope, format!("the index does not answer: {error}"))
@@ -213,7 +221,10 @@ fn found(response: Response<Body>, kinds: &[&str], bounds: Bounds) -> Result<Fou
     let kind = header(headers, "content-type").unwrap_or_default();
     let media_type = kind.split(';').next().unwrap_or_default().trim();
     if !kinds.iter().any(|kind| media_type.eq_ignore_ascii_case(kind)) {
-        return Err(Trouble::new(Scope::Here, format!("the index answers with {kind:?}, not with {}", kinds[0])));
+        return Err(Trouble::new(
+            Scope::Here,
+            format!("the index answers with {kind:?}, not with {}", kinds[0]),
+        ));
     }
     let etag = header(headers, "etag").filter(|etag| is_etag(etag)).map(str::to_owned);
     let (serial, date) = (serial(headers), header(headers, "date").and_then(dates::http));
@@ -312,7 +323,10 @@ mod tests {
             "",
         ] {
             let refused = redirect(from, to);
-            assert!(refused.as_ref().is_err_and(|reason| reason.contains("not followed")), "{to}: {refused:?}");
+            assert!(
+                refused.as_ref().is_err_and(|reason| reason.contains("not followed")),
+                "{to}: {refused:?}"
+            );
         }
     }
 

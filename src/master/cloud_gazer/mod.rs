@@ -189,7 +189,14 @@ impl CloudGazer {
                 None => {
                     let releases = page.truths(&wish.wanted);
                     let ProjectPage { display, status, status_reason, .. } = page;
-                    PageNews::Seen(Box::new(PageTruth { display, status, status_reason, serial, etag, releases }))
+                    PageNews::Seen(Box::new(PageTruth {
+                        display,
+                        status,
+                        status_reason,
+                        serial,
+                        etag,
+                        releases,
+                    }))
                 }
             },
         })
@@ -301,7 +308,10 @@ mod tests {
             ("https://index.example/simple", "https://index.example/pypi"),
             ("https://index.example/simple/", "https://index.example/pypi"),
             ("https://index.example//simple//", "https://index.example//pypi"),
-            ("http://user:word@127.0.0.1:8080/root/mirror/+simple/?x=/y#z", "http://user:word@127.0.0.1:8080/root/mirror/pypi"),
+            (
+                "http://user:word@127.0.0.1:8080/root/mirror/+simple/?x=/y#z",
+                "http://user:word@127.0.0.1:8080/root/mirror/pypi",
+            ),
             ("https://index.example", "https://index.example/pypi"),
             ("https://index.example/", "https://index.example/pypi"),
         ] {

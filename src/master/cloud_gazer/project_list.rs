@@ -25,13 +25,17 @@ const VALUE_BYTES: usize = 1 << 20;
 enum Place {
     Start,
     /// Before a key; the object may end instead when it is the first.
-    Key { first: bool },
+    Key {
+        first: bool,
+    },
     Colon,
     /// Before or in the value of the key that was read last.
     Value,
     Comma,
     /// Before or in a project; the list may end instead when it is the first.
-    Element { first: bool },
+    Element {
+        first: bool,
+    },
     ElementComma,
     End,
 }
@@ -132,7 +136,12 @@ impl ProjectList {
             (Place::Comma, b'}') => self.place = Place::End,
             (Place::ElementComma, b',') => self.place = Place::Element { first: false },
             (Place::ElementComma, b']') => self.place = Place::Comma,
-            _ => return Err(format!("the index's list of projects cannot be read: {:?} is not due", byte as char)),
+            _ => {
+                return Err(format!(
+                    "the index's list of projects cannot be read: {:?} is not due",
+                    byte as char
+                ));
+            }
         }
         Ok(true)
     }
@@ -144,13 +153,15 @@ impl ProjectList {
             Step::Behind => (false, true),
         };
         if self.held.bytes.len() > VALUE_BYTES {
-            return Err(format!("the index's list of projects has an entry of more than {VALUE_BYTES} bytes"));
+            return Err(format!(
+                "the index's list of projects has an entry of more than {VALUE_BYTES} bytes"
+            ));
         }
         if whole {
             let held = std::mem::take(&mut self.held);
-            self.place = self.read(&held.bytes).map_err(|e| {
-                format!("the index's list of projects cannot be read: {e}")
-            })?;
+            self.place = self
+                .read(&held.bytes)
+                .map_err(|e| format!("the index's list of projects cannot be read: {e}"))?;
             self.held.reuse(held);
         }
         Ok(taken)

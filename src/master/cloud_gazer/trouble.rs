@@ -121,7 +121,11 @@ mod tests {
             (410, None, false, None),
         ] {
             let failure = GazeFailure::from(Trouble::status(status, header, date));
-            assert_eq!((failure.everywhere, failure.retry_after_secs), (everywhere, seconds), "{status} {header:?}");
+            assert_eq!(
+                (failure.everywhere, failure.retry_after_secs),
+                (everywhere, seconds),
+                "{status} {header:?}"
+            );
             assert!(failure.reason.contains(&status.to_string()));
         }
         let without_date = Trouble::status(503, Some("Sun, 06 Nov 1994 08:51:37 GMT"), None);

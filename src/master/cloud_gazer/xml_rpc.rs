@@ -7,6 +7,7 @@ use std::io::{self, BufRead};
 use std::sync::Arc;
 
 use quick_xml::Reader;
+use quick_xml::errors::SyntaxError;
 use quick_xml::events::Event;
 
 /// The longest text that is kept, in bytes; the rest of it is cut off.
@@ -155,6 +156,8 @@ impl<R: BufRead> Xml<R> {
                     let kind = error.kind();
                     XmlError::Broken(Arc::into_inner(error).unwrap_or_else(|| kind.into()))
                 }
+                // these are all about something that is not closed before the end
+                quick_xml::Error::Syntax(error) if error != SyntaxError::InvalidBangMarkup => breaks_off(),
                 error => XmlError::Unreadable(format!("the index's XML cannot be read: {error}")),
             })?;
             return Ok(match event {
@@ -170,7 +173,9 @@ impl<R: BufRead> Xml<R> {
                 Event::GeneralRef(reference) => Token::Text(resolve(&reference)?),
                 Event::Eof => Token::End,
                 Event::DocType(_) => {
-                    return Err(XmlError::Unreadable("the index's XML has a DTD, which is not read".to_owned()));
+                    return Err(XmlError::Unreadable(
+                        "the index's XML has a DTD, which is not read".to_owned(),
+                    ));
                 }
                 Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) => continue,
             });
@@ -183,7 +188,9 @@ impl<R: BufRead> Xml<R> {
             match self.next()? {
                 Token::Text(text) if text.trim().is_empty() => {}
                 Token::Text(text) => {
-                    return Err(XmlError::Unreadable(format!("the index's XML has {text:?} between its elements")));
+                    return Err(XmlError::Unreadable(format!(
+                        "the index's XML has {text:?} between its elements"
+                    )));
                 }
                 Token::End => return Err(breaks_off()),
                 token => return Ok(token),
@@ -205,7 +212,9 @@ impl<R: BufRead> Xml<R> {
 
     fn close(&mut self) -> Result<(), XmlError> {
         match self.next_tag()? {
-            Token::Open(name) => Err(XmlError::Unreadable(format!("the index's XML has a <{name}> too many"))),
+            Token::Open(name) => {
+                Err(XmlError::Unreadable(format!("the index's XML has a <{name}> too many")))
+            }
             _ => Ok(()),
         }
     }
@@ -330,7 +339,9 @@ impl<R: BufRead> Xml<R> {
         while depth > 0 {
             match self.next()? {
                 Token::Open(_) if depth >= UNKNOWN_DEPTH => {
-                    return Err(XmlError::Unreadable("the index's XML has too many elements in each other".to_owned()));
+                    return Err(XmlError::Unreadable(
+                        "the index's XML has too many elements in each other".to_owned(),
+                    ));
                 }
                 Token::Open(_) => depth += 1,
                 Token::Close => depth -= 1,

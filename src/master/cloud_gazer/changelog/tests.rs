@@ -8,7 +8,13 @@ type Row<'a> = (&'a str, &'a str, i64, &'a str, i64);
 
 fn values((name, version, at, action, serial): Row<'_>) -> [Value; 5] {
     let version = if version.is_empty() { Value::Nil } else { Value::Text(version.to_owned()) };
-    [Value::Text(name.to_owned()), version, Value::Int(at), Value::Text(action.to_owned()), Value::Int(serial)]
+    [
+        Value::Text(name.to_owned()),
+        version,
+        Value::Int(at),
+        Value::Text(action.to_owned()),
+        Value::Int(serial),
+    ]
 }
 
 fn read(since: u64, now: Option<i64>, rows: &[Row<'_>]) -> Changelog {
@@ -35,8 +41,14 @@ fn only_what_matters_becomes_an_event() {
     for (action, expected) in [
         ("add source file foo_bar-1.0.tar.gz", Some(Happening::Sdist(v()))),
         ("add source file", Some(Happening::Sdist(v()))),
-        ("add py3 file foo_bar-1.0-py3-none-any.whl", Some(Happening::PureWheel(v(), "foo_bar-1.0-py3-none-any.whl".into()))),
-        ("add py2.py3 file Foo.Bar-1.0-py2.py3-none-any.whl and more", Some(Happening::PureWheel(v(), "Foo.Bar-1.0-py2.py3-none-any.whl".into()))),
+        (
+            "add py3 file foo_bar-1.0-py3-none-any.whl",
+            Some(Happening::PureWheel(v(), "foo_bar-1.0-py3-none-any.whl".into())),
+        ),
+        (
+            "add py2.py3 file Foo.Bar-1.0-py2.py3-none-any.whl and more",
+            Some(Happening::PureWheel(v(), "Foo.Bar-1.0-py2.py3-none-any.whl".into())),
+        ),
         ("add cp311 file foo_bar-1.0-cp311-cp311-win_amd64.whl", None),
         ("add 2.7 file foo_bar-1.0-py2.7.egg", None),
         ("add any file", None),
@@ -81,7 +93,11 @@ fn odd_rows_are_counted_and_passed_over_but_their_serials_are_not() {
     let long = "a".repeat(201);
     assert_eq!(read(0, None, &[(&long, "1.0", 7, "add source file x", 1)]).odd, 1);
     assert_eq!(read(0, None, &[("foo", &"1".repeat(201), 7, "add source file x", 1)]).odd, 1);
-    assert_eq!(read(0, None, &[("no name!", "one", -7, "create", 1)]).odd, 0, "what does not matter may be odd");
+    assert_eq!(
+        read(0, None, &[("no name!", "one", -7, "create", 1)]).odd,
+        0,
+        "what does not matter may be odd"
+    );
 }
 
 #[test]
@@ -173,7 +189,8 @@ fn an_answer_of_one_moment_is_got_past_when_it_is_as_long_as_answers_get() {
 #[test]
 fn following_a_changelog_whose_rows_come_late_skips_none_of_them() {
     // one row a second, each seen up to four minutes after its serial was drawn; read every 60 s from what is settled
-    let rows: Vec<(i64, i64, i64)> = (1..2000).map(|n| (n, 10_000 + n, 10_000 + n + n * 7919 % 240)).collect();
+    let rows: Vec<(i64, i64, i64)> =
+        (1..2000).map(|n| (n, 10_000 + n, 10_000 + n + n * 7919 % 240)).collect();
     let (mut since, mut seen) = (0, std::collections::BTreeSet::new());
     for now in (10_000..14_000).step_by(60) {
         let visible: Vec<Row<'_>> = rows

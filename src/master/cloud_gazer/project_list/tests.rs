@@ -31,7 +31,8 @@ fn projects_come_in_their_order_with_spelling_and_serial() {
         {"name":"\u0062","url":{"x":["]","}"]}}]} "#;
     for piece in [1, 2, 1000] {
         let (projects, end) = read(text.as_bytes(), piece).unwrap();
-        let seen: Vec<_> = projects.iter().map(|p| (p.package.as_str(), p.display.as_str(), p.serial)).collect();
+        let seen: Vec<_> =
+            projects.iter().map(|p| (p.package.as_str(), p.display.as_str(), p.serial)).collect();
         assert_eq!(seen, [("zope-interface", "Zope.Interface", 3), ("a", "a", 4), ("b", "b", 0)]);
         assert_eq!(end, ListEnd { serial: Some(9_000_000_000), odd: 0 });
     }
@@ -87,7 +88,11 @@ fn what_is_no_list_is_refused() {
         (format!(r#"{{"a":"{}"#, "x".repeat(VALUE_BYTES)), "more than"),
     ] {
         let refused = names(&text);
-        assert!(refused.as_ref().is_err_and(|e| e.contains(reason)), "{}: {refused:?}", &text[..text.len().min(99)]);
+        assert!(
+            refused.as_ref().is_err_and(|e| e.contains(reason)),
+            "{}: {refused:?}",
+            &text[..text.len().min(99)]
+        );
     }
 }
 

@@ -96,9 +96,13 @@ fn other_statuses_are_told_apart_and_unknown_ones_count_as_active() {
 #[test]
 fn nonsense_and_other_protocols_are_refused() {
     assert!(read("<html>").unwrap_err().contains("cannot be read"));
-    assert!(read(r#"{"meta":{"api-version":"2.0"},"name":"x","files":[]}"#).unwrap_err().contains("version 2.0"));
+    assert!(
+        read(r#"{"meta":{"api-version":"2.0"},"name":"x","files":[]}"#).unwrap_err().contains("version 2.0")
+    );
     assert!(read(r#"{"name":"foo-bar","files":[]}"#).unwrap_err().contains("does not say which version"));
-    assert!(read(r#"{"meta":{"api-version":"1.0"},"name":"foo-bar"}"#).unwrap_err().contains("no list of files"));
+    assert!(
+        read(r#"{"meta":{"api-version":"1.0"},"name":"foo-bar"}"#).unwrap_err().contains("no list of files")
+    );
     assert!(read(r#"{"meta":{"api-version":"1.0"},"name":"foo-bar","files":[]} x"#).is_err());
 }
 
@@ -138,7 +142,11 @@ fn a_release_is_what_its_files_say() {
     assert!(one.sdist && one.wanted);
     assert_eq!(one.yanked, None, "one of its source distributions stands");
     assert_eq!(one.released, Some(1_704_067_200), "the wheel was first");
-    assert_eq!(one.pythons, Some(((1 << 63) - 1) & !((1 << 7) - 1)), "3.7 from the one, the rest from the other");
+    assert_eq!(
+        one.pythons,
+        Some(((1 << 63) - 1) & !((1 << 7) - 1)),
+        "3.7 from the one, the rest from the other"
+    );
     assert_eq!(one.pure.as_deref(), Some("foo_bar-1.0-py3-none-any.whl"));
     assert_eq!(one.tags, ["cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64"]);
     let two = release(&page, "2.0");
@@ -150,7 +158,8 @@ fn a_release_is_what_its_files_say() {
 
 /// Which versions wishes mean.
 fn wanted(page: &ProjectPage, wishes: &[(&str, i64)]) -> Vec<String> {
-    let wishes = wishes.iter().map(|(specifiers, since)| Wish { specifiers: (*specifiers).into(), since: *since });
+    let wishes =
+        wishes.iter().map(|(specifiers, since)| Wish { specifiers: (*specifiers).into(), since: *since });
     let truths = page.truths(&WantedReleases::Listed(wishes.collect()));
     truths.into_iter().filter(|release| release.wanted).map(|release| release.version.to_string()).collect()
 }
@@ -200,7 +209,8 @@ fn yanked_releases_and_those_without_sdist_are_never_wished_for() {
 #[test]
 fn without_upload_times_only_what_the_wish_would_choose_now_is_meant() {
     let times = r#","upload-time":"1970-01-01T00:00:10Z""#;
-    let files = |more| format!(r#"{{"filename":"foo_bar-1.0.tar.gz"{more}}},{{"filename":"foo_bar-1.1.tar.gz"}}"#);
+    let files =
+        |more| format!(r#"{{"filename":"foo_bar-1.0.tar.gz"{more}}},{{"filename":"foo_bar-1.1.tar.gz"}}"#);
     assert_eq!(wanted(&page(&files("")), &[("", 99)]), ["1.1"]);
     assert_eq!(wanted(&page(&files("")), &[("<1.1", 99)]), ["1.0"]);
     assert_eq!(wanted(&page(&files(times)), &[("", 5)]), ["1.0", "1.1"]);

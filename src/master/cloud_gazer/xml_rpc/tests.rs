@@ -85,7 +85,8 @@ fn a_fault_is_told_with_code_and_text() {
 #[test]
 fn what_no_answer_may_have_is_refused() {
     let bomb = "<!DOCTYPE x [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;\">]>";
-    let deep = |open: &str, close: &str, times| row(&format!("{}{}", open.repeat(times), close.repeat(times)));
+    let deep =
+        |open: &str, close: &str, times| row(&format!("{}{}", open.repeat(times), close.repeat(times)));
     for (xml, reason) in [
         (format!("{bomb}{}", row("<value>&b;</value>")), "has a DTD"),
         (row("<value>&b;</value>"), "the entity \"b\""),
@@ -99,7 +100,10 @@ fn what_no_answer_may_have_is_refused() {
         (row("<other/>"), "<other> where <value> is due"),
         (format!("{}<x/>", answer("")), "goes on behind its end"),
         ("<methodResponse><value/></methodResponse>".to_owned(), "where <params> is due"),
-        ("<html><body>Welcome to our network</body></html>".to_owned(), "<html> where <methodResponse> is due"),
+        (
+            "<html><body>Welcome to our network</body></html>".to_owned(),
+            "<html> where <methodResponse> is due",
+        ),
         ("<methodResponse></methodCall>".to_owned(), "cannot be read"),
         (String::new(), "breaks off"),
     ] {
@@ -113,7 +117,8 @@ fn what_no_answer_may_have_is_refused() {
 
 #[test]
 fn an_answer_that_breaks_off_anywhere_is_no_answer() {
-    let whole = row("<value><string>six &amp; more</string></value><value><int>7</int></value><value><nil/></value>");
+    let whole =
+        row("<value><string>six &amp; more</string></value><value><int>7</int></value><value><nil/></value>");
     let end = whole.trim_end().len();
     for at in 0..end {
         assert!(rows(&whole[..at]).is_err(), "cut at {at}");
@@ -136,7 +141,10 @@ fn more_rows_than_any_answer_has_are_refused() {
 
 #[test]
 fn the_question_has_the_number_in_a_type_that_holds_it() {
-    assert!(call("m", 2_147_483_647).contains("<methodName>m</methodName><params><param><value><int>2147483647</int>"));
+    assert!(
+        call("m", 2_147_483_647)
+            .contains("<methodName>m</methodName><params><param><value><int>2147483647</int>")
+    );
     assert!(call("m", 2_147_483_648).contains("<i8>2147483648</i8>"));
 }
 
@@ -155,10 +163,15 @@ fn write(value: &Value) -> String {
     match value {
         Value::Nil => "<value><nil/></value>".to_owned(),
         Value::Int(number) => format!("<value><i8>{number}</i8></value>\n"),
-        Value::Text(text) if text.len().is_multiple_of(2) => format!("<value><string>{}</string></value>", escape(text)),
+        Value::Text(text) if text.len().is_multiple_of(2) => {
+            format!("<value><string>{}</string></value>", escape(text))
+        }
         Value::Text(text) => format!("<value>{}</value>", escape(text)),
         Value::List(items) => {
-            format!("<value><array><data>{}</data></array></value>", items.iter().map(write).collect::<String>())
+            format!(
+                "<value><array><data>{}</data></array></value>",
+                items.iter().map(write).collect::<String>()
+            )
         }
         Value::Struct(members) => {
             let member = |(name, value): &(String, Value)| {
