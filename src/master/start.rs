@@ -134,7 +134,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     let waker = Waker::new(poll.registry(), ANSWERS).map_err(error)?;
     let gazer = {
         let index_url = index_url.clone();
-        let xml_rpc_url = xml_rpc_url(&index_url);
+        let xml_rpc_url = settings.pypi_xmlrpc.clone().unwrap_or_else(|| xml_rpc_url(&index_url));
         move || CloudGazer::new(&index_url, &xml_rpc_url, certificates.as_deref())
     };
     logging::detach().map_err(error)?;

@@ -49,6 +49,7 @@ fn rows_that_python_wrote_are_read() {
             (10, 1_700_000_000, Happening::Sdist(version("1.0"))),
             (11, 1_700_000_001, Happening::ProjectRemoved),
             (12, 1_700_000_000, Happening::Yanked(version("2.0"))),
+            (13, 1_700_000_000, Happening::Other),
         ]
     );
     // "bäd" is no name

@@ -2,9 +2,12 @@
 //!
 //! In: the rows of one `changelog_since_serial`, as they came, and the index's own clock. Out: a [`Changelog`].
 
+use std::collections::HashMap;
+
 use super::releases::is_pure;
 use super::trouble::shown;
 use super::xml_rpc::Value;
+use crate::domain::project::BadName;
 use crate::domain::{ProjectName, Version, WheelName};
 use crate::master::gaze::{CHANGELOG_ROWS, Changelog, Happening, IndexEvent};
 
@@ -22,6 +25,8 @@ pub(super) struct Collector {
     odd: usize,
     first_odd: Option<String>,
     events: Vec<IndexEvent>,
+    /// The last row of every project.
+    touched: HashMap<ProjectName, IndexEvent>,
     /// Serial and time of every row after `since`.
     times: Vec<(u64, Option<i64>)>,
 }
@@ -29,7 +34,15 @@ pub(super) struct Collector {
 impl Collector {
     /// For the answer to a question about everything after `since`.
     pub(super) fn new(since: u64) -> Self {
-        Self { since, rows: 0, odd: 0, first_odd: None, events: Vec::new(), times: Vec::new() }
+        Self {
+            since,
+            rows: 0,
+            odd: 0,
+            first_odd: None,
+            events: Vec::new(),
+            touched: HashMap::new(),
+            times: Vec::new(),
+        }
     }
 
     /// One row: name, version, time, action, serial.
@@ -43,24 +56,28 @@ impl Collector {
         }
         let at = row[2].unsigned().and_then(|at| i64::try_from(at).ok());
         self.times.push((serial, at));
-        let happened = row[3].text().map_or(Err("it has no action"), |action| happening(action, &row[1]));
-        let happened = happened.and_then(|what| match what {
-            None => Ok(None),
-            Some(what) => {
-                let at = at.ok_or("it has no time")?;
-                let display = row[0].text().unwrap_or_default().to_owned();
-                let package = ProjectName::parse(&display).map_err(|_| "its name is not one")?;
-                if let Happening::PureWheel(_, wheel) = &what
-                    && WheelName::parse(wheel).is_ok_and(|wheel| wheel.project != package)
-                {
-                    return Err("its wheel is another project's");
-                }
-                Ok(Some(IndexEvent { serial, at, package, display, what }))
-            }
-        });
-        match happened {
+        let display = row[0].text().unwrap_or_default();
+        let package = ProjectName::parse(display);
+        if let Ok(package) = &package {
+            self.touched(package, display, serial, at.unwrap_or(0));
+        }
+        match event(row, serial, at, package) {
             Ok(event) => self.events.extend(event),
             Err(rule) => self.odd(row, rule),
+        }
+    }
+
+    /// The project was heard of, whatever became of it.
+    fn touched(&mut self, package: &ProjectName, display: &str, serial: u64, at: i64) {
+        match self.touched.get_mut(package) {
+            Some(touched) if touched.serial >= serial => {}
+            Some(touched) => (touched.serial, touched.at) = (serial, at),
+            None => {
+                let (package, display) = (package.clone(), display.to_owned());
+                let touched =
+                    IndexEvent { serial, at, package: package.clone(), display, what: Happening::Other };
+                self.touched.insert(package, touched);
+            }
         }
     }
 
@@ -74,6 +91,13 @@ impl Collector {
     pub(super) fn finish(mut self, now: Option<i64>) -> (Changelog, Option<String>) {
         self.times.sort_by_key(|(serial, _)| *serial);
         self.times.dedup_by_key(|(serial, _)| *serial);
+        // what a project's newest event is says also that it was touched
+        for event in &self.events {
+            if self.touched.get(&event.package).is_some_and(|touched| touched.serial == event.serial) {
+                self.touched.remove(&event.package);
+            }
+        }
+        self.events.extend(self.touched.into_values());
         // stable: what one serial says twice stays in the order in which it came
         self.events.sort_by_key(|event| event.serial);
         self.events.dedup();
@@ -105,6 +129,25 @@ fn settled(since: u64, rows: usize, times: &[(u64, Option<i64>)], now: Option<i6
     let old = times[..old].iter().rposition(|(_, at)| believed(*at).is_some()).map_or(0, |last| last + 1);
     let least = if rows >= CHANGELOG_ROWS { times.len().div_ceil(2) } else { 0 };
     old.max(least).checked_sub(1).map_or(since, |last| times[last].0)
+}
+
+/// What a row says that matters. The error is the rule it breaks.
+fn event(
+    row: &[Value],
+    serial: u64,
+    at: Option<i64>,
+    package: Result<ProjectName, BadName>,
+) -> Result<Option<IndexEvent>, &'static str> {
+    let Some(what) = happening(row[3].text().ok_or("it has no action")?, &row[1])? else { return Ok(None) };
+    let at = at.ok_or("it has no time")?;
+    let package = package.map_err(|_| "its name is not one")?;
+    if let Happening::PureWheel(_, wheel) = &what
+        && WheelName::parse(wheel).is_ok_and(|wheel| wheel.project != package)
+    {
+        return Err("its wheel is another project's");
+    }
+    let display = row[0].text().unwrap_or_default().to_owned();
+    Ok(Some(IndexEvent { serial, at, package, display, what }))
 }
 
 /// What a row's action means; nothing for those that the farm has no use for. Behind the words of an action may stand

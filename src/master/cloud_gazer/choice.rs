@@ -26,14 +26,13 @@ fn first_line(error: &impl ToString) -> String {
 }
 
 impl ProjectPage {
-    /// The newest version that fits: final releases before pre-releases, and a yanked one only where it is named. With
-    /// it, what the page says of that release.
+    /// The newest version that fits: final releases before pre-releases, and a yanked one only where it is named.
     pub(super) fn newest(
         &self,
         package: &ProjectName,
         specifiers: &VersionSpecifiers,
         text: &str,
-    ) -> Result<(Wanted, ReleaseTruth), String> {
+    ) -> Result<Wanted, String> {
         if self.status == ProjectStatus::Quarantined {
             return Err(format!("{package}: the index has put it under quarantine"));
         }
@@ -55,14 +54,18 @@ impl ProjectPage {
                 }
             });
         };
-        let wanted = Wanted {
+        Ok(Wanted {
             package: package.clone(),
             display: self.display.clone(),
             version: version.clone(),
             released: release.released(),
             yanked: release.yanked(),
-        };
-        Ok((wanted, truth(version, release, true)))
+            named,
+            pythons: release.main().pythons(),
+            pure: release.pure.clone(),
+            tags: release.tags.clone(),
+            specifiers: Some(text.to_owned()),
+        })
     }
 
     /// All releases, oldest first, with those marked that are wanted.
