@@ -484,7 +484,11 @@ fn the_list_of_all_projects_finds_what_the_changelog_lost() {
         0,
         "too young to have been read"
     );
-    assert_eq!(compare(&mut farm, vec![listed("new", 14)], Some("m"), true), 1, "the changelog does not answer");
+    assert_eq!(
+        compare(&mut farm, vec![listed("new", 14)], Some("m"), true),
+        1,
+        "the changelog does not answer"
+    );
     // out of order: what is missing between tells nothing
     assert_eq!(compare(&mut farm, vec![listed("z", 13), listed("b", 0)], None, false), 0);
     farm.ask(&Query::FeedListed(Some("l1".to_owned())));

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use super::releases::is_pure;
 use super::trouble::shown;
 use super::xml_rpc::Value;
+use crate::domain::project::BadName;
 use crate::domain::{ProjectName, Version, WheelName};
 use crate::master::gaze::{CHANGELOG_ROWS, Changelog, Happening, IndexEvent};
 
@@ -24,7 +25,7 @@ pub(super) struct Collector {
     odd: usize,
     first_odd: Option<String>,
     events: Vec<IndexEvent>,
-    /// The newest row of every project, whatever it says. Bounded by the rows of an answer.
+    /// The last row of every project.
     touched: HashMap<ProjectName, IndexEvent>,
     /// Serial and time of every row after `since`.
     times: Vec<(u64, Option<i64>)>,
@@ -55,39 +56,31 @@ impl Collector {
         }
         let at = row[2].unsigned().and_then(|at| i64::try_from(at).ok());
         self.times.push((serial, at));
-        let happened = row[3].text().map_or(Err("it has no action"), |action| happening(action, &row[1]));
-        let happened = happened.and_then(|what| match what {
-            None => Ok(None),
-            Some(what) => {
-                let at = at.ok_or("it has no time")?;
-                let display = row[0].text().unwrap_or_default().to_owned();
-                let package = ProjectName::parse(&display).map_err(|_| "its name is not one")?;
-                if let Happening::PureWheel(_, wheel) = &what
-                    && WheelName::parse(wheel).is_ok_and(|wheel| wheel.project != package)
-                {
-                    return Err("its wheel is another project's");
-                }
-                Ok(Some(IndexEvent { serial, at, package, display, what }))
-            }
-        });
-        match happened {
+        let display = row[0].text().unwrap_or_default();
+        let package = ProjectName::parse(display);
+        match event(row, serial, at, package.clone()) {
             Ok(event) => {
-                self.touch(row, serial, at);
                 self.events.extend(event);
+                if let Ok(package) = &package {
+                    self.touched(package, display, serial, at.unwrap_or(0));
+                }
             }
+            // not noted, so that the list of all projects knows more than the farm, and the page is read
             Err(rule) => self.odd(row, rule),
         }
     }
 
-    /// Notes that a project was touched: if the list of all projects names a newer event than these, that was lost. Odd rows
-    /// are not noted, so that the page is read in their place.
-    fn touch(&mut self, row: &[Value], serial: u64, at: Option<i64>) {
-        let display = row[0].text().unwrap_or_default();
-        let (Ok(package), Some(at)) = (ProjectName::parse(display), at) else { return };
-        if self.touched.get(&package).is_none_or(|known| known.serial < serial) {
-            let display = display.to_owned();
-            let event = IndexEvent { serial, at, package: package.clone(), display, what: Happening::Other };
-            self.touched.insert(package, event);
+    /// The project was heard of, whatever became of it.
+    fn touched(&mut self, package: &ProjectName, display: &str, serial: u64, at: i64) {
+        match self.touched.get_mut(package) {
+            Some(touched) if touched.serial >= serial => {}
+            Some(touched) => (touched.serial, touched.at) = (serial, at),
+            None => {
+                let (package, display) = (package.clone(), display.to_owned());
+                let touched =
+                    IndexEvent { serial, at, package: package.clone(), display, what: Happening::Other };
+                self.touched.insert(package, touched);
+            }
         }
     }
 
@@ -99,14 +92,15 @@ impl Collector {
     /// All rows came. `now` is the index's own clock (seconds since 1970), where it said what it shows. Beside the
     /// changelog: the first odd row, for the log.
     pub(super) fn finish(mut self, now: Option<i64>) -> (Changelog, Option<String>) {
+        self.times.sort_by_key(|(serial, _)| *serial);
+        self.times.dedup_by_key(|(serial, _)| *serial);
+        // what a project's newest event is says also that it was touched
         for event in &self.events {
-            if self.touched.get(&event.package).is_some_and(|last| last.serial <= event.serial) {
+            if self.touched.get(&event.package).is_some_and(|touched| touched.serial == event.serial) {
                 self.touched.remove(&event.package);
             }
         }
         self.events.extend(self.touched.into_values());
-        self.times.sort_by_key(|(serial, _)| *serial);
-        self.times.dedup_by_key(|(serial, _)| *serial);
         // stable: what one serial says twice stays in the order in which it came
         self.events.sort_by_key(|event| event.serial);
         self.events.dedup();
@@ -138,6 +132,25 @@ fn settled(since: u64, rows: usize, times: &[(u64, Option<i64>)], now: Option<i6
     let old = times[..old].iter().rposition(|(_, at)| believed(*at).is_some()).map_or(0, |last| last + 1);
     let least = if rows >= CHANGELOG_ROWS { times.len().div_ceil(2) } else { 0 };
     old.max(least).checked_sub(1).map_or(since, |last| times[last].0)
+}
+
+/// What a row says that matters. The error is the rule it breaks.
+fn event(
+    row: &[Value],
+    serial: u64,
+    at: Option<i64>,
+    package: Result<ProjectName, BadName>,
+) -> Result<Option<IndexEvent>, &'static str> {
+    let Some(what) = happening(row[3].text().ok_or("it has no action")?, &row[1])? else { return Ok(None) };
+    let at = at.ok_or("it has no time")?;
+    let package = package.map_err(|_| "its name is not one")?;
+    if let Happening::PureWheel(_, wheel) = &what
+        && WheelName::parse(wheel).is_ok_and(|wheel| wheel.project != package)
+    {
+        return Err("its wheel is another project's");
+    }
+    let display = row[0].text().unwrap_or_default().to_owned();
+    Ok(Some(IndexEvent { serial, at, package, display, what }))
 }
 
 /// What a row's action means; nothing for those that the farm has no use for. Behind the words of an action may stand

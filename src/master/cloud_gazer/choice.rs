@@ -26,8 +26,7 @@ fn first_line(error: &impl ToString) -> String {
 }
 
 impl ProjectPage {
-    /// The newest version that fits: final releases before pre-releases, and a yanked one only where it is named; and
-    /// what the page says of it.
+    /// The newest version that fits: final releases before pre-releases, and a yanked one only where it is named.
     pub(super) fn newest(
         &self,
         package: &ProjectName,
@@ -55,19 +54,17 @@ impl ProjectPage {
                 }
             });
         };
-        let ReleaseTruth { version, released, yanked, pythons, pure, tags, .. } =
-            truth(version, release, true);
         Ok(Wanted {
             package: package.clone(),
             display: self.display.clone(),
-            version,
-            released,
-            yanked,
+            version: version.clone(),
+            released: release.released(),
+            yanked: release.yanked(),
             named,
-            pythons,
-            pure,
-            tags,
-            specifiers: Some(text.trim().to_owned()),
+            pythons: release.main().pythons(),
+            pure: release.pure.clone(),
+            tags: release.tags.clone(),
+            specifiers: Some(text.to_owned()),
         })
     }
 

@@ -170,8 +170,8 @@ impl Http {
         }
     }
 
-    /// A connection that waited for this request may have been closed meanwhile, which shows only when it is used: then,
-    /// and only then, the request is sent once more. All of them may be repeated.
+    /// A connection that waited for this request may have been closed meanwhile, which shows only when it is used: a
+    /// request whose connection ends without an answer is sent once more. All of them may be repeated.
     fn send_again_if_cut(
         &self,
         send: impl Fn() -> Result<Response<Body>, ureq::Error>,
@@ -195,6 +195,7 @@ impl Http {
                 ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::LargeResponseHeader(..) => {
                     Scope::Here
                 }
+                ureq::Error::Protocol(_) => Scope::BrokenOff,
                 _ => Scope::Everywhere,
             };
             Trouble::new(scope, format!("the index does not answer: {error}"))

@@ -12,7 +12,7 @@ use ureq::BodyReader;
 
 use super::event::{LookAnswer, LookUp};
 use super::gaze::{
-    GazeAnswer, GazeFailure, GazeRequest, LIST_PIECE, ListPiece, PageNews, PageTruth, PageWish,
+    Changelog, GazeAnswer, GazeFailure, GazeRequest, LIST_PIECE, ListPiece, PageNews, PageTruth, PageWish,
 };
 use super::query::Wanted;
 use crate::domain::ProjectName;
@@ -68,14 +68,6 @@ pub fn failed(request: &GazeRequest) -> GazeAnswer {
     }
 }
 
-/// Why a package's version was not found.
-enum Unfound {
-    /// The index has none.
-    Missing(String),
-    /// The index did not say.
-    Unanswered(Trouble),
-}
-
 /// What the thread keeps between requests.
 pub struct CloudGazer {
     http: Http,
@@ -116,51 +108,61 @@ impl CloudGazer {
         }
     }
 
-    /// Looks everything up. All or nothing: one that is not there fails the others, and says so.
+    /// Looks everything up. All or nothing: one that is not there fails the others, and says so. When the index does not
+    /// answer, nobody knows what is there; when all of it is at fault, the rest is not asked for.
     pub fn look(&mut self, wanted: &[LookUp]) -> LookAnswer {
         let mut found: Vec<Wanted> = Vec::with_capacity(wanted.len());
         let mut missing = Vec::new();
+        let mut unanswered = None;
         for item in wanted {
             match self.look_one(item) {
-                Ok(version) if found.contains(&version) => {}
-                Ok(version) => found.push(version),
-                Err(Unfound::Missing(reason)) => missing.push(reason),
-                // the others would wait as long for nothing
-                Err(Unfound::Unanswered(mut trouble)) => {
-                    trouble.reason = format!("{}: {}", item.package, trouble.reason);
-                    return LookAnswer::Unanswered(trouble.into());
+                Ok(Ok(version)) if found.contains(&version) => {}
+                Ok(Ok(version)) => found.push(version),
+                Ok(Err(reason)) => missing.push(reason),
+                Err(trouble) => {
+                    let failure = GazeFailure::from(trouble);
+                    let reason = format!("{}: {}", item.package, failure.reason);
+                    if failure.everywhere {
+                        return LookAnswer::Unanswered(GazeFailure { reason, ..failure });
+                    }
+                    missing.push(reason.clone());
+                    unanswered.get_or_insert(GazeFailure { reason, ..failure });
                 }
             }
         }
-        if missing.is_empty() { LookAnswer::Found(found) } else { LookAnswer::NotFound(missing) }
+        match unanswered {
+            Some(failure) if missing.len() == 1 => LookAnswer::Unanswered(failure),
+            _ if missing.is_empty() => LookAnswer::Found(found),
+            _ => LookAnswer::NotFound(missing),
+        }
     }
 
-    fn look_one(&self, item: &LookUp) -> Result<Wanted, Unfound> {
+    /// Inside: what was found, or why there is nothing to find. Outside: why nobody knows.
+    fn look_one(&self, item: &LookUp) -> Result<Result<Wanted, String>, Trouble> {
         let package = &item.package;
-        let specifiers = choice::parse_specifiers(&item.specifiers)
-            .map_err(|e| Unfound::Missing(format!("{package}: {e}")))?;
-        let page = self.page_patiently(package)?;
-        page.newest(package, &specifiers, &item.specifiers).map_err(Unfound::Missing)
+        let specifiers = match choice::parse_specifiers(&item.specifiers) {
+            Ok(specifiers) => specifiers,
+            Err(reason) => return Ok(Err(format!("{package}: {reason}"))),
+        };
+        Ok(match self.page_patiently(package)? {
+            Some(page) => page.newest(package, &specifiers, &item.specifiers),
+            None => Err(format!("{package}: no such package on the index")),
+        })
     }
 
-    /// A project's page, asked for again when the way to it fails.
-    fn page_patiently(&self, package: &ProjectName) -> Result<ProjectPage, Unfound> {
-        let missing = |why: &str| Unfound::Missing(format!("{package}: {why}"));
+    /// A project's page, asked for again when the way to it fails; `None` when there is none.
+    fn page_patiently(&self, package: &ProjectName) -> Result<Option<ProjectPage>, Trouble> {
         let mut tries = 0;
         loop {
             tries += 1;
             match self.page(package, None) {
-                Ok(Page::Read { page, .. }) => return Ok(page),
-                Ok(Page::Missing) => return Err(missing("no such package on the index")),
-                Ok(Page::Unchanged { .. }) => return Err(missing("the index does not send its page")),
+                Ok(Page::Read { page, .. }) => return Ok(Some(page)),
+                // without an ETag, nothing can be unchanged
+                Ok(Page::Missing | Page::Unchanged { .. }) => return Ok(None),
                 Err(trouble) => {
                     let pause = trouble.retry_after_secs.unwrap_or(0).max(tries);
                     if tries == TRIES || !trouble.is_passing() || pause > TOOL_PATIENCE {
-                        return Err(if trouble.is_passing() {
-                            Unfound::Unanswered(trouble)
-                        } else {
-                            missing(&trouble.reason)
-                        });
+                        return Err(trouble);
                     }
                     log::info!("{package}: {}; asking again", trouble.reason);
                     std::thread::sleep(Duration::from_secs(pause.into()));
@@ -235,7 +237,7 @@ impl CloudGazer {
         })
     }
 
-    fn changelog(&self, since: u64) -> Result<super::gaze::Changelog, Trouble> {
+    fn changelog(&self, since: u64) -> Result<Changelog, Trouble> {
         let bounds =
             Bounds { time: self.limits.changelog, silence: None, bytes: self.limits.changelog_bytes };
         let call = xml_rpc::call("changelog_since_serial", since);
@@ -249,7 +251,7 @@ impl CloudGazer {
         })?;
         let (changelog, odd) = collector.finish(date);
         if let Some(first) = odd {
-            log::warn!("{} rows of the index's changelog are passed over; the first: {first}", changelog.odd);
+            log::info!("the first row of the changelog that is passed over: {first}");
         }
         Ok(changelog)
     }

@@ -7,6 +7,7 @@ use std::io::{self, BufRead};
 use std::sync::Arc;
 
 use quick_xml::Reader;
+use quick_xml::errors::SyntaxError;
 use quick_xml::events::Event;
 
 /// The longest text that is kept, in bytes; the rest of it is cut off.
@@ -155,6 +156,8 @@ impl<R: BufRead> Xml<R> {
                     let kind = error.kind();
                     XmlError::Broken(Arc::into_inner(error).unwrap_or_else(|| kind.into()))
                 }
+                // these are all about something that is not closed before the end
+                quick_xml::Error::Syntax(error) if error != SyntaxError::InvalidBangMarkup => breaks_off(),
                 error => XmlError::Unreadable(format!("the index's XML cannot be read: {error}")),
             })?;
             return Ok(match event {

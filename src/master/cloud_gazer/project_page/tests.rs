@@ -25,7 +25,7 @@ fn page(files: &str) -> ProjectPage {
 }
 
 fn newest(page: &ProjectPage, specifiers: &str) -> Result<String, String> {
-    page.newest(&name(), &parse_specifiers(specifiers)?, specifiers).map(|w| w.version.to_string())
+    page.newest(&name(), &parse_specifiers(specifiers)?, specifiers).map(|wanted| wanted.version.to_string())
 }
 
 fn release(page: &ProjectPage, version: &str) -> ReleaseTruth {
@@ -55,8 +55,8 @@ fn the_newest_final_version_with_a_standing_sdist_is_chosen() {
 fn a_yanked_version_is_chosen_only_by_its_name_and_keeps_the_reason() {
     let page = page(FILES);
     let wanted = page.newest(&name(), &parse_specifiers("==1.11").unwrap(), "==1.11").unwrap();
-    assert_eq!(wanted.yanked.as_deref(), Some("broken"));
-    assert!(wanted.named && wanted.version.to_string() == "1.11");
+    assert_eq!((wanted.yanked.as_deref(), wanted.named), (Some("broken"), true));
+    assert_eq!(wanted.specifiers.as_deref(), Some("==1.11"));
     assert!(newest(&page, ">1.10,<2.0a0").is_err());
 }
 
@@ -148,6 +148,11 @@ fn a_release_is_what_its_files_say() {
         "3.7 from the one, the rest from the other"
     );
     assert_eq!(one.pure.as_deref(), Some("foo_bar-1.0-py3-none-any.whl"));
+    let chosen = page.newest(&name(), &parse_specifiers("<2").unwrap(), "<2").unwrap();
+    assert_eq!(
+        (chosen.version, chosen.pythons, chosen.pure, &chosen.tags, chosen.named),
+        (one.version, one.pythons, one.pure.clone(), &one.tags, false)
+    );
     assert_eq!(one.tags, ["cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64"]);
     let two = release(&page, "2.0");
     assert_eq!((two.sdist, two.wanted, two.yanked.as_deref(), two.pure), (false, false, Some("no"), None));
