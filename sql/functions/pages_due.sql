@@ -35,7 +35,7 @@ BEGIN
         )
         SELECT p.name, CASE WHEN p.page_serial >= p.serial THEN p.etag END, p.serial,
             ARRAY(SELECT o.specifiers FROM wish o WHERE o.pkg_id = p.pkg_id ORDER BY o.specifiers LIMIT 100),
-            ARRAY(SELECT extract(epoch FROM o.asked_at)::bigint FROM wish o WHERE o.pkg_id = p.pkg_id
+            ARRAY(SELECT floor(extract(epoch FROM o.asked_at))::bigint FROM wish o WHERE o.pkg_id = p.pkg_id
                 ORDER BY o.specifiers LIMIT 100)
         FROM wanted w JOIN package p ON p.pkg_id = w.pkg_id
         ORDER BY w.place, w.prio LIMIT p_limit;

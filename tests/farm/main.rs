@@ -10,6 +10,7 @@ mod auth;
 mod chain;
 mod control;
 mod crashes;
+mod following;
 mod hostile;
 mod quickstart;
 mod refusals;

@@ -8,6 +8,7 @@ import zipfile
 
 INFO = f"{NAME}-{VERSION}.dist-info"
 METADATA = f"Metadata-Version: 2.1\nName: {NAME}\nVersion: {VERSION}\nRequires-Python: >=3.7\n"
+METADATA += "".join(f"Requires-Dist: {line}\n" for line in REQUIRES)
 
 
 def get_requires_for_build_wheel(config_settings=None):

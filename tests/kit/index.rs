@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use piwheels::domain::{ProjectName, Sha256};
 
@@ -15,6 +16,14 @@ struct Content {
     /// By canonical name: file names.
     projects: BTreeMap<String, Vec<String>>,
     files: BTreeMap<String, Vec<u8>>,
+    /// By file name: when it was uploaded.
+    uploaded: BTreeMap<String, u64>,
+    /// By file name: why it is yanked.
+    yanked: BTreeMap<String, String>,
+    /// By canonical name: PEP 792, where it is not active.
+    status: BTreeMap<String, String>,
+    /// Every request's path, in order.
+    asked: Vec<String>,
 }
 
 /// The index; it serves until the test process ends.
@@ -51,10 +60,43 @@ impl Index {
         self.offer_file(recipe.name, &path);
     }
 
+    /// Offers a wheel of the index's own: its name is all that matters.
+    pub(crate) fn offer_wheel(&self, project: &str, filename: &str) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(filename);
+        std::fs::write(&path, "a wheel").unwrap();
+        self.offer_file(project, &path);
+    }
+
+    /// Removes a file; the project, when that was the last one.
+    pub(crate) fn withdraw(&self, project: &str, filename: &str) {
+        let mut content = self.content.lock().unwrap();
+        let files = content.projects.get_mut(project).unwrap();
+        files.retain(|name| name != filename);
+        if files.is_empty() {
+            content.projects.remove(project);
+        }
+    }
+
+    pub(crate) fn yank(&self, filename: &str, reason: &str) {
+        self.content.lock().unwrap().yanked.insert(filename.to_owned(), reason.to_owned());
+    }
+
+    pub(crate) fn set_status(&self, project: &str, status: &str) {
+        self.content.lock().unwrap().status.insert(project.to_owned(), status.to_owned());
+    }
+
+    /// How often a path was asked for.
+    pub(crate) fn asked(&self, path: &str) -> usize {
+        self.content.lock().unwrap().asked.iter().filter(|asked| *asked == path).count()
+    }
+
     fn offer_file(&self, project: &str, path: &Path) {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         let project = ProjectName::parse(project).unwrap().to_string();
         let mut content = self.content.lock().unwrap();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        content.uploaded.insert(name.clone(), now);
         content.files.insert(name.clone(), std::fs::read(path).unwrap());
         content.projects.entry(project).or_default().push(name);
     }
@@ -68,6 +110,7 @@ fn serve(stream: TcpStream, content: &Mutex<Content>) {
         if input.read_line(&mut request).unwrap_or(0) == 0 {
             return;
         }
+        let mut known = None;
         loop {
             let mut header = String::new();
             if input.read_line(&mut header).unwrap_or(0) == 0 {
@@ -76,11 +119,26 @@ fn serve(stream: TcpStream, content: &Mutex<Content>) {
             if header.trim().is_empty() {
                 break;
             }
+            if let Some((name, value)) = header.split_once(':')
+                && name.eq_ignore_ascii_case("if-none-match")
+            {
+                known = Some(value.trim().to_owned());
+            }
         }
         let path = request.split(' ').nth(1).unwrap_or_default();
-        let (status, kind, body) = answer(path, &content.lock().unwrap());
-        let head =
-            format!("HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n", body.len());
+        let (mut status, kind, mut body) = {
+            let mut content = content.lock().unwrap();
+            content.asked.push(path.to_owned());
+            answer(path, &content)
+        };
+        let etag = format!("\"{}\"", Sha256::of(&body));
+        if known == Some(etag.clone()) {
+            (status, body) = ("304 Not Modified", Vec::new());
+        }
+        let head = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nETag: {etag}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
         if output.write_all(head.as_bytes()).and_then(|()| output.write_all(&body)).is_err() {
             return;
         }
@@ -105,12 +163,16 @@ fn answer(path: &str, content: &Content) -> (&'static str, &'static str, Vec<u8>
                 "url": format!("/files/{name}"),
                 "hashes": { "sha256": Sha256::of(bytes).to_string() },
                 "size": bytes.len(),
+                "upload-time": piwheels::logging::utc(content.uploaded[name]),
+                "yanked": content.yanked.get(name).map_or(false.into(), |why| serde_json::Value::from(why.as_str())),
             })
         })
         .collect();
     let versions: Vec<String> = Vec::new();
+    let status = project.and_then(|project| content.status.get(project)).map_or("active", String::as_str);
     let page = serde_json::json!({
-        "meta": { "api-version": "1.1" }, "name": project, "files": files, "versions": versions,
+        "meta": { "api-version": "1.4" }, "name": project, "files": files, "versions": versions,
+        "project-status": { "status": status },
     });
     ("200 OK", JSON, page.to_string().into_bytes())
 }

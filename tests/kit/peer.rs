@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
 use bytes::{Bytes, BytesMut};
-use piwheels::domain::{JobToken, Sha256};
+use piwheels::domain::{BuildId, JobToken, Sha256};
 use piwheels::wire::auth::{self, Claim, FromClaimant, Key, Session, ToClaimant};
 use piwheels::wire::slave::{BuildEnd, BuiltFile, FromSlave, Held, ToSlave};
 use piwheels::wire::{Blob, Channel, Frame, List, Preamble, Text, file, frame, preamble};
@@ -163,6 +163,17 @@ impl Peer {
                 Some(ToSlave::Sleep { .. }) => {}
                 Some(ToSlave::Wake {}) => self.say(&FromSlave::Idle {}),
                 other => panic!("no job: {other:?}"),
+            }
+        }
+    }
+
+    /// Waits for CANCEL: of which build.
+    pub(crate) fn hear_cancel(&mut self) -> BuildId {
+        loop {
+            match self.hear() {
+                Some(ToSlave::Cancel { build }) => return build,
+                Some(ToSlave::Wake {}) => {}
+                other => panic!("no CANCEL: {other:?}"),
             }
         }
     }

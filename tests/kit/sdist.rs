@@ -16,11 +16,13 @@ pub(crate) struct Recipe {
     pub(crate) gate: Option<PathBuf>,
     /// Random bytes in the wheel: no two builds are the same.
     pub(crate) bytes: usize,
+    /// Requires-Dist, a line each.
+    pub(crate) requires: &'static [&'static str],
 }
 
 impl Recipe {
     pub(crate) fn native(name: &'static str, version: &'static str) -> Self {
-        Self { name, version, native: true, fails: false, gate: None, bytes: 100 }
+        Self { name, version, native: true, fails: false, gate: None, bytes: 100, requires: &[] }
     }
 
     pub(crate) fn pure(name: &'static str, version: &'static str) -> Self {
@@ -33,6 +35,10 @@ impl Recipe {
 
     pub(crate) fn behind(self, gate: &Path) -> Self {
         Self { gate: Some(gate.to_owned()), ..self }
+    }
+
+    pub(crate) fn requiring(self, requires: &'static [&'static str]) -> Self {
+        Self { requires, ..self }
     }
 
     pub(crate) fn with_bytes(self, bytes: usize) -> Self {
@@ -51,12 +57,13 @@ impl Recipe {
         let text = |value: bool| if value { "True" } else { "False" };
         let gate = self.gate.as_ref().map_or(String::new(), |gate| gate.display().to_string());
         let head = format!(
-            "NAME, VERSION, NATIVE, FAILS, GATE, BYTES = {:?}, {:?}, {}, {}, {gate:?}, {}\n",
+            "NAME, VERSION, NATIVE, FAILS, GATE, BYTES, REQUIRES = {:?}, {:?}, {}, {}, {gate:?}, {}, {:?}\n",
             self.name,
             self.version,
             text(self.native),
             text(self.fails),
-            self.bytes
+            self.bytes,
+            self.requires
         );
         fs::write(tree.join("backend.py"), head + include_str!("backend.py")).unwrap();
         let file = dir.join(format!("{stem}.tar.gz"));

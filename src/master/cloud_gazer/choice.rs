@@ -142,7 +142,8 @@ impl<'a> ReadWish<'a> {
     /// wish would come to now is meant: a newer version sooner or later is, and the old ones never are.
     fn means(&self, version: &Version, release: &Release) -> bool {
         let later = match release.sdists.uploaded {
-            Some(at) => at > self.since,
+            // in whole seconds: what came in the same one may have come later
+            Some(at) => at >= self.since,
             None => self.newest == Some(version),
         };
         later
