@@ -493,6 +493,28 @@ mod tests {
     }
 
     #[test]
+    fn a_peer_that_sends_a_byte_now_and_then_is_dropped_when_its_frame_should_be_whole() {
+        let mut gate = Gate::new(Keys::default(), false, [0; 32], &Limits::default());
+        let (mut connection, mut peer) = pair(Channel::Slave, &gate);
+        let handshake = Limits::default().handshake;
+        assert!(connection.overdue(handshake, &gate).is_none());
+        let late = connection.overdue(handshake + Millis(1), &gate);
+        assert!(matches!(late, Some(Gone::Defect(Refusal::TooSlow, _))), "{late:?}");
+        peer.write_all(&idle()).unwrap();
+        read_until(&mut connection, &mut gate, |c, _| c.opened).unwrap();
+        let frame = idle();
+        for (n, byte) in frame[..4].iter().enumerate() {
+            peer.write_all(&[*byte]).unwrap();
+            read_until(&mut connection, &mut gate, |c, _| c.input.len() == n + 1).unwrap();
+            let at = Millis(15_000 * (n as u64 + 1));
+            assert!(connection.overdue(at, &gate).is_none(), "{at:?}");
+        }
+        let late = connection.overdue(FRAME_TIME + Millis(1), &gate);
+        assert!(matches!(late, Some(Gone::Defect(Refusal::TooSlow, _))), "{late:?}");
+        assert!(connection.input.capacity() <= 4096, "{}", connection.input.capacity());
+    }
+
+    #[test]
     fn a_stranger_gets_no_memory_for_a_long_frame() {
         let mut gate = Gate::new(Keys::default(), false, [0; 32], &Limits::default());
         for channel in [Channel::Slave, Channel::File] {
