@@ -1,6 +1,6 @@
--- Records files that were fetched from the web server, at most 500: a row each, the package's count of the day, and the
--- counter 'download'. Says how many were recorded, how many of these are of no package on the list, and how many were
--- not recorded because their month is older than two years or later than the next.
+-- Records files that were fetched from the web server, at most 500: a row each, the day's counts of the package and of
+-- all, and the counter 'download'. Says how many were recorded, how many of these are of no package on the list, and how
+-- many were not recorded because their month is older than two years or later than the next.
 -- A file that the farm published counts for its package, any other for the package of its name, if there is one.
 -- The same batch again, within a day, changes nothing and gets the same answer. The same log sent in other batches is
 -- counted again. The commit need not reach the disk: a crash of the server may lose the last second's.
@@ -86,8 +86,13 @@ BEGIN
     ), counted AS (
         -- in one order, so that two batches with days and packages in common cannot wait for each other
         INSERT INTO download_day AS r (day, pkg_id, n)
-        SELECT (g.moment AT TIME ZONE 'UTC')::date AS day, g.pkg_id, count(*)
-        FROM given g WHERE g.pkg_id IS NOT NULL GROUP BY day, g.pkg_id ORDER BY day, g.pkg_id
+        SELECT o.day, o.pkg_id, count(*)
+        FROM (
+            SELECT (g.moment AT TIME ZONE 'UTC')::date AS day, c.pkg_id
+            FROM given g CROSS JOIN LATERAL (VALUES (0), (g.pkg_id)) AS c(pkg_id)
+            WHERE c.pkg_id IS NOT NULL
+        ) AS o
+        GROUP BY o.day, o.pkg_id ORDER BY o.day, o.pkg_id
         ON CONFLICT (day, pkg_id) DO UPDATE SET n = r.n + EXCLUDED.n
     )
     SELECT count(*), count(*) FILTER (WHERE g.pkg_id IS NULL), coalesce(sum(g.size), 0)

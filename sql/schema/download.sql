@@ -27,6 +27,7 @@ CREATE INDEX download_file ON piw.download (filename);
 -- of `download` are dropped. No foreign key, for the same reason. Room in the pages keeps the updates in place.
 CREATE TABLE piw.download_day (
     day    date    NOT NULL,
+    -- 0 for all that was fetched on the day, what was of no package on the list included.
     pkg_id integer NOT NULL,
     n      bigint  NOT NULL CHECK (n > 0),
     PRIMARY KEY (day, pkg_id)

@@ -149,7 +149,7 @@ fn a_download_is_a_row_with_all_that_is_known_and_one_more_in_the_days_count() {
     }
     let moment: SystemTime = row.get("at");
     assert_eq!(moment, SystemTime::UNIX_EPOCH + Duration::from_secs(at.try_into().unwrap()));
-    assert_eq!(farm.number("SELECT n FROM piw.download_day", &[]), 3);
+    assert_eq!(farm.number("SELECT n FROM piw.download_day WHERE pkg_id > 0", &[]), 3);
     farm.sweep();
     let counter = "SELECT n::bigint FROM piw.stat_total WHERE kind = 'download'";
     assert_eq!(farm.number(counter, &[]), 3);
@@ -165,7 +165,9 @@ fn days_and_months_are_those_of_utc_and_a_partition_is_made_for_each_month() {
     farm.client = connect(&farm.database);
     let first = in_month(&mut farm, 0);
     farm.log_downloads(vec![foo(first), foo(first - 1), foo(first + DAY - 1)]);
-    let days = farm.texts("SELECT n || ' ' || to_char(day, 'DD') FROM piw.download_day ORDER BY day DESC");
+    let days = farm.texts(
+        "SELECT n || ' ' || to_char(day, 'DD') FROM piw.download_day WHERE pkg_id > 0 ORDER BY day DESC",
+    );
     assert_eq!(days[0], "2 01");
     assert_eq!(days.len(), 2);
     let months = farm
@@ -207,7 +209,7 @@ fn a_batch_that_comes_again_is_answered_and_not_counted() {
     assert_eq!(farm.number("SELECT count(*) FROM piw.download", &[]), 2);
     farm.log_batch(secret(), downloads);
     assert_eq!(
-        farm.number("SELECT n FROM piw.download_day", &[]),
+        farm.number("SELECT n FROM piw.download_day WHERE pkg_id > 0", &[]),
         2,
         "in another batch it is another download"
     );
@@ -228,8 +230,9 @@ fn downloads_of_no_package_are_kept_and_outlive_their_package() {
     assert_eq!(logged, DownloadsLogged { stored: 1, unknown: 1, outside: 0 });
     assert_eq!(farm.number("SELECT count(*) FROM piw.download", &[]), 2);
     assert_eq!(farm.number("SELECT count(*) FROM piw.download WHERE pkg_id IS NULL", &[]), 1);
-    assert_eq!(farm.number("SELECT sum(n)::bigint FROM piw.download_day", &[]), 1);
+    assert_eq!(farm.number("SELECT sum(n)::bigint FROM piw.download_day WHERE pkg_id > 0", &[]), 1);
     assert_eq!(farm.roll_all(), 1, "a package that is gone harms nothing");
+    farm.mend();
 }
 
 #[test]
@@ -251,7 +254,7 @@ fn two_batches_at_once_in_a_new_month_are_both_recorded() {
         .collect();
     asking.into_iter().for_each(|thread| thread.join().unwrap());
     assert_eq!(farm.number("SELECT count(*) FROM piw.download", &[]), 4000);
-    assert_eq!(farm.number("SELECT sum(n)::bigint FROM piw.download_day", &[]), 4000);
+    assert_eq!(farm.number("SELECT sum(n)::bigint FROM piw.download_day WHERE pkg_id > 0", &[]), 4000);
 }
 
 #[test]
@@ -270,7 +273,7 @@ fn months_before_a_day_are_dropped_and_the_counts_stay() {
     assert_eq!(drop(&mut farm, 0), 2);
     assert_eq!(drop(&mut farm, 5), 0, "the month that the day is in is kept whole");
     assert_eq!(farm.partitions().len(), 2);
-    assert_eq!(farm.number("SELECT sum(n)::bigint FROM piw.download_day", &[]), 4);
+    assert_eq!(farm.number("SELECT sum(n)::bigint FROM piw.download_day WHERE pkg_id > 0", &[]), 4);
     assert_eq!(farm.log_downloads(vec![foo(months[0])]).stored, 1, "a late log makes its month anew");
     assert_eq!(farm.partitions().len(), 3);
 }
@@ -351,6 +354,36 @@ fn only_packages_whose_bucket_changed_get_other_priorities() {
     farm.downloaded("more", 2, 4);
     farm.roll_all();
     assert_eq!(farm.texts("SELECT p.name FROM public.asked JOIN piw.package p USING (pkg_id)"), ["more"]);
+}
+
+#[test]
+fn what_is_downloaded_is_built_before_what_is_not() {
+    let mut farm = Farm::with_abis(&["cp39"]);
+    for package in ["first", "second", "third"] {
+        farm.add(package, "1.0");
+    }
+    // as if nobody had asked for them
+    farm.execute("UPDATE piw.vstate SET asked = NULL; SELECT piw._judge(ver_id) FROM piw.version");
+    farm.downloaded("third", 1, 1000);
+    farm.downloaded("second", 1, 1);
+    farm.roll_all();
+    let order: Vec<String> = (0..3).map(|_| farm.job("cp39").package.to_string()).collect();
+    assert_eq!(order, ["third", "second", "first"]);
+}
+
+#[test]
+fn the_last_months_downloads_are_counted_whatever_package_they_are_of() {
+    let mut farm = Farm::with_abis(&[]);
+    farm.add("foo", "1.0");
+    let at = now();
+    farm.log_downloads(vec![
+        foo(at),
+        foo(at - 10 * DAY),
+        download("bar-1.0-py3-none-any.whl", at),
+        foo(at - 60 * DAY),
+    ]);
+    let Answer::Statistics(statistics) = farm.ask(&Query::Statistics) else { panic!() };
+    assert_eq!(statistics.downloads_last_month, 3);
 }
 
 #[test]
