@@ -9,6 +9,7 @@ use clap::Parser;
 use piwheels::admin::client::Queue;
 use piwheels::admin::logger::{self, Format, Input, Settings, SimplePath, TIME_LIMIT};
 use piwheels::config::Duration;
+use piwheels::logging;
 use piwheels::options::{Common, Failure, say};
 
 /// Reads access logs of the web server that serves the index, and has the master count the downloads in them. From a pipe
@@ -66,6 +67,7 @@ fn run(options: Options) -> Result<(), Failure> {
     };
     let report = logger::run(settings)?;
     log::info!("{}", report.summary);
+    logging::flush();
     // with -v the line above is on the console already
     let silent = options.common.quiet || options.common.verbose > 0;
     let said = if silent { Ok(()) } else { say(report.summary) };

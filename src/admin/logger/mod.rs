@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SigSet, Signal};
 
 use super::client::Queue;
+use crate::logging;
 use crate::options::Failure;
 
 mod access;
@@ -158,6 +159,8 @@ pub fn run(settings: Settings) -> Result<Report, Failure> {
     let shared = Arc::new((settings, Buffer::default(), Tally::default()));
     let (happenings, inbox) = channel();
     catch_signals(happenings.clone())?;
+    // nobody who is to be told something may hold the reader up
+    logging::detach().map_err(|e| Failure::error(format!("no thread: {e}")))?;
     let (reader, sender) = (shared.clone(), shared.clone());
     spawn("reader", move || {
         let (settings, buffer, tally) = &*reader;
@@ -173,6 +176,7 @@ pub fn run(settings: Settings) -> Result<Report, Failure> {
         let _ = happenings.send(Happening::Sent(sent));
     })?;
     let sent = supervise(&inbox, live, &shared.1, &shared.2);
+    logging::flush();
     Ok(report(&shared.0, ways, sent, &shared.2))
 }
 
