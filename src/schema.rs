@@ -42,6 +42,7 @@ pub const TABLES: &[Script] = scripts![
     "schema/rewrite.sql",
     "schema/stat.sql",
     "schema/feed.sql",
+    "schema/download.sql",
 ];
 
 /// The functions and views, each after those it needs to be defined, and last who may call them.
@@ -116,6 +117,11 @@ pub const FUNCTIONS: &[Script] = scripts![
     "functions/requirement_done.sql",
     "functions/statistics.sql",
     "functions/version_name.sql",
+    "functions/_download_partition.sql",
+    "functions/log_downloads.sql",
+    "functions/drop_downloads.sql",
+    "functions/_dl_bucket.sql",
+    "functions/roll_popularity.sql",
     "functions/audit.sql",
     "functions/mend.sql",
     "grants.sql",

@@ -22,6 +22,12 @@ const FORBIDDEN: [&str; 12] = [
 ];
 
 const PURE: &[&str] = &[
+    "src/admin/logger/access.rs",
+    "src/admin/logger/agent.rs",
+    "src/admin/logger/format.rs",
+    "src/admin/logger/json.rs",
+    "src/admin/logger/moment.rs",
+    "src/admin/logger/text.rs",
     "src/wire",
     "src/domain",
     "src/master/architect.rs",

@@ -5,7 +5,7 @@
 --   builds_last_hour                  attempts that were recorded in the last 60 minutes
 --   builds_time, builds_size          milliseconds spent building; bytes of the files that are published
 --   files_count                       published
---   downloads_last_month              of the last 30 days
+--   downloads_last_month              of the last 30 days, today included
 --   queued, unchecked, delayed, leased
 --                                     jobs that wait, for a slave, for a page, for a moment; that are being built. At
 --                                     most 100,000 of each are counted
@@ -33,7 +33,8 @@ AS $$
         coalesce(sum(c.amount) FILTER (WHERE c.kind LIKE 'build:%'), 0)::bigint,
         coalesce(sum(c.amount) FILTER (WHERE c.kind = 'file'), 0)::bigint,
         coalesce(sum(c.n) FILTER (WHERE c.kind = 'file'), 0)::bigint,
-        0::bigint,
+        (SELECT coalesce(sum(d.n), 0)::bigint FROM download_day d
+            WHERE d.pkg_id = 0 AND d.day > (clock_timestamp() AT TIME ZONE 'UTC')::date - 30),
         (SELECT count(*) FROM (SELECT FROM queue q WHERE q.ready LIMIT 100000) AS few),
         (SELECT count(*) FROM (SELECT FROM queue q WHERE NOT q.ready LIMIT 100000) AS few),
         (SELECT count(*) FROM (SELECT FROM delayed LIMIT 100000) AS few),

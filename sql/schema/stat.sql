@@ -2,6 +2,7 @@
 -- sweep folds the deltas into stat_total. A counter's value is its total plus its deltas.
 --   kind 'build:<outcome>'  n builds, amount milliseconds spent building
 --   kind 'file'             n files, amount bytes
+--   kind 'download'         n downloads, amount bytes of those that are published files
 -- Numeric, because a sum that does not fit would be met when the deltas are folded: long after what caused it, and
 -- again at every attempt.
 CREATE TABLE piw.stat_delta (

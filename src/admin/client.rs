@@ -114,6 +114,22 @@ impl Client {
         self.frame().and_then(|frame| decode(frame).map_err(odd)).map_err(|error| self.lost(&error))
     }
 
+    /// The same, within a time limit of its own; none when it did not come, and then it may be asked for again.
+    pub fn next_within<M>(
+        &mut self,
+        limit: Duration,
+        decode: impl FnOnce(Frame) -> Result<M, WireError>,
+    ) -> Result<Option<M>, Failure> {
+        self.until = Instant::now() + limit;
+        match self.frame() {
+            Ok(frame) => decode(frame).map(Some).map_err(|error| self.lost(&odd(error))),
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                Ok(None)
+            }
+            Err(error) => Err(self.lost(&error)),
+        }
+    }
+
     fn frame(&mut self) -> io::Result<Frame> {
         let mut piece = [0; 16 * 1024];
         loop {

@@ -4,6 +4,7 @@ pub mod abi;
 pub mod add;
 pub mod client;
 pub mod initdb;
+pub mod logger;
 pub mod markers;
 pub mod orders;
 pub mod requirements;

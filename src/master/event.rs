@@ -319,7 +319,8 @@ pub enum Purpose {
     Abis,
     /// The farm's housekeeping: a lease that ended under a slave that is there.
     Readopt,
-
+    /// The farm's housekeeping: what is downloaded more or less than before.
+    Popularity,
     /// The pages: what is due, and what is written.
     Pages,
     /// The pages: names for the root index.

@@ -443,6 +443,7 @@ impl Farm {
             }
             (Purpose::Walk, Answer::Walked { opened, more }) => self.walked(&opened, more, out),
             (Purpose::Abis, Answer::Abis(abis)) => self.abis = built_for(&abis),
+            (Purpose::Popularity, Answer::PopularityRolled(looked_at)) => self.rolled(now, looked_at),
             (Purpose::Pages, answer) => self.pages.answered(now, answer, out),
             (Purpose::Root, answer) => self.pages.root_answered(now, answer, out),
             (Purpose::Tool(conn), answer) => match self.chase.answered(conn, answer, out) {
@@ -458,6 +459,7 @@ impl Farm {
                     Purpose::Sweep => self.housekeeping.sweeping = false,
                     Purpose::Renew => self.renewed(),
                     Purpose::Walk => self.housekeeping.walking = false,
+                    Purpose::Popularity => self.rolled(now, 0),
                     _ => {}
                 }
                 log::error!("the database answered {purpose:?} with {answer:?}");

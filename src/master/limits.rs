@@ -129,6 +129,10 @@ pub const INDEX_AWAY_FIRST: Millis = Millis::secs(10);
 pub const INDEX_AWAY_LONGEST: Millis = Millis::secs(1800);
 /// Versions that one step of a walk looks at: some tenths of a second, while which other questions are answered.
 pub const WALK_AT_ONCE: u16 = 2000;
+/// How often it is looked for whether a new day's look at the downloads is due.
+pub const POPULARITY_EVERY: Millis = Millis::secs(600);
+/// Packages that one question of that look is about; while there are more, it is asked again at the next tick.
+pub const POPULARITY_AT_ONCE: u16 = 500;
 /// What a slave is told to wait when there is nothing to build; it is woken before, when something comes.
 pub const SLEEP_SECS: u16 = 30;
 /// Before something that failed for want of disk is tried again.

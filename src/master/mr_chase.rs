@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   ready ──ADD──► looking up ──found──► adding ──► ready
-//!     │ WHY, ABI_ADD, ABI_LIST ──► asking the database ──► ready
+//!     │ WHY, ABI_ADD, ABI_LIST, DOWNLOADS ──► asking the database ──► ready
 //! ```
 //!
 //! One request per connection at a time. Pure: no sockets, SQL, HTTP or clock.
@@ -13,8 +13,8 @@ use serde_json::json;
 
 use super::event::{ConnId, Effect, LookAnswer, LookUp, Message, Out, Purpose};
 use super::limits::TOOLS;
-use super::query::{AddedState, Answer, Query};
-use crate::domain::{AbiTag, ProjectName, Version};
+use super::query::{AddedState, Answer, Download, Query};
+use crate::domain::{AbiTag, ProjectName, Version, WheelName};
 use crate::wire::import::{FromTool, ToTool};
 use crate::wire::{List, Text};
 
@@ -124,6 +124,24 @@ impl MrChase {
                 out.ask(Purpose::Tool(conn), Query::Abis);
                 Ok(State::Asking)
             }
+            FromTool::Downloads { batch, records } => {
+                if records.is_empty() {
+                    return Err(one("no downloads to count".to_owned()));
+                }
+                let mut downloads = Vec::with_capacity(records.len());
+                let mut bad = Vec::new();
+                for record in records.into_vec() {
+                    match WheelName::parse(&record.filename) {
+                        Ok(wheel) => downloads.push(Download { package: wheel.project, record }),
+                        Err(error) => bad.push(error.to_string()),
+                    }
+                }
+                if !bad.is_empty() {
+                    return Err(bad);
+                }
+                out.ask(Purpose::Tool(conn), Query::LogDownloads { batch, downloads });
+                Ok(State::Asking)
+            }
         }
     }
 
@@ -187,6 +205,15 @@ impl MrChase {
                     })
                     .collect();
                 done(conn, before.is_some(), json!({ "abis": list }).to_string(), out);
+                Changed::Nothing
+            }
+            Answer::DownloadsLogged(logged) => {
+                let json = json!({
+                    "stored": logged.stored,
+                    "unknown": logged.unknown,
+                    "outside": logged.outside,
+                });
+                done(conn, before.is_some(), json.to_string(), out);
                 Changed::Nothing
             }
             Answer::Why(Some(json)) => {

@@ -16,6 +16,7 @@ use super::query::{Adoption, Answer, BuildRecord, Job, Logged, Query, Swept};
 use crate::domain::{AbiTag, BuildId, JobToken, ProjectName, Sha256, Version};
 use crate::schema::SCHEMA_VERSION;
 
+mod downloads;
 mod follow;
 mod lists;
 mod pages;
@@ -190,6 +191,8 @@ pub fn execute(client: &mut Client, query: &Query) -> Result<Answer, Failure> {
         }
         Query::Statistics => lists::statistics(client),
         Query::Audit { mend } => lists::audit(client, *mend),
+        Query::LogDownloads { batch, downloads } => downloads::log(client, batch, downloads),
+        Query::RollPopularity { limit } => downloads::roll_popularity(client, *limit),
     }
 }
 

@@ -6,6 +6,7 @@
 
 use super::gaze::{IndexEvent, ListedProject, PageTruth};
 use crate::domain::{AbiTag, BuildId, JobToken, ProjectName, Sha256, Version};
+use crate::wire::import;
 
 mod follow;
 
@@ -176,6 +177,19 @@ pub enum Query {
         /// Mend it.
         mend: bool,
     },
+    /// Counts files that were fetched from the web server. The same batch again counts nothing twice, for a day.
+    LogDownloads {
+        /// Drawn at random for these.
+        batch: [u8; 16],
+        /// At most 500.
+        downloads: Vec<Download>,
+    },
+    /// Goes on with today's look at which packages are downloaded more or less than before: their versions get other
+    /// priorities.
+    RollPopularity {
+        /// Packages looked at, at most; 1 to 10,000.
+        limit: u16,
+    },
 }
 
 /// The database's answer to the query of the same name.
@@ -234,6 +248,10 @@ pub enum Answer {
     Statistics(Box<Statistics>),
     /// To [`Query::Audit`].
     Audited(Audited),
+    /// To [`Query::LogDownloads`].
+    DownloadsLogged(DownloadsLogged),
+    /// To [`Query::RollPopularity`]: how many packages were looked at; none when today's look is done.
+    PopularityRolled(u32),
     /// The database will not do this, and asking again will not help. For people.
     Refused(String),
     /// There is no answer: the oracle itself failed. What was asked is not at fault. For people.
@@ -540,4 +558,24 @@ pub struct PageFile {
     pub metadata_sha256: Option<Sha256>,
     /// PEP 592: the reason, which may be empty.
     pub yanked: Option<String>,
+}
+
+/// A published file that somebody fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Download {
+    /// The project that the file's name names.
+    pub package: ProjectName,
+    /// The rest. The file name is a sound wheel's.
+    pub record: import::Download,
+}
+
+/// What counting downloads came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DownloadsLogged {
+    /// Recorded.
+    pub stored: u32,
+    /// Of these: of no package on the farm's list. They are in no package's count.
+    pub unknown: u32,
+    /// Not recorded, because their month is too far from this one.
+    pub outside: u32,
 }

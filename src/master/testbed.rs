@@ -102,12 +102,12 @@ impl Testbed {
         std::mem::take(&mut self.words)
     }
 
-    /// The same without what the clock alone brings: sweeps, renewals and looking for pages that are due.
+    /// The same without what the clock alone brings: sweeps, renewals, and looking for pages that are due and for what is
+    /// popular.
     pub(super) fn said_beside_housekeeping(&mut self) -> Vec<String> {
         let mut said = self.said();
-        said.retain(|w| {
-            !["ask sweep", "ask renew", "ask rewrites-due", "ask walk"].iter().any(|h| w.starts_with(h))
-        });
+        let by_clock = ["ask sweep", "ask renew", "ask rewrites-due", "ask walk", "ask roll-popularity"];
+        said.retain(|w| !by_clock.iter().any(|h| w.starts_with(h)));
         said
     }
 
@@ -379,6 +379,11 @@ fn ask(query: &Query) -> String {
         Query::Why { package, version } => {
             format!("why {package} {}", version.as_ref().map_or_else(String::new, Version::to_string))
         }
+        Query::LogDownloads { downloads, .. } => {
+            let packages: Vec<_> = downloads.iter().map(|download| download.package.as_str()).collect();
+            format!("log-downloads {}", packages.join(" "))
+        }
+        Query::RollPopularity { .. } => "roll-popularity".to_owned(),
     }
 }
 

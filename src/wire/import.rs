@@ -13,6 +13,38 @@ record! {
     }
 }
 
+record! {
+    /// A published file that somebody fetched from the web server. Texts are empty where the client does not say.
+    Download {
+        /// The wheel's file name.
+        filename: Text<FILENAME_BYTES>,
+        /// When: seconds since 1970.
+        at: i64,
+        /// From where: an IPv6 address, or an IPv4 one mapped into it (RFC 4291, 2.5.5.2).
+        address: Option<[u8; 16]>,
+        /// The client's processor.
+        arch: Text<CLIENT_BYTES>,
+        /// The client's distribution.
+        distro_name: Text<CLIENT_BYTES>,
+        /// Its version.
+        distro_version: Text<CLIENT_BYTES>,
+        /// The client's operating system.
+        os_name: Text<CLIENT_BYTES>,
+        /// Its version.
+        os_version: Text<CLIENT_BYTES>,
+        /// The client's implementation of Python.
+        py_name: Text<CLIENT_BYTES>,
+        /// Its version.
+        py_version: Text<CLIENT_BYTES>,
+        /// The program that fetched the file.
+        installer_name: Text<CLIENT_BYTES>,
+        /// Its version.
+        installer_version: Text<CLIENT_BYTES>,
+        /// The version of setuptools beside it.
+        setuptools_version: Text<CLIENT_BYTES>,
+    }
+}
+
 messages! {
     /// From a tool to the master.
     FromTool {
@@ -41,6 +73,13 @@ messages! {
         }
         /// Asks for the ABIs that the farm builds for.
         0x04 "ABI_LIST" AbiList {}
+        /// Has downloads counted.
+        0x10 "DOWNLOADS" Downloads {
+            /// Drawn at random for these records: asked again with the same, nothing is counted twice.
+            batch: [u8; 16],
+            /// What was downloaded.
+            records: List<Download, DOWNLOAD_RECORDS>,
+        }
     }
 }
 

@@ -24,6 +24,11 @@ pub const ADD_ITEMS: usize = 5_000;
 /// Platforms of one ABI.
 pub const ABI_PLATFORMS: usize = 16;
 
+/// Records in one DOWNLOADS.
+pub const DOWNLOAD_RECORDS: usize = 500;
+/// What a client says of itself in one field of a download's record, in bytes.
+pub const CLIENT_BYTES: usize = 100;
+
 /// What a seal adds to a frame, in bytes: its number and its MAC.
 pub const SEAL_BYTES: usize = 24;
 /// The name of a slave's key, in bytes.
@@ -52,3 +57,5 @@ const _: () = assert!(NAME_KEY_BYTES <= LABEL_BYTES);
 const _: () =
     assert!(FILES_PER_BUILD * (FILENAME_BYTES + 2 + 8 + 32) + 256 + SEAL_BYTES <= SLAVE_FRAME_BYTES);
 const _: () = assert!(ADD_ITEMS * (2 * NAME_BYTES + 4) <= IMPORT_FRAME_BYTES);
+const _: () =
+    assert!(DOWNLOAD_RECORDS * (FILENAME_BYTES + 10 * (CLIENT_BYTES + 2) + 64) <= IMPORT_FRAME_BYTES);

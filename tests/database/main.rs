@@ -11,6 +11,7 @@ mod audit;
 mod claims;
 mod coverage;
 mod crash;
+mod downloads;
 mod farm;
 mod index;
 mod initdb;

@@ -13,7 +13,7 @@ const CLAIM: &str = "SELECT build_id, package FROM piw.claim('cp39', 'pi-2', '\\
 
 impl Farm {
     /// Asks in a thread of its own, and returns when the question waits for somebody's lock.
-    fn ask_and_wait_for_its_lock(&mut self, query: Query) -> JoinHandle<Answer> {
+    pub(crate) fn ask_and_wait_for_its_lock(&mut self, query: Query) -> JoinHandle<Answer> {
         let mut client = connect(&self.database);
         let pid: i32 = client.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
         let asking = std::thread::spawn(move || oracle::execute(&mut client, &query).unwrap());

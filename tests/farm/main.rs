@@ -12,6 +12,7 @@ mod control;
 mod crashes;
 mod following;
 mod hostile;
+mod logger;
 mod quickstart;
 mod refusals;
 mod stopping;

@@ -272,6 +272,15 @@ impl Farm {
         command
     }
 
+    /// The command line of `piw-logger`.
+    pub(crate) fn logger_command(&self, arguments: &[&str]) -> Command {
+        let mut command =
+            account::command(account::runnable(env!("CARGO_BIN_EXE_piw-logger"), &self.path("bin")));
+        command.arg("--import-queue").arg(format!("ipc://{}", self.path("run/import").display()));
+        command.args(arguments);
+        command
+    }
+
     /// What `piw why` says of one version for one ABI.
     pub(crate) fn why(&self, package: &str, abi: &str) -> Option<Value> {
         let output = self.piw_command(&["why", "--json", package]).output().unwrap();

@@ -1,5 +1,7 @@
 //! Dates as the index writes them, as seconds since 1970: ISO 8601 in its pages, RFC 9110 in its headers. Pure.
 
+use crate::domain::time::unix_seconds;
+
 /// An ISO 8601 time in UTC (PEP 700), as far as it can be read.
 pub(super) fn iso(text: &str) -> Option<i64> {
     let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
@@ -29,22 +31,7 @@ fn number(text: &str) -> Option<i64> {
 fn moment(year: i64, month: i64, day: i64, time: &str) -> Option<i64> {
     let mut time = time.splitn(3, ':').map(number);
     let (hour, minute, second) = (time.next()??, time.next()??, time.next()??);
-    // a leap second is the 60th
-    let bounds = [
-        (year, 1970..=9999),
-        (month, 1..=12),
-        (day, 1..=31),
-        (hour, 0..=23),
-        (minute, 0..=59),
-        (second, 0..=60),
-    ];
-    if !bounds.iter().all(|(value, bounds)| bounds.contains(value)) {
-        return None;
-    }
-    // Days since 0000-03-01, with the leap day at the end of its year.
-    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468;
-    Some(days * 86_400 + hour * 3600 + minute * 60 + second)
+    unix_seconds((year, month, day), (hour, minute, second))
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
-//! What the farm does by the clock: renews leases, ends those that ran out, looks after silent peers.
+//! What the farm does by the clock: renews leases, ends those that ran out, looks after silent peers, keeps priorities in
+//! step with the downloads.
 
 use super::{Farm, Running};
 use crate::domain::{AbiTag, BuildId, Millis};
 use crate::master::event::{DiskRequest, Effect, Out, Purpose};
-use crate::master::limits::{SWEEP_EVERY, WALK_AT_ONCE};
+use crate::master::limits::{POPULARITY_AT_ONCE, POPULARITY_EVERY, SWEEP_EVERY, WALK_AT_ONCE};
 use crate::master::query::{Query, Swept};
 use crate::master::slave_driver::State;
 
@@ -24,6 +25,8 @@ pub(super) struct Housekeeping {
     walk_due: bool,
     next_sweep: Millis,
     next_renew: Millis,
+    rolling: bool,
+    next_roll: Millis,
 }
 
 impl Housekeeping {
@@ -35,6 +38,8 @@ impl Housekeeping {
             walk_due: true,
             next_sweep: started + RETURN_TIME.min(lease),
             next_renew: started,
+            rolling: false,
+            next_roll: started + POPULARITY_EVERY,
         }
     }
 }
@@ -67,6 +72,16 @@ impl Farm {
             self.sweep(out);
             self.walk(out);
         }
+        if now >= self.housekeeping.next_roll && !self.housekeeping.rolling {
+            self.housekeeping.rolling = true;
+            out.ask(Purpose::Popularity, Query::RollPopularity { limit: POPULARITY_AT_ONCE });
+        }
+    }
+
+    /// The database looked at so many packages' downloads.
+    pub(super) fn rolled(&mut self, now: Millis, looked_at: u32) {
+        self.housekeeping.rolling = false;
+        self.housekeeping.next_roll = if looked_at > 0 { now } else { now + POPULARITY_EVERY };
     }
 
     /// Goes on with what a change of ABIs or policies asks for, one step at a time, so that claims come through.

@@ -1,9 +1,9 @@
 //! One request at a time, one answer each, and JSON as `wire-spec/import.md` has it.
 
 use super::*;
-use crate::master::query::{Abi, AddedVersion, Wanted};
+use crate::master::query::{Abi, AddedVersion, DownloadsLogged, Wanted};
 use crate::master::testbed::{abi, project, text, words};
-use crate::wire::import::Requirement;
+use crate::wire::import::{Download as Record, Requirement};
 
 const TOOL: ConnId = ConnId(1);
 
@@ -83,6 +83,26 @@ fn wanted() -> Wanted {
 fn added(name: &str, state: AddedState, queued_for: Option<&str>) -> AddedVersion {
     let version = Version::parse("1.0").unwrap();
     AddedVersion { package: project(name), version, state, queued_for: queued_for.map(abi), reason: None }
+}
+
+fn downloads(filenames: &[&str]) -> FromTool {
+    let record = |filename: &&str| Record {
+        filename: text(filename),
+        at: 1_767_225_600,
+        address: None,
+        arch: text("armv7l"),
+        distro_name: text(""),
+        distro_version: text(""),
+        os_name: text(""),
+        os_version: text(""),
+        py_name: text(""),
+        py_version: text(""),
+        installer_name: text("pip"),
+        installer_version: text(""),
+        setuptools_version: text(""),
+    };
+    let records = List::new(filenames.iter().map(record).collect()).unwrap();
+    FromTool::Downloads { batch: [9; 16], records }
 }
 
 #[test]
@@ -192,6 +212,29 @@ fn abis_are_listed_and_added_with_their_rank() {
         assert_eq!(changed, Changed::Abi);
         assert_eq!(json_of(&said), serde_json::json!({"abi": "cp313", "rank": asked, "added": added}));
     }
+}
+
+#[test]
+fn downloads_are_counted_for_the_projects_that_their_names_name() {
+    let mut bench = Bench::new();
+    let said = bench.say(downloads(&["Foo_X-1.0-py3-none-any.whl", "six-1.16.0-py2.py3-none-any.whl"]));
+    assert_eq!(said, ["ask log-downloads foo-x six"]);
+    let logged = DownloadsLogged { stored: 2, unknown: 1, outside: 0 };
+    assert_eq!(
+        bench.json(Answer::DownloadsLogged(logged)),
+        serde_json::json!({"stored": 2, "unknown": 1, "outside": 0})
+    );
+    assert!(bench.chase.settled());
+}
+
+#[test]
+fn downloads_of_what_is_no_wheel_are_refused_as_a_whole() {
+    let mut bench = Bench::new();
+    let said = bench.say(downloads(&["six-1.16.0-py2.py3-none-any.whl", "../x.whl", "six-1.16.0.tar.gz"]));
+    let [word] = &said[..] else { panic!("{said:?}") };
+    assert!(word.starts_with("1: ERROR \"../x.whl\" is not a wheel's file name"), "{word}");
+    assert!(word.contains(" | \"six-1.16.0.tar.gz\" is not"), "{word}");
+    assert_eq!(bench.say(downloads(&[])), ["1: ERROR no downloads to count"]);
 }
 
 #[test]

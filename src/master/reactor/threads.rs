@@ -319,8 +319,16 @@ fn ask_until_answered(pool: &Pool, query: &Query, trouble: &Trouble) -> Option<A
                 trouble.complain(&failure);
                 return Some(Answer::Swept(Swept::default()));
             }
-            // a person waits for these
-            Query::Why { .. } | Query::AddVersions { .. } | Query::AddAbi { .. }
+            // the same: what was not looked at is looked at later
+            Query::RollPopularity { .. } => {
+                trouble.complain(&failure);
+                return Some(Answer::PopularityRolled(0));
+            }
+            // a person or a tool waits for these
+            Query::Why { .. }
+            | Query::AddVersions { .. }
+            | Query::AddAbi { .. }
+            | Query::LogDownloads { .. }
                 if begun.elapsed() > TOOL_PATIENCE =>
             {
                 return Some(Answer::Refused(format!("the database does not answer: {failure}")));

@@ -86,6 +86,7 @@ impl Database {
             Query::DepsDue(_) => Answer::DepsDue(Vec::new()),
             Query::RequirementsDue(_) => Answer::RequirementsDue(Vec::new()),
             Query::Walk { .. } => Answer::Walked { opened: Vec::new(), more: false },
+            Query::RollPopularity { .. } => Answer::PopularityRolled(0),
             other => panic!("nobody asks this here: {other:?}"),
         }
     }

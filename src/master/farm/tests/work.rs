@@ -2,7 +2,7 @@
 
 use crate::domain::{BuildId, Millis};
 use crate::master::event::ConnId;
-use crate::master::limits::{Limits, SWEEP_EVERY};
+use crate::master::limits::{Limits, POPULARITY_EVERY, SWEEP_EVERY};
 use crate::master::query::{Answer, Swept};
 use crate::master::testbed::{Testbed, abi, busy, text};
 use crate::wire::slave::FromSlave;
@@ -153,4 +153,26 @@ fn of_expired_builds_that_nobody_here_knows_the_log_is_kept() {
     let expired = vec![(BuildId(9), "pi".to_owned(), "foo 1.0".to_owned())];
     bed.answer("sweep", Answer::Swept(Swept { expired, ..Swept::default() }));
     assert_eq!(bed.said(), ["keep log 9"], "a master before this one may have written it");
+}
+
+#[test]
+fn popularity_is_looked_at_every_ten_minutes_and_at_once_again_while_there_is_more() {
+    let mut bed = Testbed::new();
+    // the farm began at 0, long ago by now
+    bed.wait(Millis(1));
+    assert_eq!(bed.under_way("roll-popularity"), 1);
+    bed.wait(POPULARITY_EVERY);
+    assert_eq!(bed.under_way("roll-popularity"), 1, "one at a time");
+    for _ in 0..3 {
+        bed.answer("roll-popularity", Answer::PopularityRolled(500));
+        bed.wait(Millis(250));
+        assert_eq!(bed.under_way("roll-popularity"), 1);
+    }
+    for end in [Answer::PopularityRolled(0), Answer::Refused("odd".to_owned())] {
+        bed.answer("roll-popularity", end);
+        bed.wait(POPULARITY_EVERY - Millis(1));
+        assert_eq!(bed.under_way("roll-popularity"), 0, "today's look is done");
+        bed.wait(Millis(1));
+        assert_eq!(bed.under_way("roll-popularity"), 1);
+    }
 }
