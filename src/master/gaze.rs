@@ -233,6 +233,8 @@ pub struct ListedProject {
     pub serial: u64,
 }
 
+/// The largest serial that is believed: the database's numbers have 63 bits.
+pub const LARGEST_SERIAL: u64 = i64::MAX as u64;
 /// Rows of one call of the changelog.
 pub const CHANGELOG_ROWS: usize = 50_000;
 /// Releases of one page; the newest are kept.

@@ -17,6 +17,9 @@ const LATE_SECS: i64 = 5 * 60;
 /// no order of time at all.
 const HISTORY_SECS: i64 = 3600;
 
+/// The last second of the year 9999: later times are none.
+const LATEST: i64 = 253_402_300_799;
+
 /// Takes the rows of one answer.
 #[derive(Debug)]
 pub(super) struct Collector {
@@ -54,7 +57,7 @@ impl Collector {
         if serial <= self.since {
             return;
         }
-        let at = row[2].unsigned().and_then(|at| i64::try_from(at).ok());
+        let at = row[2].unsigned().and_then(|at| i64::try_from(at).ok()).filter(|at| *at <= LATEST);
         self.times.push((serial, at));
         let display = row[0].text().unwrap_or_default();
         let package = ProjectName::parse(display);

@@ -9,8 +9,8 @@ use std::time::Duration;
 use ureq::http::{HeaderMap, Response, Uri};
 use ureq::{Agent, Body, BodyReader};
 
-use super::dates;
 use super::trouble::{Scope, Trouble, shown};
+use super::{dates, json};
 
 /// Redirects of one request.
 const REDIRECTS: usize = 3;
@@ -250,7 +250,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 fn serial(headers: &HeaderMap) -> Option<u64> {
-    header(headers, "x-pypi-last-serial").and_then(|text| text.trim().parse().ok())
+    header(headers, "x-pypi-last-serial").and_then(json::serial)
 }
 
 /// Whether it may stand in a header (RFC 9110, 8.8.3).

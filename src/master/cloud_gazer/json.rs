@@ -6,6 +6,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use crate::master::gaze::LARGEST_SERIAL;
+
 /// The longest text that is kept, in bytes; the rest of it is cut off. Names, versions and specifiers are shorter by far.
 pub(super) const TEXT_BYTES: usize = 2000;
 
@@ -30,11 +32,16 @@ impl Scalar {
     /// A serial: some indexes write it as a number, some as a text.
     pub(super) fn serial(&self) -> Option<u64> {
         match self {
-            Self::Number(number) => Some(*number),
-            Self::Text(text) => text.parse().ok(),
+            Self::Number(number) => Some(*number).filter(|serial| *serial <= LARGEST_SERIAL),
+            Self::Text(text) => serial(text),
             _ => None,
         }
     }
+}
+
+/// A serial that was written as a text.
+pub(super) fn serial(text: &str) -> Option<u64> {
+    text.trim().parse().ok().filter(|serial| *serial <= LARGEST_SERIAL)
 }
 
 impl<'de> Deserialize<'de> for Scalar {
@@ -145,6 +152,8 @@ mod tests {
         assert_eq!(serial(r#"{"_last-serial":9000000000}"#), Some(9_000_000_000));
         assert_eq!(serial(r#"{"_last-serial":"41753165"}"#), Some(41_753_165));
         assert_eq!(serial(r#"{"_last-serial":-1}"#), None);
+        assert_eq!(serial(r#"{"_last-serial":9223372036854775808}"#), None);
+        assert_eq!(serial(r#"{"_last-serial":"9223372036854775808"}"#), None);
         assert_eq!(serial("{}"), None);
     }
 

@@ -43,11 +43,11 @@ impl Value {
         }
     }
 
-    /// A number that is not negative; servers whose numbers have 32 bits write larger ones as texts.
+    /// A number of at most 63 bits that is not negative; servers whose numbers have 32 bits write larger ones as texts.
     pub(super) fn unsigned(&self) -> Option<u64> {
         match self {
             Self::Int(number) => u64::try_from(*number).ok(),
-            Self::Text(text) => text.trim().parse().ok(),
+            Self::Text(text) => text.trim().parse::<i64>().ok().and_then(|number| u64::try_from(number).ok()),
             _ => None,
         }
     }

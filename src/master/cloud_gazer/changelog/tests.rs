@@ -80,6 +80,7 @@ fn odd_rows_are_counted_and_passed_over_but_their_serials_are_not() {
         (("foo", "one", 7, "add source file x", 5), "its version"),
         (("foo", "", 7, "remove release", 5), "it has no version"),
         (("foo", "1.0", -7, "add source file x", 5), "it has no time"),
+        (("foo", "1.0", LATEST + 1, "add source file x", 5), "it has no time"),
         (("foo", "1.0", 7, "add py3 file bar-1.0-py3-none-any.whl", 5), "another project's"),
     ] {
         let mut collector = Collector::new(0);
