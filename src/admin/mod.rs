@@ -8,4 +8,5 @@ pub mod markers;
 pub mod orders;
 pub mod requirements;
 pub mod slaves;
+pub mod takeover;
 pub mod why;

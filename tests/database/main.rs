@@ -20,5 +20,6 @@ mod pages;
 mod races;
 mod retries;
 mod rights;
+mod upgrade;
 mod versions;
 mod why;
