@@ -145,7 +145,7 @@ pub const UPDATES: &[Update] = &[Update {
         "schema/walk.sql",
         "schema/withdrawn.sql",
         "schema/feed.sql",
-        "updates/1-2-wishes.sql",
+        "updates/1-2-rows.sql",
     ],
     derive: true,
 }];
