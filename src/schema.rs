@@ -2,7 +2,7 @@
 //! makes it. Knows no connection and runs nothing; `admin::initdb` does, and the master only compares the number.
 
 /// The schema version that this software works with; larger is newer.
-pub const SCHEMA_VERSION: i32 = 1;
+pub const SCHEMA_VERSION: i32 = 2;
 
 /// One piece of SQL and the file it comes from, for messages.
 #[derive(Clone, Copy, Debug)]
@@ -20,13 +20,22 @@ pub struct Update {
     pub from: i32,
     /// The version it leads to, larger than `from`.
     pub to: i32,
-    /// What it does. Never edited after a release.
-    pub script: Script,
+    /// What it does, in this order. Never edited after a release. A new table's own file may be one of them as long as the
+    /// table stays as it is: who changes it for a later version puts a copy of the file below `sql/updates/` in its place.
+    pub scripts: &'static [Script],
+    /// What is kept for speed is worked out anew afterwards, by the new functions (`sql/functions/_derive.sql`).
+    pub derive: bool,
+}
+
+macro_rules! script {
+    ($name:literal) => {
+        Script { name: $name, sql: include_str!(concat!("../sql/", $name)) }
+    };
 }
 
 macro_rules! scripts {
     ($($name:literal),* $(,)?) => {
-        &[$(Script { name: $name, sql: include_str!(concat!("../sql/", $name)) }),*]
+        &[$(script!($name)),*]
     };
 }
 
@@ -38,7 +47,9 @@ pub const TABLES: &[Script] = scripts![
     "schema/wish.sql",
     "schema/policy.sql",
     "schema/queue.sql",
+    "schema/walk.sql",
     "schema/build.sql",
+    "schema/withdrawn.sql",
     "schema/rewrite.sql",
     "schema/stat.sql",
     "schema/feed.sql",
@@ -81,6 +92,7 @@ pub const FUNCTIONS: &[Script] = scripts![
     "functions/_still_wanted.sql",
     "functions/_fold_stats.sql",
     "functions/_counted.sql",
+    "functions/_recount.sql",
     "functions/_place.sql",
     "functions/_why_builds.sql",
     "functions/_abi_tags.sql",
@@ -124,11 +136,53 @@ pub const FUNCTIONS: &[Script] = scripts![
     "functions/roll_popularity.sql",
     "functions/audit.sql",
     "functions/mend.sql",
+    "functions/_derive.sql",
     "grants.sql",
 ];
 
-/// The steps from older schemas, in any order. None before the second schema.
-pub const UPDATES: &[Update] = &[];
+/// The steps from older schemas, in any order.
+pub const UPDATES: &[Update] = &[Update {
+    from: 1,
+    to: 2,
+    scripts: scripts![
+        "updates/1-2.sql",
+        "schema/wish.sql",
+        "schema/policy.sql",
+        "schema/walk.sql",
+        "schema/withdrawn.sql",
+        "schema/feed.sql",
+        "updates/1-2-rows.sql",
+    ],
+    derive: true,
+}];
+
+/// What takes the rows of the original program over, in this order; between them `admin::takeover` reads the original's
+/// tables into temporary ones.
+#[derive(Clone, Copy, Debug)]
+pub struct Takeover {
+    /// The temporary tables.
+    pub begin: Script,
+    /// Then the ABIs follow.
+    pub packages: Script,
+    /// With their numbers.
+    pub versions: Script,
+    /// Of the versions and ABIs that have arrived.
+    pub builds: Script,
+    /// Of the builds that have arrived.
+    pub files: Script,
+    /// What remains.
+    pub end: Script,
+}
+
+/// See there.
+pub const TAKEOVER: Takeover = Takeover {
+    begin: script!("takeover/begin.sql"),
+    packages: script!("takeover/packages.sql"),
+    versions: script!("takeover/versions.sql"),
+    builds: script!("takeover/builds.sql"),
+    files: script!("takeover/files.sql"),
+    end: script!("takeover/end.sql"),
+};
 
 /// The chain of steps that leads from one version to another; `None` when there is none. Takes the longest step where
 /// several begin at one version.
@@ -148,7 +202,7 @@ mod tests {
     use super::*;
 
     fn update(from: i32, to: i32) -> Update {
-        Update { from, to, script: Script { name: "test", sql: "" } }
+        Update { from, to, scripts: &[], derive: false }
     }
 
     fn steps(updates: &[Update], from: i32, to: i32) -> Option<Vec<(i32, i32)>> {
@@ -180,8 +234,11 @@ mod tests {
     #[test]
     fn every_file_below_sql_is_embedded() {
         let mut listed: Vec<&str> = TABLES.iter().chain(FUNCTIONS).map(|s| s.name).collect();
-        listed.extend(UPDATES.iter().map(|u| u.script.name));
+        listed.extend(UPDATES.iter().flat_map(|u| u.scripts).map(|s| s.name));
+        let Takeover { begin, packages, versions, builds, files, end } = TAKEOVER;
+        listed.extend([begin, packages, versions, builds, files, end].map(|s| s.name));
         listed.sort_unstable();
+        listed.dedup();
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("sql");
         let mut found = Vec::new();
         let mut dirs = vec![root.clone()];

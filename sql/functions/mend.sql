@@ -41,12 +41,6 @@ BEGIN
         PERFORM _show(v_pkg);
         v_mended := v_mended + 1;
     END LOOP;
-    -- what is kept and what is counted are of one moment, so that adding the difference is right whatever goes on
-    INSERT INTO stat_delta (kind, n, amount)
-    SELECT replace(c.kind, ':amount', ''), CASE WHEN c.kind LIKE '%:amount' THEN 0 ELSE c.counted - c.kept END,
-        CASE WHEN c.kind LIKE '%:amount' THEN c.counted - c.kept ELSE 0 END
-    FROM _counted() c WHERE c.kept <> c.counted;
-    GET DIAGNOSTICS v_rows = ROW_COUNT;
-    RETURN v_mended + v_rows;
+    RETURN v_mended + _recount();
 END
 $$;

@@ -80,12 +80,3 @@ CREATE UNIQUE INDEX lease_live ON piw.lease (ver_id, abi_id) WHERE ended IS NULL
 CREATE INDEX lease_version ON piw.lease (ver_id);
 CREATE INDEX lease_expiry ON piw.lease (expires_at) WHERE ended IS NULL;
 CREATE INDEX lease_ended ON piw.lease (ended_at) WHERE ended IS NOT NULL;
-
--- Walks over all versions that a change of an ABI or of a policy asks for, in the order of their numbers, a few
--- thousand in each transaction. The cursor moves in the same transaction, so that a walk goes on after a crash.
---   open   versions that have nothing open: an ABI was added
---   judge  every version: a policy changed
-CREATE TABLE piw.walk (
-    kind     text    PRIMARY KEY CHECK (kind IN ('open', 'judge')),
-    next_ver integer NOT NULL
-);

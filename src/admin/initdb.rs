@@ -1,13 +1,15 @@
-//! Makes the farm's tables in a database that exists, brings older ones up to date, and admits the master's role.
-//! In: a DSN that connects as super-user, the name of an ordinary role, and somebody to ask. Out: a database of this
-//! software's schema version, or an unchanged one: everything happens in one transaction. Creates neither databases
-//! nor login roles, and knows nothing of how the answer to its question is got.
+//! Makes the farm's tables in a database that exists, brings older ones up to date, takes over what the original program
+//! has there (`takeover.rs`), and admits the master's role.
+//! In: a DSN that connects as super-user, the name of an ordinary role, and somebody to ask and to tell. Out: a database
+//! of this software's schema version, or an unchanged one: everything happens in one transaction. Creates neither
+//! databases nor login roles, and knows nothing of how the answer to its question is got.
 
 use std::fmt;
 
 use postgres::error::SqlState;
 use postgres::{Client, NoTls, Transaction};
 
+use super::takeover::{self, Original, TakenOver};
 use crate::dsn;
 use crate::schema::{self, SCHEMA_VERSION, Script, Update};
 
@@ -20,6 +22,11 @@ const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '5s'";
 /// Held while the schema changes; two numbers that nothing else in the database locks.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7303, 1)";
 
+/// Whatever the server's settings are: what this does takes minutes in a large database. Sorting and joining in memory
+/// is most of it.
+const SESSION: &str = "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET jit = off;
+    SET work_mem = '64MB'; SET maintenance_work_mem = '256MB'";
+
 /// What to do, to which database, for whom.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -30,7 +37,7 @@ pub struct Settings {
 }
 
 /// How it ended, when it did not fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Done {
     /// The database was current, and the role admitted.
     AlreadyCurrent,
@@ -38,6 +45,8 @@ pub enum Done {
     Created,
     /// They were brought up from this version.
     Upgraded(i32),
+    /// The tables were made and filled with what the original program had.
+    TakenOver(TakenOver),
     /// They were current; one more role was admitted.
     Admitted,
     /// The user said no; nothing was changed.
@@ -46,7 +55,7 @@ pub enum Done {
 
 /// Why it failed: one line that says what to do. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error(String);
+pub struct Error(pub(super) String);
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -60,50 +69,50 @@ impl std::error::Error for Error {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
     Nothing,
+    Original(Original),
     Version(i32),
 }
 
 /// Runs the checks, asks, and does it. `ask` gets a question that is answered with yes or no, and is called at most
-/// once, before anything is changed.
-pub fn run(settings: &Settings, ask: &mut dyn FnMut(&str) -> bool) -> Result<Done, Error> {
+/// once, before anything is changed. `tell` gets a line every few seconds while it takes long.
+pub fn run(
+    settings: &Settings,
+    ask: &mut dyn FnMut(&str) -> bool,
+    tell: &mut dyn FnMut(&str),
+) -> Result<Done, Error> {
     let mut config = dsn::parse(&settings.dsn).map_err(|bad| Error(bad.to_string()))?;
     if config.get_application_name().is_none() {
         config.application_name("piw-initdb");
     }
     let mut client = config.connect(NoTls).map_err(|error| unreachable(&config, &error))?;
+    client.batch_execute(SESSION).map_err(failed)?;
     check_roles(&mut client, &settings.user)?;
     let found = detect(&mut client)?;
     let database = config.get_dbname().unwrap_or_default();
     let user = &settings.user;
-    let (question, done) = match found {
-        Found::Nothing => {
-            (format!("Make the farm's tables in database {database}, for role {user}?"), Done::Created)
-        }
+    let question = match found {
+        Found::Nothing => format!("Make the farm's tables in database {database}, for role {user}?"),
+        Found::Original(original) => original.question(database, user),
         Found::Version(SCHEMA_VERSION) if is_admitted(&mut client, user)? => return Ok(Done::AlreadyCurrent),
-        Found::Version(SCHEMA_VERSION) => {
-            (format!("Database {database} is current. Admit role {user} to it?"), Done::Admitted)
-        }
-        Found::Version(old) => (
-            format!(
-                "Bring database {database} from version {old} to {SCHEMA_VERSION}, for role {user}? \
-                 (Stop the master and take a backup first.)"
-            ),
-            Done::Upgraded(old),
+        Found::Version(SCHEMA_VERSION) => format!("Database {database} is current. Admit role {user} to it?"),
+        Found::Version(old) => format!(
+            "Bring database {database} from version {old} to {SCHEMA_VERSION}, for role {user}? \
+             (Stop the master and take a backup first.)"
         ),
     };
     let steps = steps_from(found, schema::UPDATES)?;
     if !ask(&question) {
         return Ok(Done::Declined);
     }
-    apply(&mut client, found, &steps, user)?;
-    Ok(done)
+    apply(&mut client, found, &steps, user, tell)
 }
 
 /// Brings a database from a version to this software's by the given steps, in one transaction. For tests of the way
-/// itself, while there is no second schema.
+/// itself, which need steps that fail.
 pub fn upgrade(client: &mut Client, from: i32, updates: &[Update], user: &str) -> Result<(), Error> {
-    let steps = steps_from(Found::Version(from), updates)?;
-    apply(client, Found::Version(from), &steps, user)
+    let found = Found::Version(from);
+    let steps = steps_from(found, updates)?;
+    apply(client, found, &steps, user, &mut |_| {}).map(drop)
 }
 
 fn unreachable(config: &postgres::Config, error: &postgres::Error) -> Error {
@@ -151,7 +160,7 @@ fn detect(client: &mut impl postgres::GenericClient) -> Result<Found, Error> {
     let (has_schema, has_meta): (bool, bool) =
         (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
     if !has_schema {
-        return Ok(Found::Nothing);
+        return Ok(takeover::find(client)?.map_or(Found::Nothing, Found::Original));
     }
     let foreign = || {
         Error(
@@ -187,20 +196,55 @@ fn steps_from(found: Found, updates: &[Update]) -> Result<Vec<Update>, Error> {
     })
 }
 
-fn apply(client: &mut Client, found: Found, steps: &[Update], user: &str) -> Result<(), Error> {
+fn apply(
+    client: &mut Client,
+    found: Found,
+    steps: &[Update],
+    user: &str,
+    tell: &mut dyn FnMut(&str),
+) -> Result<Done, Error> {
     let mut transaction = client.transaction().map_err(failed)?;
     transaction.batch_execute(LOCK_TIMEOUT).map_err(failed)?;
     transaction.batch_execute(LOCK).map_err(failed)?;
     if detect(&mut transaction)? != found {
         return Err(Error("the database was changed while this piw-initdb asked; run it again".to_owned()));
     }
-    match found {
-        Found::Nothing => create(&mut transaction)?,
-        Found::Version(SCHEMA_VERSION) => {}
-        Found::Version(_) => update(&mut transaction, steps)?,
-    }
+    let done = match found {
+        Found::Nothing => {
+            create(&mut transaction)?;
+            Done::Created
+        }
+        Found::Original(original) => {
+            check_nobody_works(&mut transaction, user)?;
+            takeover::lock(&mut transaction)?;
+            create(&mut transaction)?;
+            Done::TakenOver(takeover::run(&mut transaction, &original, tell)?)
+        }
+        Found::Version(SCHEMA_VERSION) => Done::Admitted,
+        Found::Version(old) => {
+            check_nobody_works(&mut transaction, user)?;
+            update(&mut transaction, steps, tell)?;
+            Done::Upgraded(old)
+        }
+    };
     transaction.query_one("SELECT piw._admit($1::text::name)", &[&user]).map_err(failed)?;
-    transaction.commit().map_err(failed)
+    transaction.commit().map_err(failed)?;
+    Ok(done)
+}
+
+/// A master that is idle holds no lock, and would go on with what it knew of the tables.
+fn check_nobody_works(transaction: &mut Transaction<'_>, user: &str) -> Result<(), Error> {
+    let sql = "SELECT usename::text, application_name FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+            AND (usename = $1::text::name OR application_name = 'piw-master')
+        ORDER BY backend_start LIMIT 1";
+    let Some(row) = transaction.query_opt(sql, &[&user]).map_err(failed)? else { return Ok(()) };
+    let (role, program): (String, String) =
+        (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
+    Err(Error(format!(
+        "{} is connected to the database as {role}; stop it and run this again",
+        if program.is_empty() { "a program" } else { &program }
+    )))
 }
 
 fn create(transaction: &mut Transaction<'_>) -> Result<(), Error> {
@@ -229,7 +273,11 @@ fn create(transaction: &mut Transaction<'_>) -> Result<(), Error> {
 
 /// Drops the old functions and views, walks the steps over the tables, and makes the functions anew: a function's file is then
 /// always the whole truth of it. Whoever was admitted is admitted to the new ones.
-fn update(transaction: &mut Transaction<'_>, steps: &[Update]) -> Result<(), Error> {
+fn update(
+    transaction: &mut Transaction<'_>,
+    steps: &[Update],
+    tell: &mut dyn FnMut(&str),
+) -> Result<(), Error> {
     let admitted = transaction
         .query(
             "SELECT DISTINCT r.rolname::text FROM pg_namespace n, aclexplode(n.nspacl) a JOIN pg_roles r ON r.oid = a.grantee
@@ -240,18 +288,27 @@ fn update(transaction: &mut Transaction<'_>, steps: &[Update]) -> Result<(), Err
     transaction.batch_execute(&format!("SET LOCAL ROLE {OWNER}; {DROP_FUNCTIONS}")).map_err(failed)?;
     for step in steps {
         log::info!("from version {} to {}", step.from, step.to);
-        run_script(transaction, &step.script)?;
+        step.scripts.iter().try_for_each(|script| run_script(transaction, script))?;
     }
     transaction
         .execute("UPDATE piw.meta SET schema_version = $1, changed_at = now()", &[&SCHEMA_VERSION])
         .map_err(failed)?;
     schema::FUNCTIONS.iter().try_for_each(|script| run_script(transaction, script))?;
+    if steps.iter().any(|step| step.derive) {
+        tell("working out anew how far each version is");
+        derive(transaction)?;
+    }
     transaction.batch_execute("RESET ROLE").map_err(failed)?;
     for row in &admitted {
         let role: String = row.try_get(0).map_err(failed)?;
         transaction.query_one("SELECT piw._admit($1::text::name)", &[&role]).map_err(failed)?;
     }
     Ok(())
+}
+
+/// Everything that is kept for speed, from what it follows from; see `sql/functions/_derive.sql`.
+pub(super) fn derive(transaction: &mut Transaction<'_>) -> Result<(), Error> {
+    transaction.batch_execute("SELECT piw._derive()").map_err(failed)
 }
 
 const DROP_FUNCTIONS: &str = "DO $$
@@ -265,14 +322,14 @@ const DROP_FUNCTIONS: &str = "DO $$
         END LOOP;
     END $$";
 
-fn run_script(transaction: &mut Transaction<'_>, script: &Script) -> Result<(), Error> {
+pub(super) fn run_script(transaction: &mut Transaction<'_>, script: &Script) -> Result<(), Error> {
     log::info!("{}", script.name);
     transaction.batch_execute(script.sql).map_err(|error| match failed(error) {
         Error(text) => Error(format!("{}: {text}", script.name)),
     })
 }
 
-fn failed(error: postgres::Error) -> Error {
+pub(super) fn failed(error: postgres::Error) -> Error {
     if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) {
         return Error(
             "another session uses the farm's tables (a master, a dump, another piw-initdb); stop it and run this again"

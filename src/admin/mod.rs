@@ -9,4 +9,5 @@ pub mod markers;
 pub mod orders;
 pub mod requirements;
 pub mod slaves;
+pub mod takeover;
 pub mod why;

@@ -10,8 +10,8 @@ use piwheels::admin::initdb::{self, Done, Settings};
 use piwheels::options::{Common, Failure, say};
 use piwheels::schema::SCHEMA_VERSION;
 
-/// Makes the farm's tables in a database that exists, or brings older ones up to date. Asks before it changes
-/// anything, and does everything in one transaction.
+/// Makes the farm's tables in a database that exists, brings older ones up to date, or takes over what the original
+/// piwheels has there at its version 0.10. Asks before it changes anything, and does everything in one transaction.
 #[derive(Debug, Parser)]
 #[command(name = "piw-initdb", version, args_override_self = true)]
 struct Options {
@@ -41,7 +41,16 @@ fn run(options: &Options) -> Result<(), Failure> {
         dsn: config.value(options.dsn.clone(), "dsn", "postgres:///piwheels".to_owned())?,
         user: config.value(options.user.clone(), "user", "piwheels".to_owned())?,
     };
-    let done = initdb::run(&settings, &mut |question| options.yes || ask(question))
+    // with -v the lines are on the console already
+    let prints = !options.common.quiet && options.common.verbose == 0;
+    let mut tell = |line: &str| {
+        log::info!("{line}");
+        if prints {
+            // where nobody reads any more, the work goes on
+            let _ = say(line);
+        }
+    };
+    let done = initdb::run(&settings, &mut |question| options.yes || ask(question), &mut tell)
         .map_err(|error| Failure::error(error.to_string()))?;
     let user = &settings.user;
     let line = match done {
@@ -50,15 +59,15 @@ fn run(options: &Options) -> Result<(), Failure> {
         }
         Done::Created => format!("the tables are made (version {SCHEMA_VERSION}), and {user} may use them"),
         Done::Upgraded(from) => format!("the database went from version {from} to {SCHEMA_VERSION}"),
+        Done::TakenOver(taken) => {
+            taken.left.iter().for_each(|left| log::warn!("{left}"));
+            format!("{taken}; the tables are made (version {SCHEMA_VERSION}), and {user} may use them")
+        }
         Done::Admitted => format!("{user} may use the database now"),
         Done::Declined => return Err(Failure::usage("declined; nothing was changed")),
     };
     log::info!("{line}");
-    // with -v the line above is on the console already
-    if !options.common.quiet && options.common.verbose == 0 {
-        say(line)?;
-    }
-    Ok(())
+    if prints { say(line) } else { Ok(()) }
 }
 
 /// Asks at the terminal. Anything but y or yes is a no, and so is the end of input.

@@ -24,12 +24,16 @@ pub(crate) struct Farm {
 impl Farm {
     /// A farm that builds for these ABIs, in their default order.
     pub(crate) fn with_abis(tags: &[&str]) -> Self {
-        let database = Cluster::shared().database();
-        let mut farm = Self { client: connect(&database), superuser: database.superuser(), database };
+        let mut farm = Self::of(Cluster::shared().database());
         for tag in tags {
             farm.add_abi(tag);
         }
         farm
+    }
+
+    /// The farm whose database this is.
+    pub(crate) fn of(database: Database<'static>) -> Self {
+        Self { client: connect(&database), superuser: database.superuser(), database }
     }
 
     pub(crate) fn ask(&mut self, query: &Query) -> Answer {

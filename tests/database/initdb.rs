@@ -11,14 +11,14 @@ use piwheels::schema::{SCHEMA_VERSION, Script, Update};
 use crate::kit::account;
 use crate::kit::cluster::{Cluster, Database, MASTER, SUPERUSER};
 
-struct Run {
-    code: i32,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// Runs piw-initdb with this on its standard input.
-fn run_with(input: &str, arguments: &[&str]) -> Run {
+pub(crate) fn run_with(input: &str, arguments: &[&str]) -> Run {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     let program =
         PROGRAM.get_or_init(|| account::runnable(env!("CARGO_BIN_EXE_piw-initdb"), Cluster::shared().dir()));
@@ -33,7 +33,7 @@ fn run_with(input: &str, arguments: &[&str]) -> Run {
     Run { code: status.code().unwrap(), stdout: text(stdout), stderr: text(stderr) }
 }
 
-fn run(arguments: &[&str]) -> Run {
+pub(crate) fn run(arguments: &[&str]) -> Run {
     run_with("", arguments)
 }
 
@@ -174,10 +174,11 @@ fn another_piw_initdb_at_work_is_waited_for_and_then_named() {
 }
 
 fn older(sql: &'static str) -> [Update; 2] {
-    let script = |name, sql| Script { name, sql };
+    const FIRST: &[Script] = &[Script { name: "first", sql: "CREATE TABLE piw.first (n integer)" }];
+    let second = vec![Script { name: "second", sql: "SELECT" }, Script { name: "third", sql }];
     [
-        Update { from: -1, to: 0, script: script("first", "CREATE TABLE piw.first (n integer)") },
-        Update { from: 0, to: SCHEMA_VERSION, script: script("second", sql) },
+        Update { from: -1, to: 0, scripts: FIRST, derive: false },
+        Update { from: 0, to: SCHEMA_VERSION, scripts: second.leak(), derive: true },
     ]
 }
 
@@ -216,7 +217,7 @@ fn an_upgrade_that_fails_leaves_the_database_as_it_was() {
         )
         .unwrap();
     let error = initdb::upgrade(&mut superuser, -1, &older("SELECT 1 / 0"), MASTER).unwrap_err();
-    assert!(error.to_string().contains("second") && error.to_string().contains("division"), "{error}");
+    assert!(error.to_string().contains("third") && error.to_string().contains("division"), "{error}");
     assert_eq!(number(&database, "SELECT schema_version::bigint FROM piw.meta"), -1);
     assert_eq!(number(&database, "SELECT count(*) FROM pg_class WHERE relname = 'first'"), 0);
     database.master().query("SELECT * FROM piw.abis()", &[]).unwrap();

@@ -21,5 +21,7 @@ mod pages;
 mod races;
 mod retries;
 mod rights;
+mod takeover;
+mod upgrade;
 mod versions;
 mod why;

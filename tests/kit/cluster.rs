@@ -283,7 +283,7 @@ fn make() -> Cluster {
     client.batch_execute(&format!("CREATE DATABASE {TEMPLATE}")).unwrap();
     drop(client);
     let settings = initdb::Settings { dsn: cluster.dsn(TEMPLATE, SUPERUSER), user: MASTER.to_owned() };
-    assert_eq!(initdb::run(&settings, &mut |_| true), Ok(initdb::Done::Created));
+    assert_eq!(initdb::run(&settings, &mut |_| true, &mut |_| {}), Ok(initdb::Done::Created));
     cluster.stop(Stop::Fast);
     cluster
 }
