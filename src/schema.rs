@@ -151,6 +151,7 @@ pub const UPDATES: &[Update] = &[Update {
         "schema/walk.sql",
         "schema/withdrawn.sql",
         "schema/feed.sql",
+        "schema/download.sql",
         "updates/1-2-rows.sql",
     ],
     derive: true,
