@@ -171,6 +171,8 @@ pub struct Takeover {
     pub builds: Script,
     /// Of the builds that have arrived.
     pub files: Script,
+    /// Of whichever packages have arrived.
+    pub downloads: Script,
     /// What remains.
     pub end: Script,
 }
@@ -182,6 +184,7 @@ pub const TAKEOVER: Takeover = Takeover {
     versions: script!("takeover/versions.sql"),
     builds: script!("takeover/builds.sql"),
     files: script!("takeover/files.sql"),
+    downloads: script!("takeover/downloads.sql"),
     end: script!("takeover/end.sql"),
 };
 
@@ -236,8 +239,8 @@ mod tests {
     fn every_file_below_sql_is_embedded() {
         let mut listed: Vec<&str> = TABLES.iter().chain(FUNCTIONS).map(|s| s.name).collect();
         listed.extend(UPDATES.iter().flat_map(|u| u.scripts).map(|s| s.name));
-        let Takeover { begin, packages, versions, builds, files, end } = TAKEOVER;
-        listed.extend([begin, packages, versions, builds, files, end].map(|s| s.name));
+        let Takeover { begin, packages, versions, builds, files, downloads, end } = TAKEOVER;
+        listed.extend([begin, packages, versions, builds, files, downloads, end].map(|s| s.name));
         listed.sort_unstable();
         listed.dedup();
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("sql");

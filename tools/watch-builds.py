@@ -18,11 +18,12 @@ import sys
 import time
 
 STARTED = float(os.environ.get("QUICKSTART_T0") or time.time())
-# `settled`: another ABI's wheel serves this one too.
-FINAL = {"built", "settled", "failed", "skipped"}
+# `settled`: another ABI's wheel serves this one too. `needless`: the index has a wheel for everybody.
+FINAL = {"built", "settled", "failed", "skipped", "needless"}
 REMINDER_S = 60
 LOG_LINES = 60
 LOG_COLUMNS = 200
+WAITS = {"retry": "waiting for another attempt", "cooldown": "too new to be built", "page": "waiting for its page"}
 # So many failed questions in a row and the master is not coming back.
 PATIENCE = 30
 
@@ -68,17 +69,21 @@ class Watched:
         # A build that there is counts, even where the version was set to be skipped later.
         if build is not None and build["state"] in ("built", "failed", "settled"):
             return self.finish(build)
-        if version.get("skip"):
-            self.reason = str(version["skip"])
-            return self.change("skipped", f"skipped: {self.reason}")
+        if version.get("why_not"):
+            self.reason = str(version["why_not"])
+            state = "needless" if self.reason.startswith("the index has a wheel") else "skipped"
+            return self.change(state, f"not built: {self.reason}")
         if build is None:
             return self.change("unknown", "not queued yet")
         texts = {
             "queued": f"queued, at place {build.get('place')}",
-            "delayed": f"waiting for another attempt until {build.get('due')}",
+            "delayed": f"{WAITS.get(build.get('reason'), 'waiting')} until {clock(build.get('due'))}",
             "building": f"building on {build.get('slave')}",
             "waiting": "waiting for another ABI's build",
         }
+        if build["state"] == "off":
+            self.reason = str(build.get("reason"))
+            return self.change("skipped", f"not built: {self.reason}")
         return self.change(build["state"], texts.get(build["state"], build["state"]))
 
     def finish(self, build):
@@ -113,6 +118,11 @@ def ask(options, watched):
         return json.loads(answer.stdout)
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
+
+
+def clock(seconds):
+    """A moment of the database in local time."""
+    return time.strftime("%H:%M:%S", time.localtime(seconds or 0))
 
 
 def log_path(www, build_id):

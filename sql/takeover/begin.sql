@@ -23,3 +23,7 @@ CREATE TEMPORARY TABLE original_file (
     abi_tag      text   NOT NULL,
     platform_tag text   NOT NULL
 ) ON COMMIT DROP;
+-- The original began in 2017; its clock may have been a little ahead of this one.
+CREATE TEMPORARY VIEW original_download AS
+SELECT d.*, d.accessed_at >= timestamp '2015-01-01' AND d.accessed_at < now() AT TIME ZONE 'UTC' + interval '1 day' AS arrives
+FROM public.downloads d;

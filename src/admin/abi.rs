@@ -55,7 +55,9 @@ pub fn run(abi: &Abi, queue: &client::Queue) -> Result<(), Failure> {
             let request = FromTool::AbiAdd { abi: text(tag)?, rank: *rank, platforms };
             let answer = parse(&client::ask(queue, &request, TIME_LIMIT)?)?;
             match answer["added"].as_bool() {
-                Some(true) => say(format_args!("{tag}: added")),
+                Some(true) => say(format_args!(
+                    "{tag}: added; what the farm knows is queued for it in pieces, while it builds"
+                )),
                 _ => say(format_args!("{tag}: was there already")),
             }
         }

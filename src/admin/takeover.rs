@@ -214,6 +214,10 @@ pub(super) fn run(
     run_script(transaction, &sql.files)?;
     left.files(transaction)?;
 
+    progress.begins("downloads");
+    run_script(transaction, &sql.downloads)?;
+    left.downloads(transaction)?;
+
     run_script(transaction, &sql.end)?;
     progress.begins("working out what is to be built");
     initdb::derive(transaction)?;
@@ -227,7 +231,7 @@ pub(super) fn run(
         versions: count("version")?,
         builds: count("build")?,
         files: count("file")?,
-        downloads: 0,
+        downloads: count("download")?,
         left: left.into_list(),
     })
 }

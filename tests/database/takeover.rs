@@ -66,6 +66,8 @@ fn the_operator_is_asked_told_what_was_left_behind_and_is_current_afterwards() {
         "\"../../good-1.0-py3-none-any.whl\"",
         "left behind: 3 files of these builds, and of builds that had failed: good-1.0-1-py3-none-any.whl, \
          good-1.1-pp36-pypy3_36-linux_armv7l.whl, good-2004d-py3-none-any.whl\n",
+        "left behind: 2 downloads that are older than the original, or from the future: \
+         Pure-1.0-py2.py3-none-any.whl (1999-01-01 00:00:00), Pure-1.0-py2.py3-none-any.whl (infinity)\n",
     ] {
         assert!(done.stderr.contains(part), "{part}: {}", done.stderr);
     }
@@ -177,6 +179,43 @@ fn files_arrive_with_their_digests_aliases_too() {
 }
 
 #[test]
+fn downloads_arrive_in_their_months_and_count_for_their_packages() {
+    let mut farm = taken_over();
+    let downloads = farm.texts(
+        "SELECT concat_ws(' ', d.tableoid::regclass, d.filename, p.name, d.address, d.distro_version, d.os_version,
+             CASE WHEN d.at < '2020-01-01' THEN d.at AT TIME ZONE 'UTC' END)
+         FROM piw.download d LEFT JOIN piw.package p USING (pkg_id) WHERE d.at < '2020-01-01' ORDER BY d.at, d.filename",
+    );
+    assert_eq!(
+        downloads,
+        [
+            "piw.download_2018_03 good-1.10-cp34-cp34m-linux_armv7l.whl good 192.0.2.1 9 2018-03-31 23:59:59",
+            "piw.download_2018_04 Pure-1.0-py2.py3-none-any.whl pure 192.0.2.1 9 2018-04-01 00:00:00",
+            "piw.download_2018_04 good-1.10-cp34-cp34m-linux_armv7l.whl good 192.0.2.1 9 2018-04-01 00:00:00",
+            "piw.download_2018_04 good-2004d-py3-none-any.whl good 192.0.2.1 9 2018-04-01 00:00:00",
+        ]
+    );
+    let days = farm.texts(
+        "SELECT concat_ws(' ', d.day, coalesce(p.name, 'all'), d.n) FROM piw.download_day d LEFT JOIN piw.package p USING (pkg_id)
+         WHERE d.day < '2020-01-01' ORDER BY d.day, d.pkg_id <> 0, p.name",
+    );
+    assert_eq!(
+        days,
+        [
+            "2018-03-31 all 1",
+            "2018-03-31 good 1",
+            "2018-04-01 all 3",
+            "2018-04-01 good 2",
+            "2018-04-01 pure 1"
+        ]
+    );
+    // those of the last hours, which may lie on two days
+    assert_eq!(farm.number("SELECT dl_bucket::bigint FROM piw.package WHERE name = 'good'", &[]), 2);
+    assert_eq!(farm.number("SELECT dl_bucket::bigint FROM piw.package WHERE name = 'pure'", &[]), 0);
+    assert_eq!(farm.number("SELECT n::bigint FROM piw.stat_delta WHERE kind = 'download'", &[]), 6);
+}
+
+#[test]
 fn each_version_waits_for_the_lowest_abi_that_is_still_to_be_built() {
     let mut farm = taken_over();
     let waiting = farm.texts(
@@ -211,7 +250,7 @@ fn a_page_is_read_before_its_versions_are_handed_out_newest_first() {
         assert_eq!(farm.claim(tag), None, "nobody has looked at its page");
     }
     let due: Vec<String> = farm.due().iter().map(|page| page.package.to_string()).collect();
-    assert_eq!(due, ["early", "foo-bar", "gone", "good", "quiet"]);
+    assert_eq!(due, ["good", "early", "foo-bar", "gone", "quiet"], "what is fetched most is read first");
     farm.releases("good", ["1.0", "1.1", "1.10", "0.9"].map(release).into());
     farm.releases("foo-bar", ["1.0", "2.0"].map(release).into());
     farm.releases("early", vec![release("1.0a1")]);
@@ -228,8 +267,8 @@ fn a_page_is_read_before_its_versions_are_handed_out_newest_first() {
             "cp34m foo-bar 2.0",
             "cp34m good 1.1",
             "cp39 good 1.10",
-            "cp310 foo-bar 1.0",
             "cp310 good 1.0",
+            "cp310 foo-bar 1.0",
         ]
     );
 }

@@ -82,6 +82,13 @@ impl Left {
         fill(&mut self.files, transaction, "o.filename", missing, "o.filename")
     }
 
+    /// Finds the downloads that did not arrive.
+    pub(super) fn downloads(&mut self, transaction: &mut Transaction<'_>) -> Result<(), Error> {
+        let missing = "FROM pg_temp.original_download o WHERE NOT o.arrives";
+        let name = "o.filename || ' (' || o.accessed_at || ')'";
+        fill(&mut self.downloads, transaction, name, missing, "o.accessed_at, o.filename")
+    }
+
     /// Those of which there are any.
     pub(super) fn into_list(self) -> Vec<LeftBehind> {
         let Self { packages, versions, abis, builds, odd_files, files, downloads } = self;
