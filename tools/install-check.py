@@ -158,16 +158,17 @@ def check_hash(index, result, wheel):
 
 
 def top_level(package):
-    """The modules that a distribution brings, by its own word or by its files."""
+    """The modules that a distribution brings, by its files; by its own word those of them that are meant. Some say
+    names there that no file has."""
     distribution = importlib.metadata.distribution(package)
-    names = set((distribution.read_text("top_level.txt") or "").split())
-    if not names:
-        for file in distribution.files or []:
-            first = file.parts[0]
-            if len(file.parts) > 1 and file.suffix in (".py", ".so"):
-                names.add(first)
-            elif len(file.parts) == 1 and file.suffix in (".py", ".so"):
-                names.add(first.partition(".")[0])
+    names = set()
+    for file in distribution.files or []:
+        first = file.parts[0]
+        if len(file.parts) > 1 and file.suffix in (".py", ".so"):
+            names.add(first)
+        elif len(file.parts) == 1 and file.suffix in (".py", ".so"):
+            names.add(first.partition(".")[0])
+    names = names & set((distribution.read_text("top_level.txt") or "").split()) or names
     # Test suites that were packaged by mistake need what nobody installed.
     return sorted(name for name in names if name.isidentifier() and name not in ("test", "tests"))
 
