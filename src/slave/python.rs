@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use super::builder::command::environment;
 use crate::domain::AbiTag;
 
-/// pip brings the reference implementation of tags with it. Its last platform is the plain one (`linux_…`), which is
-/// the one wheels are named by, and right for a 32-bit Python on a 64-bit kernel.
+/// pip brings the reference implementation of tags with it. Of its platforms the plain one (`linux_…`; last up to pip 25,
+/// first since) is the one wheels are named by, and right for a 32-bit Python on a 64-bit kernel.
 const QUESTION: &str = r#"
 import sys
 try:
@@ -21,7 +21,7 @@ print("\n".join([
     sys.executable,
     "%d%d" % sys.version_info[:2],
     best.abi,
-    list(tags.platform_tags())[-1],
+    next(tag for tag in tags.platform_tags() if tag.startswith("linux_")),
     pip.__version__,
 ]))
 "#;
