@@ -46,6 +46,9 @@ struct Arguments {
     /// time that a build may take (3h)
     #[argh(option, short = 't', arg_name = "duration")]
     timeout: Option<Duration>,
+    /// time that a build may print nothing; 0: as long as it likes (1h)
+    #[argh(option, arg_name = "duration")]
+    silence: Option<Duration>,
     /// interpreter to build with and for (python3)
     #[argh(option, arg_name = "path")]
     python: Option<PathBuf>,
@@ -140,6 +143,14 @@ fn run(arguments: Arguments) -> Result<ExitCode, Refusal> {
     if timeout_secs == 0 {
         return Err(Refusal(2, "the timeout must be from one second to 136 years".to_owned()));
     }
+    let silence = config.value(arguments.silence, "silence", Duration::secs(3600))?;
+    let silence = u64::try_from(silence.0.as_millis()).unwrap_or(u64::MAX);
+    if (1..1000).contains(&silence) {
+        return Err(Refusal(
+            2,
+            "the silence must be 0, which is no limit, or one second at least".to_owned(),
+        ));
+    }
     let Size(log_limit) = config.value(arguments.log_limit, "log-limit", Size(4 << 20))?;
     if log_limit < SMALLEST_LIMIT {
         return Err(Refusal(2, format!("the log limit must be {SMALLEST_LIMIT} bytes at least")));
@@ -176,6 +187,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Refusal> {
             python: python.executable,
             dir: workdir.path().to_owned(),
             timeout: Millis::secs(timeout_secs.into()),
+            silence: Some(Millis(silence)).filter(|limit| limit.0 > 0),
             log_limit,
         },
         identity: session::Identity {

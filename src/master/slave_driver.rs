@@ -440,6 +440,10 @@ impl SlaveDriver {
             BuildEnd::NoSdist => Outcome::NoSdist,
             BuildEnd::BadWheel => Outcome::BadWheel,
             BuildEnd::Cancelled => Outcome::Cancelled,
+            BuildEnd::Silence => Outcome::Silence,
+            BuildEnd::Network => Outcome::Network,
+            BuildEnd::OutOfMemory => Outcome::OutOfMemory,
+            BuildEnd::Disk => Outcome::Disk,
         };
         match check_files(held, end, files, limits) {
             Ok(files) => Verdict::Offers(Box::new(Offer { files, ..offer(held, outcome, duration_ms, "") })),

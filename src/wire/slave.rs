@@ -29,6 +29,14 @@ code! {
         4 "bad-wheel" BadWheel,
         /// The master's CANCEL ended it.
         5 "cancelled" Cancelled,
+        /// It printed nothing for so long that the slave ended it.
+        6 "silence" Silence,
+        /// pip could not reach its index, or a download broke.
+        7 "network" Network,
+        /// The machine's memory did not suffice.
+        8 "out-of-memory" OutOfMemory,
+        /// The machine's disk did not suffice.
+        9 "disk" Disk,
     }
 }
 

@@ -3,6 +3,8 @@
 // Helpers of tests fail as tests do; clippy knows them only by #[test].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod failures;
+mod faults;
 mod index;
 mod master;
 mod rig;
@@ -435,6 +437,7 @@ fn wrong_usage_is_told_from_trouble_by_the_exit_code() {
         (&["--no-such-option"][..], 2, "--no-such-option"),
         (&["--timeout", "soon"], 2, "soon"),
         (&["-t", "0"], 2, "timeout"),
+        (&["--silence", "10ms"], 2, "silence"),
         (&["-c", "/no/such/file"], 2, "/no/such/file"),
         (&["--python", "/no/such/python"], 2, "/no/such/python"),
         (&["--python", "/bin/false"], 2, "/bin/false"),

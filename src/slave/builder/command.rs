@@ -41,12 +41,25 @@ const PASSED: [&str; 17] = [
     "ALL_PROXY",
 ];
 
+/// Runs pip as `-m pip` does, except that it tells of every page of an index that it could not read. By itself it passes
+/// over those below `-v -v` and then finds no source distribution, as if the index had none. Where a later pip keeps that
+/// word elsewhere, it is as silent as before, and nothing else changes.
+const RUN_PIP: &str = r#"import logging, runpy
+def louder(record):
+    if record.levelno < 30 and str(record.msg).startswith("Could not fetch URL"):
+        record.levelno, record.levelname = 30, "WARNING"
+    return True
+pages = logging.getLogger("pip._internal.index.collector")
+pages.setLevel(logging.DEBUG)
+pages.addFilter(louder)
+runpy.run_module("pip", run_name="__main__", alter_sys=True)
+"#;
+
 /// The arguments of pip for a job; `out` is where wheels go.
 pub fn pip_arguments(job: &Job, out: &Path) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = Vec::with_capacity(20);
     // without -v pip keeps what a backend prints to itself, unless it fails
-    arguments
-        .extend(["-m", "pip", "wheel", "-v", "--no-deps", "--no-cache-dir", "--no-binary"].map(Into::into));
+    arguments.extend(["wheel", "-v", "--no-deps", "--no-cache-dir", "--no-binary"].map(Into::into));
     arguments.push(job.package.clone().into());
     arguments.extend(["--wheel-dir".into(), out.into()]);
     arguments.extend(["--disable-pip-version-check", "--no-input", "--progress-bar", "off"].map(Into::into));
@@ -62,7 +75,7 @@ pub fn shown(settings: &Settings, arguments: &[OsString]) -> String {
     let words: Vec<String> =
         arguments.iter().map(|word| without_credentials(&word.to_string_lossy())).collect();
     format!(
-        "piw-slave {}: {} ({}) {}",
+        "piw-slave {}: {} ({}) -m pip {}",
         crate::VERSION,
         settings.python.display(),
         settings.interpreter,
@@ -115,7 +128,7 @@ pub fn command(
 ) -> std::io::Result<Command> {
     // Not current_exe(): after an upgrade that path names another program, or none.
     let mut command = Command::new("/proc/self/exe");
-    command.arg(LAUNCH).arg(&settings.python).args(arguments);
+    command.arg(LAUNCH).arg(&settings.python).args(["-c", RUN_PIP]).args(arguments);
     command.env_clear().envs(environment(dir, !job.index_url.is_empty(), |name| std::env::var_os(name)));
     command.current_dir(dir.join("tmp")).process_group(0);
     command.stdin(Stdio::null()).stdout(pipe.try_clone()?).stderr(pipe);
@@ -169,7 +182,7 @@ mod tests {
         };
         assert_eq!(
             words(""),
-            "-m pip wheel -v --no-deps --no-cache-dir --no-binary foo --wheel-dir /b/out --disable-pip-version-check \
+            "wheel -v --no-deps --no-cache-dir --no-binary foo --wheel-dir /b/out --disable-pip-version-check \
              --no-input --progress-bar off foo==1.0"
         );
         assert!(words("http://i/simple").ends_with("--index-url http://i/simple foo==1.0"));

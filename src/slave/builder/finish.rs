@@ -9,10 +9,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::libc::O_NOFOLLOW;
+use nix::sys::signal::Signal;
 use nix::sys::wait::WaitStatus;
 use sha2::Digest;
 
 use super::log::BuildLog;
+use super::signs::Sign;
 use crate::domain::{Millis, Sha256, WheelName};
 use crate::slave::session::Outcome;
 use crate::slave::workdir::remove_tree;
@@ -28,11 +30,22 @@ pub struct Finish {
     pub(super) dir: PathBuf,
     pub(super) log: BuildLog,
     pub(super) status: Option<WaitStatus>,
-    /// The time limit, if that was what ended it.
-    pub(super) timed_out: Option<Millis>,
-    pub(super) cancelled: bool,
-    pub(super) no_sdist: bool,
+    /// What made the slave end it, if anything.
+    pub(super) stopped: Option<Stop>,
+    /// Why it failed, if it did, and if that is not its own fault.
+    pub(super) sign: Option<Sign>,
     pub(super) duration: Millis,
+}
+
+/// What makes the slave end a build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// It took this long.
+    Timeout(Millis),
+    /// It printed nothing for this long.
+    Silence(Millis),
+    /// The master said so.
+    Cancelled,
 }
 
 impl Finish {
@@ -51,20 +64,27 @@ impl Finish {
             BuildEnd::NoSdist => "no-sdist",
             BuildEnd::BadWheel => "bad-wheel",
             BuildEnd::Cancelled => "cancelled",
+            BuildEnd::Silence => "silence",
+            BuildEnd::Network => "network",
+            BuildEnd::OutOfMemory => "out-of-memory",
+            BuildEnd::Disk => "disk",
         };
         let log_bytes = self.log.finish(&format!("piw-slave: {said} after {seconds:.1} s: {why}"));
         Outcome { end, duration: self.duration, log_bytes, files }
     }
 
     fn judge(&self) -> (BuildEnd, String, List<BuiltFile, FILES_PER_BUILD>) {
-        if let Some(limit) = self.timed_out {
-            let text =
-                format!("the time limit of {} s ended it; all its processes were killed", limit.0 / 1000);
-            return (BuildEnd::Timeout, text, empty());
-        }
-        if self.cancelled {
-            let text = "the master's operator ended it; all its processes were killed";
-            return (BuildEnd::Cancelled, text.to_owned(), empty());
+        if let Some(stop) = self.stopped {
+            let (end, what) = match stop {
+                Stop::Timeout(limit) => {
+                    (BuildEnd::Timeout, format!("the time limit of {} s ended it", limit.0 / 1000))
+                }
+                Stop::Silence(limit) => {
+                    (BuildEnd::Silence, format!("it printed nothing for {} s", limit.0 / 1000))
+                }
+                Stop::Cancelled => (BuildEnd::Cancelled, "the master's operator ended it".to_owned()),
+            };
+            return (end, format!("{what}; all its processes were killed"), empty());
         }
         let (end, why) = match self.status {
             Some(WaitStatus::Exited(_, 0)) => match wheels(&self.dir.join("out")) {
@@ -75,11 +95,13 @@ impl Finish {
                 }
                 Err(why) => (BuildEnd::BadWheel, why),
             },
-            Some(WaitStatus::Exited(_, code)) if self.no_sdist => {
-                (BuildEnd::NoSdist, format!("pip found no source distribution (exit status {code})"))
-            }
             Some(WaitStatus::Exited(_, code)) => {
-                (BuildEnd::Failed, format!("pip ended with exit status {code}"))
+                let (end, what) = self.failure();
+                (end, format!("{what}pip ended with exit status {code}"))
+            }
+            // not by the slave, and nobody else on the machine has a reason
+            Some(WaitStatus::Signaled(_, Signal::SIGKILL, _)) => {
+                (BuildEnd::OutOfMemory, "pip was killed, as Linux does when memory runs out".to_owned())
             }
             Some(WaitStatus::Signaled(_, signal, _)) => {
                 (BuildEnd::Failed, format!("pip was killed by {signal}"))
@@ -87,6 +109,20 @@ impl Finish {
             _ => (BuildEnd::Failed, "pip ended nobody knows how".to_owned()),
         };
         (end, why, empty())
+    }
+
+    /// Why pip said no. That the log could not be written is no matter of judgement, and comes first.
+    fn failure(&self) -> (BuildEnd, &'static str) {
+        match self.sign {
+            _ if self.log.is_disk_full() => (BuildEnd::Disk, "the disk is full: "),
+            None => (BuildEnd::Failed, ""),
+            Some(Sign::NoSdist) => (BuildEnd::NoSdist, "there is no source distribution: "),
+            Some(Sign::Network) => {
+                (BuildEnd::Network, "pip could not reach its index, or a download broke: ")
+            }
+            Some(Sign::OutOfMemory) => (BuildEnd::OutOfMemory, "memory ran out: "),
+            Some(Sign::Disk) => (BuildEnd::Disk, "the disk is full: "),
+        }
     }
 }
 
@@ -148,73 +184,9 @@ pub fn open_regular(path: &Path) -> Result<(File, u64), String> {
     if metadata.is_file() { Ok((file, metadata.len())) } else { Err("is not a regular file".to_owned()) }
 }
 
-/// Finds pip's word that there is no source distribution of the requirement, in output that comes in pieces. Only of
-/// the requirement itself: a build that misses its own dependencies says the same of those.
-#[derive(Debug)]
-pub struct NoSdistScan {
-    wanted: [Vec<u8>; 2],
-    line: Vec<u8>,
-    found: bool,
-}
-
-impl NoSdistScan {
-    /// Longest line that is looked at, in bytes; pip's list of versions may be long, but it comes last.
-    const LINE_BYTES: usize = 1024;
-
-    /// Looks for word about this requirement (`name==version`).
-    pub fn new(requirement: &str) -> Self {
-        Self {
-            wanted: [
-                format!("ERROR: No matching distribution found for {requirement}\n").into_bytes(),
-                format!("ERROR: Could not find a version that satisfies the requirement {requirement} ")
-                    .into_bytes(),
-            ],
-            line: Vec::new(),
-            found: false,
-        }
-    }
-
-    /// Looks at the next piece.
-    pub fn feed(&mut self, data: &[u8]) {
-        for piece in data.split_inclusive(|b| *b == b'\n') {
-            let room = Self::LINE_BYTES.saturating_sub(self.line.len());
-            self.line.extend_from_slice(&piece[..room.min(piece.len())]);
-            if piece.ends_with(b"\n") {
-                self.found |= self.wanted.iter().any(|wanted| self.line.starts_with(wanted));
-                self.line.clear();
-            }
-        }
-    }
-
-    /// Whether pip said so.
-    pub fn found(&self) -> bool {
-        self.found
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pips_word_is_found_in_pieces_and_only_for_this_requirement() {
-        let found = |text: &str, step: usize| {
-            let mut scan = NoSdistScan::new("foo==1.0");
-            for piece in text.as_bytes().chunks(step) {
-                scan.feed(piece);
-            }
-            scan.found()
-        };
-        for step in [1, 7, 1000] {
-            assert!(found("Looking\nERROR: No matching distribution found for foo==1.0\n", step));
-            let text = "ERROR: Could not find a version that satisfies the requirement foo==1.0 (from versions: none)\n";
-            assert!(found(text, step));
-            assert!(!found("ERROR: No matching distribution found for foo==1.0.1\n", step));
-            assert!(!found("ERROR: No matching distribution found for setuptools>=99\n", step));
-            assert!(!found("      ERROR: No matching distribution found for foo==1.0\n", step));
-        }
-        assert!(!found(&"x".repeat(100_000), 1000));
-    }
 
     #[test]
     fn only_sound_wheels_are_offered() {

@@ -31,6 +31,7 @@ pub struct BuildLog {
     tail_total: u64,
     /// A full disk is told once; the build goes on and will say itself that it has no room.
     trouble: bool,
+    disk_full: bool,
 }
 
 impl BuildLog {
@@ -45,6 +46,7 @@ impl BuildLog {
             tail: None,
             tail_total: 0,
             trouble: false,
+            disk_full: false,
         })
     }
 
@@ -59,11 +61,17 @@ impl BuildLog {
         // Once something went to the tail, nothing may go to the head: that would change the order.
         let (head, rest) = data.split_at(if self.tail_total > 0 { 0 } else { room.min(data.len()) });
         let done = self.write(head).and_then(|()| self.write_tail(rest));
-        if let Err(e) = done
-            && !std::mem::replace(&mut self.trouble, true)
-        {
-            log::warn!("cannot write the build's log: {e}");
+        if let Err(e) = done {
+            self.disk_full |= matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+            if !std::mem::replace(&mut self.trouble, true) {
+                log::warn!("cannot write the build's log: {e}");
+            }
         }
+    }
+
+    /// Whether the disk had no room for a part of it.
+    pub fn is_disk_full(&self) -> bool {
+        self.disk_full
     }
 
     /// Puts the tail behind the head, then `last` as a line of its own. Returns the length of the whole log.

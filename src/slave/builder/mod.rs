@@ -6,13 +6,14 @@
 //!
 //! ```text
 //! running ──pip ended──────────────────────────► sweeping ──nothing left──► over: Finish, or gone if aborted
-//!    │ ──time limit, cancelled: SIGTERM──► terminating ──5 s──►▲
+//!    │ ──a limit, cancelled: SIGTERM─────► terminating ──5 s──►▲
 //!    └──abort──────────────────────────────────────┘
 //! ```
 
 pub mod command;
 mod finish;
 mod log;
+mod signs;
 pub mod tree;
 
 use std::fs::{self, DirBuilder};
@@ -29,7 +30,10 @@ use nix::unistd::Pid;
 use crate::domain::{BuildId, Millis};
 use crate::slave::workdir::remove_tree;
 
-pub use finish::{Finish, NoSdistScan, open_regular};
+use finish::Stop;
+use signs::Signs;
+
+pub use finish::{Finish, open_regular};
 pub use log::{BuildLog, LOG_FILE, SMALLEST_LIMIT};
 
 /// Between SIGTERM and SIGKILL.
@@ -53,6 +57,8 @@ pub struct Settings {
     pub dir: PathBuf,
     /// The time one may take.
     pub timeout: Millis,
+    /// How long one may print nothing; none: as long as it likes.
+    pub silence: Option<Millis>,
     /// The most that is kept of one log, in bytes.
     pub log_limit: u64,
 }
@@ -96,6 +102,27 @@ enum Phase {
     Sweeping { next: Millis, complain_at: Millis },
 }
 
+/// What may end a build, were it to print nothing more.
+#[derive(Clone, Copy, Debug)]
+struct Watch {
+    started: Millis,
+    /// When something was read of its output last.
+    heard: Millis,
+    timeout: Millis,
+    silence: Option<Millis>,
+}
+
+impl Watch {
+    /// The limit that it meets next, and when.
+    fn limit(&self) -> (Millis, Stop) {
+        let timeout = (self.started + self.timeout, Stop::Timeout(self.timeout));
+        match self.silence {
+            Some(limit) if self.heard + limit < timeout.0 => (self.heard + limit, Stop::Silence(limit)),
+            _ => timeout,
+        }
+    }
+}
+
 /// A build whose processes may still run.
 #[derive(Debug)]
 pub struct Build {
@@ -103,13 +130,11 @@ pub struct Build {
     pip: Pid,
     pipe: Option<PipeReader>,
     log: BuildLog,
-    scan: NoSdistScan,
-    started: Millis,
+    signs: Signs,
+    watch: Watch,
     ended: Option<Millis>,
-    timeout: Millis,
     status: Option<WaitStatus>,
-    timed_out: bool,
-    cancelled: bool,
+    stopped: Option<Stop>,
     aborted: bool,
     phase: Phase,
 }
@@ -136,13 +161,11 @@ impl Build {
             pip: Pid::from_raw(child.id().cast_signed()),
             pipe: Some(pipe),
             log,
-            scan: NoSdistScan::new(&job.requirement()),
-            started: now,
+            signs: Signs::new(&job.requirement()),
+            watch: Watch { started: now, heard: now, timeout: settings.timeout, silence: settings.silence },
             ended: None,
-            timeout: settings.timeout,
             status: None,
-            timed_out: false,
-            cancelled: false,
+            stopped: None,
             aborted: false,
             phase: Phase::Running,
         })
@@ -176,14 +199,14 @@ impl Build {
     /// When [`Build::step`] is due at the latest.
     pub fn next_deadline(&self) -> Millis {
         match self.phase {
-            Phase::Running => self.started + self.timeout,
+            Phase::Running => self.watch.limit().0,
             Phase::Terminating { kill_at } => kill_at,
             Phase::Sweeping { next, .. } => next,
         }
     }
 
     /// Moves what was printed into the log; a bounded amount, so that the loop turns. Returns whether there is more.
-    pub fn read(&mut self) -> bool {
+    pub fn read(&mut self, now: Millis) -> bool {
         let mut buffer = [0; READ_BYTES];
         for _ in 0..READS_PER_TURN {
             let Some(pipe) = &mut self.pipe else { return false };
@@ -191,7 +214,8 @@ impl Build {
                 Ok(0) => self.pipe = None,
                 Ok(n) => {
                     self.log.append(&buffer[..n]);
-                    self.scan.feed(&buffer[..n]);
+                    self.signs.feed(&buffer[..n]);
+                    self.watch.heard = now;
                 }
                 Err(e) if e.kind() == ErrorKind::WouldBlock => return false,
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
@@ -224,12 +248,12 @@ impl Build {
     /// Ends it as the time limit would. One whose pip has ended already ends as that did.
     pub fn cancel(&mut self, now: Millis) {
         if self.phase == Phase::Running {
-            self.cancelled = true;
-            self.terminate(now);
+            self.terminate(now, Stop::Cancelled);
         }
     }
 
-    fn terminate(&mut self, now: Millis) {
+    fn terminate(&mut self, now: Millis, stop: Stop) {
+        self.stopped = Some(stop);
         // no such group: pip has just ended, and SIGCHLD is under way
         let _ = killpg(self.pip, Signal::SIGTERM);
         self.phase = Phase::Terminating { kill_at: now + GRACE };
@@ -242,10 +266,10 @@ impl Build {
     /// Does what is due. Returns whether no process is left and all that was printed is read.
     pub fn step(&mut self, now: Millis) -> bool {
         match self.phase {
-            Phase::Running if now >= self.started + self.timeout => {
-                ::log::info!("the time limit ends the build");
-                self.timed_out = true;
-                self.terminate(now);
+            Phase::Running if now >= self.watch.limit().0 => {
+                let (_, stop) = self.watch.limit();
+                ::log::info!("a limit ends the build: {stop:?}");
+                self.terminate(now, stop);
                 false
             }
             Phase::Terminating { kill_at } if now >= kill_at => {
@@ -256,7 +280,7 @@ impl Build {
             Phase::Sweeping { complain_at, .. } => {
                 if tree::sweep() {
                     // nobody is left to write; what the pipe holds is all there will be
-                    return self.aborted || !self.read();
+                    return self.aborted || !self.read(now);
                 }
                 let complain_at = if now >= complain_at {
                     ::log::warn!("processes of the build do not die; trying on");
@@ -276,10 +300,9 @@ impl Build {
             dir: self.dir,
             log: self.log,
             status: self.status,
-            timed_out: self.timed_out.then_some(self.timeout),
-            cancelled: self.cancelled,
-            no_sdist: self.scan.found(),
-            duration: self.ended.unwrap_or(now).since(self.started),
+            stopped: self.stopped,
+            sign: self.signs.verdict(),
+            duration: self.ended.unwrap_or(now).since(self.watch.started),
         }
     }
 }
@@ -295,4 +318,26 @@ fn make_dirs(dir: &Path) -> std::io::Result<()> {
         builder.create(path)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_limits_the_one_that_is_met_first_ends_a_build() {
+        let secs = Millis::secs;
+        let mut watch =
+            Watch { started: secs(100), heard: secs(100), timeout: secs(50), silence: Some(secs(20)) };
+        assert_eq!(watch.limit(), (secs(120), Stop::Silence(secs(20))));
+        watch.heard = secs(119);
+        assert_eq!(watch.limit(), (secs(139), Stop::Silence(secs(20))));
+        watch.heard = secs(130);
+        assert_eq!(watch.limit(), (secs(150), Stop::Timeout(secs(50))), "both at once: the plainer reason");
+        watch.silence = None;
+        watch.heard = secs(100);
+        assert_eq!(watch.limit(), (secs(150), Stop::Timeout(secs(50))));
+        watch.silence = Some(Millis(u64::MAX));
+        assert_eq!(watch.limit(), (secs(150), Stop::Timeout(secs(50))), "a limit beyond all time");
+    }
 }

@@ -86,9 +86,9 @@ impl Bench {
     }
 
     /// Moves what was printed into the log; the log's length.
-    pub(super) fn read_output(&mut self) -> Option<u64> {
+    pub(super) fn read_output(&mut self, now: Millis) -> Option<u64> {
         let Place::Running(build) = &mut self.place else { return None };
-        build.read();
+        build.read(now);
         Some(build.log_bytes())
     }
 

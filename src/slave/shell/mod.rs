@@ -145,7 +145,7 @@ impl Shell {
             self.read_file();
         }
         if ready.pipe
-            && let Some(bytes) = self.bench.read_output()
+            && let Some(bytes) = self.bench.read_output(self.now())
         {
             self.tell_session(session::Input::LogGrew(bytes));
         }

@@ -87,6 +87,10 @@ fn a_failed_build_is_recorded_without_send() {
         (BuildEnd::Timeout, "timeout"),
         (BuildEnd::NoSdist, "no-sdist"),
         (BuildEnd::BadWheel, "bad-wheel"),
+        (BuildEnd::Silence, "silence"),
+        (BuildEnd::Network, "network"),
+        (BuildEnd::OutOfMemory, "out-of-memory"),
+        (BuildEnd::Disk, "disk"),
     ] {
         let mut bed = Testbed::new();
         let (slave, token) = bed.building(1);

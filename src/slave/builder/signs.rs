@@ -1,0 +1,352 @@
+//! What pip and the build print, read for the reason of a failure: was it the package, or this machine, or the moment?
+//!
+//! In: the output, in pieces. Out: one [`Sign`], or none. It never says how a build ended, only why a failed one may
+//! have failed, because whatever is looked for here a package can print too, by chance or on purpose: what follows from
+//! a sign is whether and when a build is tried again, a bounded number of times, and nothing else.
+//!
+//! - The network's signs are pip's own lines, the pip of build dependencies among them. What pip runs next ("Running
+//!   command …") could not run without what it had to fetch before: it takes older signs back.
+//! - Memory and disk run out in compilers and linkers: their words count where they stand near the end.
+
+/// Why a build failed, other than by its own fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sign {
+    /// pip found no source distribution of what it was to build.
+    NoSdist,
+    /// pip could not reach its index, or a download broke.
+    Network,
+    /// Memory ran out.
+    OutOfMemory,
+    /// The disk is full.
+    Disk,
+}
+
+/// Longest line that is looked at, in bytes; what is longer is looked at so far.
+const LINE_BYTES: usize = 1024;
+/// How far from the end words of memory and disk count, in bytes: what other jobs of a parallel make print after them.
+const NEAR_END: u64 = 128 * 1024;
+
+/// How pip's lines begin that tell of network trouble. The first is the last of its tries.
+const NETWORK: [&str; 11] = [
+    "WARNING: Retrying (Retry(total=0,",
+    "ERROR: HTTP error ",
+    // nothing is asked for by hash: the index names it, and a download that was cut short does not have it
+    "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES",
+    "ERROR: Could not install packages due to an OSError: HTTP",
+    "error: incomplete-download",
+    "error: connection-failed",
+    "error: connection-timeout",
+    "error: proxy-connection-failed",
+    "error: ssl-verification-failed",
+    "pip._vendor.urllib3.exceptions.",
+    "pip._vendor.requests.exceptions.",
+];
+/// A page that pip could not read and passes over (see `command.rs`, which makes it say so).
+const PAGE: &str = "WARNING: Could not fetch URL ";
+
+/// What compilers, linkers and interpreters say when they get no memory, anywhere in a line or at its end.
+const MEMORY: [&str; 7] = [
+    "Killed signal terminated program",
+    "virtual memory exhausted",
+    "out of memory allocating",
+    "LLVM ERROR: out of memory",
+    "terminated with signal 9",
+    "(signal: 9, SIGKILL",
+    "(os error 12)",
+];
+const MEMORY_AT_END: [&str; 7] = [
+    "Cannot allocate memory",
+    "memory exhausted",
+    "std::bad_alloc",
+    "exit code: -9",
+    "failed with exit code -9",
+    "died with <Signals.SIGKILL: 9>",
+    "] Killed",
+];
+
+/// The same for the disk. Not simply anywhere: the texts stand in many a source line that a compiler quotes.
+const DISK: [&str; 4] = [
+    "[Errno 28] No space left on device",
+    "[Errno 122] Disk quota exceeded",
+    "(os error 28)",
+    "(os error 122)",
+];
+const DISK_AT_END: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
+
+/// See the module's head.
+#[derive(Debug)]
+pub(super) struct Signs {
+    no_sdist: [String; 2],
+    line: Vec<u8>,
+    /// Bytes seen.
+    seen: u64,
+    no_sdist_said: bool,
+    network: bool,
+    /// What ran out last, and how many bytes had been seen then.
+    machine: Option<(Sign, u64)>,
+}
+
+impl Signs {
+    /// Looks for why this requirement (`name==version`) cannot be built.
+    pub(super) fn new(requirement: &str) -> Self {
+        Self {
+            // Only of the requirement itself: a build that misses its own dependencies says the same of those.
+            no_sdist: [
+                format!("ERROR: No matching distribution found for {requirement}"),
+                format!("ERROR: Could not find a version that satisfies the requirement {requirement} "),
+            ],
+            line: Vec::new(),
+            seen: 0,
+            no_sdist_said: false,
+            network: false,
+            machine: None,
+        }
+    }
+
+    /// Looks at the next piece.
+    pub(super) fn feed(&mut self, data: &[u8]) {
+        for piece in data.split_inclusive(|b| *b == b'\n') {
+            let room = LINE_BYTES.saturating_sub(self.line.len());
+            self.line.extend_from_slice(&piece[..room.min(piece.len())]);
+            self.seen += piece.len() as u64;
+            if piece.ends_with(b"\n") {
+                self.look();
+            }
+        }
+    }
+
+    /// The sign that counts, when all was seen. Means something only of a build that failed.
+    pub(super) fn verdict(mut self) -> Option<Sign> {
+        self.look();
+        if self.network {
+            return Some(Sign::Network);
+        }
+        if self.no_sdist_said {
+            return Some(Sign::NoSdist);
+        }
+        self.machine.filter(|(_, at)| self.seen - at <= NEAR_END).map(|(sign, _)| sign)
+    }
+
+    /// Looks at one whole line, and forgets it.
+    fn look(&mut self) {
+        let bytes = std::mem::take(&mut self.line);
+        let text = String::from_utf8_lossy(&bytes);
+        let line = text.trim();
+        // pip's word on the requirement itself is never indented; of what it runs, everything is
+        let (said, whole) = (&self.no_sdist, text.trim_end());
+        self.no_sdist_said |= whole == said[0] || text.starts_with(&*said[1]);
+        if line.starts_with("Running command ") {
+            self.network = false;
+        }
+        self.network |= NETWORK.iter().any(|begin| line.starts_with(begin))
+            || line.strip_prefix(PAGE).is_some_and(is_no_answer);
+        if is_memory(line) {
+            self.machine = Some((Sign::OutOfMemory, self.seen));
+        } else if is_disk(line) {
+            self.machine = Some((Sign::Disk, self.seen));
+        }
+        self.line = bytes;
+        self.line.clear();
+    }
+}
+
+/// Whether a page was not read because nobody answered as an index does. `404 Client Error` is an answer: the index has
+/// no such project. 408, 425 and 429 are not: they say "later".
+fn is_no_answer(reason: &str) -> bool {
+    let Some(at) = reason.find(" Client Error") else { return true };
+    ["408", "425", "429"].iter().any(|status| reason[..at].ends_with(status))
+}
+
+fn is_memory(line: &str) -> bool {
+    line == "MemoryError"
+        || line.starts_with("MemoryError:")
+        || MEMORY.iter().any(|text| line.contains(text))
+        || ends_with_one_of(line, &MEMORY_AT_END)
+}
+
+fn is_disk(line: &str) -> bool {
+    DISK.iter().any(|text| line.contains(text)) || ends_with_one_of(line, &DISK_AT_END)
+}
+
+/// Some put a full stop behind a system's message, or quotes around it.
+fn ends_with_one_of(line: &str, texts: &[&str]) -> bool {
+    let line = line.trim_end_matches(['.', '\'', '’']);
+    texts.iter().any(|text| line.ends_with(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sign(text: &str) -> Option<Sign> {
+        let mut verdicts = [1, 7, 100_000].map(|step| {
+            let mut signs = Signs::new("foo==1.0");
+            text.as_bytes().chunks(step).for_each(|piece| signs.feed(piece));
+            signs.verdict()
+        });
+        verdicts.sort_by_key(|sign| sign.map(|sign| sign as u8));
+        assert_eq!(verdicts[0], verdicts[2], "in pieces as at once: {text}");
+        verdicts[0]
+    }
+
+    #[test]
+    fn pips_word_on_the_source_distribution_counts_for_this_requirement_only() {
+        assert_eq!(
+            sign("Looking\nERROR: No matching distribution found for foo==1.0\n"),
+            Some(Sign::NoSdist)
+        );
+        let text =
+            "ERROR: Could not find a version that satisfies the requirement foo==1.0 (from versions: none)";
+        assert_eq!(sign(text), Some(Sign::NoSdist));
+        assert_eq!(sign("ERROR: No matching distribution found for foo==1.0.1\n"), None);
+        assert_eq!(sign("ERROR: No matching distribution found for setuptools>=99\n"), None);
+        assert_eq!(sign("      ERROR: No matching distribution found for foo==1.0\n"), None);
+        assert_eq!(sign(&"x".repeat(100_000)), None);
+    }
+
+    /// Lines as pip 20 to 26, gcc, clang, binutils, rustc, make and CPython print them.
+    #[test]
+    fn words_of_trouble_are_known() {
+        for (expected, lines) in [
+            (
+                Sign::Network,
+                &[
+                    "WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, status=None)) after \
+                     connection broken by 'NewConnectionError('<…>: Failed to establish a new connection: \
+                     [Errno 111] Connection refused')': /simple/foo/",
+                    "  WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, status=None)) after \
+                     connection broken by 'NameResolutionError(…)': /simple/setuptools/",
+                    "WARNING: Could not fetch URL http://i/simple/foo/: HTTPConnectionPool(host='i', port=80): Max \
+                     retries exceeded with url: /simple/foo/ (Caused by ResponseError('too many 503 error \
+                     responses')) - skipping",
+                    "WARNING: Could not fetch URL http://i/simple/foo/: 504 Server Error: Gateway Timeout for url: \
+                     http://i/simple/foo/ - skipping",
+                    "WARNING: Could not fetch URL http://i/simple/foo/: 429 Client Error: Too Many Requests for \
+                     url: http://i/simple/foo/ - skipping",
+                    "WARNING: Could not fetch URL http://i/simple/foo/: connection error: HTTPConnectionPool(\
+                     host='i', port=80): Read timed out. - skipping",
+                    "  ERROR: HTTP error 502 while getting http://i/files/foo-1.0.tar.gz",
+                    "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. If you have updated",
+                    "  ERROR: Could not install packages due to an OSError: HTTPSConnectionPool(host='i', port=443): \
+                     Max retries exceeded with url: /x.whl (Caused by …)",
+                    "error: incomplete-download",
+                    "error: connection-timeout",
+                    "pip._vendor.urllib3.exceptions.ReadTimeoutError: HTTPSConnectionPool(host='i', port=443): Read \
+                     timed out.",
+                    "pip._vendor.urllib3.exceptions.ProtocolError: ('Connection broken: \
+                     ConnectionResetError(104, 'Connection reset by peer')', …)",
+                    "pip._vendor.requests.exceptions.ConnectionError: HTTPSConnectionPool(host='i', port=443)",
+                ][..],
+            ),
+            (
+                Sign::OutOfMemory,
+                &[
+                    "MemoryError",
+                    "  MemoryError: Unable to allocate 2.00 GiB for an array",
+                    "  gcc: fatal error: Killed signal terminated program cc1",
+                    "  arm-linux-gnueabihf-g++: fatal error: Killed signal terminated program cc1plus",
+                    "  cc1plus: out of memory allocating 65536 bytes after a total of 123456 bytes",
+                    "  virtual memory exhausted: Cannot allocate memory",
+                    "  collect2: fatal error: ld terminated with signal 9 [Killed]",
+                    "  /usr/bin/ld: final link failed: memory exhausted",
+                    "  terminate called after throwing an instance of 'std::bad_alloc'",
+                    "  LLVM ERROR: out of memory",
+                    "  OSError: [Errno 12] Cannot allocate memory",
+                    "  fatal error: Cannot allocate memory.",
+                    "  error: could not compile `x` (lib); process didn't exit successfully: `rustc …` (signal: 9, \
+                     SIGKILL: kill)",
+                    "  make[2]: *** [Makefile:12: foo.o] Killed",
+                    "  subprocess.CalledProcessError: Command '['cmake', '--build', '.']' died with \
+                     <Signals.SIGKILL: 9>.",
+                    "  error: command '/usr/bin/gcc' failed with exit code -9",
+                    "  │ exit code: -9",
+                ],
+            ),
+            (
+                Sign::Disk,
+                &[
+                    "OSError: [Errno 28] No space left on device",
+                    "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device: '/x'",
+                    "  fatal error: error writing to /tmp/ccX.s: No space left on device",
+                    "  /usr/bin/ld: final link failed: No space left on device",
+                    "  Fatal error: can't write 4 bytes to section .text of foo.o: 'No space left on device'",
+                    "  tar: foo: Cannot write: Disk quota exceeded",
+                    "  error: failed to write `x`: No space left on device (os error 28)",
+                ],
+            ),
+        ] {
+            for line in lines {
+                assert_eq!(sign(&format!("before\n{line}\nafter\n")), Some(expected), "{line}");
+                assert_eq!(
+                    sign(&format!("before\n{line}")),
+                    Some(expected),
+                    "without an end of line: {line}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn words_that_only_look_like_trouble_are_none() {
+        for line in [
+            "WARNING: Retrying (Retry(total=4, connect=None, read=None)) after connection broken by 'x': /simple/foo/",
+            "WARNING: Could not fetch URL http://i/simple/foo/: 404 Client Error: Not Found for url: \
+             http://i/simple/foo/ - skipping",
+            "WARNING: Could not fetch URL http://i/simple/foo/: 403 Client Error: Forbidden for url: \
+             http://i/429/ - skipping",
+            "  curl: (6) Could not resolve host: example.org",
+            "  error: subprocess-exited-with-error",
+            "  errno.c:7:12: warning:   7 | { ENOSPC, \"No space left on device\" },",
+            "  test.py:3: except MemoryError: pass",
+            "  checking for ENOMEM (Cannot allocate memory)... yes",
+            "  exit code: -97",
+            "  exit code: 1",
+        ] {
+            assert_eq!(sign(&format!("before\n{line}\nafter\n")), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn an_index_that_cannot_be_reached_has_not_said_that_there_is_no_source_distribution() {
+        let text = "WARNING: Could not fetch URL http://i/simple/foo/: 503 Server Error: x - skipping\n\
+                    ERROR: Could not find a version that satisfies the requirement foo==1.0 (from versions: none)\n\
+                    ERROR: No matching distribution found for foo==1.0\n";
+        assert_eq!(sign(text), Some(Sign::Network));
+        assert_eq!(sign(&text.replace("503 Server", "404 Client")), Some(Sign::NoSdist));
+    }
+
+    #[test]
+    fn trouble_with_the_network_that_was_overcome_is_none() {
+        let retry =
+            "WARNING: Retrying (Retry(total=0, connect=None)) after connection broken by 'x': /simple/foo/\n";
+        let build = "  Running command Building wheel for foo (pyproject.toml)\n  error: no such header\n";
+        assert_eq!(sign(&format!("{retry}{build}")), None);
+        assert_eq!(sign(&format!("{build}{retry}")), Some(Sign::Network));
+        let memory = "  gcc: fatal error: Killed signal terminated program cc1\n";
+        assert_eq!(sign(&format!("{retry}{build}{memory}")), Some(Sign::OutOfMemory));
+    }
+
+    #[test]
+    fn what_ran_out_counts_near_the_end_and_the_last_of_it() {
+        let (memory, disk) = ("MemoryError\n", "x: No space left on device\n");
+        assert_eq!(sign(&format!("{memory}{disk}")), Some(Sign::Disk));
+        assert_eq!(sign(&format!("{disk}{memory}")), Some(Sign::OutOfMemory));
+        let noise = |bytes: usize| "-\n".repeat(bytes / 2);
+        assert_eq!(sign(&format!("{memory}{}", noise(NEAR_END as usize))), Some(Sign::OutOfMemory));
+        assert_eq!(sign(&format!("{memory}{}", noise(NEAR_END as usize + 2))), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_output_is_read_in_bounded_memory(pieces in proptest::collection::vec(".{0,40}\n?", 0..40)) {
+            let mut signs = Signs::new("foo==1.0");
+            for piece in &pieces {
+                signs.feed(piece.as_bytes());
+                prop_assert!(signs.line.capacity() <= 2 * LINE_BYTES);
+            }
+            prop_assert_eq!(signs.seen, pieces.concat().len() as u64);
+            signs.verdict();
+        }
+    }
+}
