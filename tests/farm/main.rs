@@ -8,6 +8,7 @@ mod kit;
 mod add;
 mod auth;
 mod chain;
+mod changelog;
 mod control;
 mod crashes;
 mod following;

@@ -22,6 +22,8 @@ struct Content {
     yanked: BTreeMap<String, String>,
     /// By canonical name: PEP 792, where it is not active.
     status: BTreeMap<String, String>,
+    /// By canonical name: the newest event's number, as the page says it.
+    serials: BTreeMap<String, u64>,
     /// Every request's path, in order.
     asked: Vec<String>,
 }
@@ -86,6 +88,11 @@ impl Index {
         self.content.lock().unwrap().status.insert(project.to_owned(), status.to_owned());
     }
 
+    /// From now on pages say how new they are, this one as new as that.
+    pub(crate) fn set_serial(&self, project: &str, serial: u64) {
+        self.content.lock().unwrap().serials.insert(project.to_owned(), serial);
+    }
+
     /// How often a path was asked for.
     pub(crate) fn asked(&self, path: &str) -> usize {
         self.content.lock().unwrap().asked.iter().filter(|asked| *asked == path).count()
@@ -126,17 +133,21 @@ fn serve(stream: TcpStream, content: &Mutex<Content>) {
             }
         }
         let path = request.split(' ').nth(1).unwrap_or_default();
-        let (mut status, kind, mut body) = {
+        let (mut status, kind, mut body, serial) = {
             let mut content = content.lock().unwrap();
             content.asked.push(path.to_owned());
-            answer(path, &content)
+            let (status, kind, body) = answer(path, &content);
+            let project = path.strip_prefix("/simple/").unwrap_or_default().trim_end_matches('/');
+            let serial =
+                content.serials.get(project).map(|serial| format!("X-PyPI-Last-Serial: {serial}\r\n"));
+            (status, kind, body, serial.unwrap_or_default())
         };
         let etag = format!("\"{}\"", Sha256::of(&body));
         if known == Some(etag.clone()) {
             (status, body) = ("304 Not Modified", Vec::new());
         }
         let head = format!(
-            "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nETag: {etag}\r\nContent-Length: {}\r\n\r\n",
+            "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nETag: {etag}\r\n{serial}Content-Length: {}\r\n\r\n",
             body.len()
         );
         if output.write_all(head.as_bytes()).and_then(|()| output.write_all(&body)).is_err() {
@@ -149,6 +160,18 @@ fn answer(path: &str, content: &Content) -> (&'static str, &'static str, Vec<u8>
     const JSON: &str = "application/vnd.pypi.simple.v1+json";
     if let Some(body) = path.strip_prefix("/files/").and_then(|name| content.files.get(name)) {
         return ("200 OK", "application/octet-stream", body.clone());
+    }
+    if path == "/simple/" {
+        let serial = |name| content.serials.get(name).copied().unwrap_or_default();
+        let projects: Vec<_> = content
+            .projects
+            .keys()
+            .map(|name| serde_json::json!({ "name": name, "_last-serial": serial(name) }))
+            .collect();
+        let last = content.serials.values().max().copied().unwrap_or_default();
+        let meta = serde_json::json!({ "api-version": "1.4", "_last-serial": last });
+        let list = serde_json::json!({ "meta": meta, "projects": projects });
+        return ("200 OK", JSON, list.to_string().into_bytes());
     }
     let project = path.strip_prefix("/simple/").map(|rest| rest.trim_end_matches('/'));
     let Some(files) = project.and_then(|project| content.projects.get(project)) else {

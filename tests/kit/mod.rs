@@ -5,6 +5,7 @@
 pub(crate) mod account;
 pub(crate) mod cluster;
 pub(crate) mod farm;
+pub(crate) mod feed;
 pub(crate) mod index;
 pub(crate) mod peer;
 pub(crate) mod sdist;
