@@ -1,5 +1,6 @@
 -- A project's page was read and speaks for its versions: those that wait may be handed out, except ones that are too new
 -- (the policy 'cooldown'), which wait for their time and are looked at again then. What people asked for does not wait.
+-- What waited because the page could not be read waits no longer.
 -- Returns the ABIs whose queues have something now that may be handed out.
 -- The caller holds ROW SHARE on abi.
 -- May be called by: functions of this schema.
@@ -23,6 +24,9 @@ BEGIN
             CONTINUE;
         END IF;
         UPDATE vstate s SET checked = true WHERE s.ver_id = v_ver.ver_id;
+        WITH back AS (DELETE FROM delayed d WHERE d.ver_id = v_ver.ver_id AND d.why = 'page' RETURNING d.*)
+        INSERT INTO queue (ver_id, abi_id, prio, attempt, ready)
+        SELECT b.ver_id, b.abi_id, b.prio, b.attempt, true FROM back b;
         PERFORM _judge(v_ver.ver_id);
         v_opened := v_opened || ARRAY(SELECT q.abi_id FROM queue q WHERE q.ver_id = v_ver.ver_id);
     END LOOP;

@@ -75,7 +75,7 @@ fn a_page_that_is_older_than_the_event_is_not_believed_but_asked_again() {
     assert_eq!(farm.count("SELECT count(*) FROM piw.queue"), 0, "nothing of it is handed out");
     farm.index.set_serial("cached", 20);
     // as the minute until then would
-    farm.execute("UPDATE piw.delayed SET due = now(); UPDATE piw.package SET read_due = now()");
+    farm.execute("UPDATE piw.package SET read_due = now()");
     let mut slave = Peer::slave(farm.slave_port, "board", None);
     assert_eq!(slave.take_job().1, "cached==1.0");
 }
