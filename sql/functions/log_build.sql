@@ -8,6 +8,8 @@
 -- other result, one without files too, settles its own ABI and opens the next. Except what another attempt may mend
 -- (_settles.sql): it is recorded, and the version waits for its next attempt at the same ABI (_back_off.sql); when it
 -- comes late, and the version waits for that attempt already, nothing else changes.
+-- A build that was cancelled because something speaks against it (vstate.blocked, or the ABI is off) is recorded and
+-- settles nothing: when nothing does any more, the version is built after all.
 -- A `no-sdist` of a version that was released less than a day ago is an `upload-race`: an index shows a release with its
 -- first file, and the source distribution comes minutes later, if it comes.
 -- The caller has checked and placed the files: from this commit on pages link to them.
@@ -24,6 +26,7 @@ DECLARE
     v_pkg integer;
     v_lease lease;
     v_settles boolean;
+    v_stopped boolean;
     v_wanted boolean := true;
     v_abi3_from integer;
     v_opened smallint;
@@ -53,7 +56,9 @@ BEGIN
     THEN
         p_outcome := 'upload-race';
     END IF;
-    v_settles := _settles(p_outcome, v_lease.attempt);
+    v_stopped := p_outcome = 'cancelled' AND (SELECT s.blocked OR t.off IS NOT NULL
+        FROM vstate s JOIN target t ON t.ver_id = s.ver_id AND t.abi_id = v_lease.abi_id WHERE s.ver_id = v_ver);
+    v_settles := _settles(p_outcome, v_lease.attempt) AND NOT v_stopped;
     IF v_lease.ended IS NOT NULL AND v_settles THEN
         v_wanted := _still_wanted(v_lease, p_outcome = 'cancelled' OR NOT _settles(p_outcome, 1::smallint));
     ELSIF v_lease.ended IS NOT NULL THEN
@@ -71,6 +76,12 @@ BEGIN
 
     PERFORM _record(v_lease, p_slave, p_outcome, p_duration_ms, p_log_bytes);
     DELETE FROM lease l WHERE l.build_id = p_build;
+    IF v_stopped THEN
+        UPDATE build b SET void = true WHERE b.build_id = p_build;
+        v_opened := _open_next(v_ver);
+        RETURN QUERY SELECT 'recorded', (SELECT a.tag FROM abi a WHERE a.abi_id = v_opened);
+        RETURN;
+    END IF;
     IF NOT v_settles THEN
         IF v_lease.ended IS NULL THEN
             v_opened := _requeue(v_ver, v_lease.abi_id, v_lease.attempt + 1,

@@ -1,6 +1,6 @@
 -- What the operator decided, each with a reason for people.
 
--- Settings of the whole farm; views/setting.sql knows the names, the values and what holds where none is set.
+-- Settings of the whole farm; views/policies.sql knows the names, the values and what holds where none is set.
 CREATE TABLE piw.policy (
     name   text        PRIMARY KEY,
     value  text        NOT NULL,

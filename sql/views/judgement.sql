@@ -43,7 +43,7 @@ LEFT JOIN piw.version n ON n.ver_id = p.newest
 CROSS JOIN piw.setting o
 LEFT JOIN LATERAL (
     SELECT c.reason FROM piw.block c
-    WHERE p.name LIKE replace(replace(replace(c.pattern, '\', '\\'), '_', '\_'), '*', '%')
+    WHERE p.name LIKE piw._like(c.pattern)
     ORDER BY c.pattern LIMIT 1
 ) AS b ON true
 CROSS JOIN LATERAL (

@@ -1,5 +1,7 @@
 //! What the farm talks about: names, versions, wheels, tags, jobs, byte ranges. No I/O, no clock.
 
+#[cfg(any(feature = "master", feature = "admin"))]
+pub mod pattern;
 pub mod project;
 pub mod ranges;
 pub mod tags;
@@ -18,6 +20,8 @@ pub fn log_path(build: BuildId) -> std::path::PathBuf {
 }
 
 pub use crate::wire::ids::{BuildId, JobToken, Sha256};
+#[cfg(any(feature = "master", feature = "admin"))]
+pub use pattern::NamePattern;
 pub use project::ProjectName;
 pub use tags::AbiTag;
 pub use time::Millis;

@@ -26,11 +26,13 @@ mod control;
 mod following;
 mod housekeeping;
 mod stopping;
+mod unwanted;
 mod work;
 
 use control::Orders;
 use housekeeping::Housekeeping;
 use stopping::Running;
+use unwanted::Unwanted;
 use work::Turns;
 
 /// Secrets that nobody can guess, from a seed that the caller drew from the system: randomness as an argument.
@@ -97,6 +99,7 @@ pub struct Farm {
     hub: Hub,
     counts: Counts,
     turns: Turns,
+    unwanted: Unwanted,
     /// A moment of the farm's clock, and what the wall clock showed then.
     clock: Option<(Millis, Millis)>,
     started: Millis,
@@ -133,6 +136,7 @@ impl Farm {
             hub: Hub::default(),
             counts: Counts::default(),
             turns: Turns::default(),
+            unwanted: Unwanted::default(),
             clock: None,
             started,
         }
@@ -149,7 +153,7 @@ impl Farm {
             Event::Opened { conn, channel, peer, name } => match channel {
                 Channel::Slave => self.slaves.opened(now, conn, peer, name),
                 Channel::File => self.juggler.opened(now, conn, name),
-                Channel::Import => self.chase.opened(conn, out),
+                Channel::Import => self.chase.opened(conn, peer, out),
                 Channel::Status => self.hub.opened(conn, out),
                 Channel::Control => self.orders.opened(conn, peer, out),
             },
@@ -453,6 +457,14 @@ impl Farm {
                     abis.iter().for_each(|abi| self.arrived(abi, out));
                 }
                 Changed::Abi => self.abis_changed(out),
+                Changed::Ordered { opened, cancelled, walks } => {
+                    self.follower.kick(now);
+                    opened.iter().for_each(|abi| self.arrived_many(abi, out));
+                    self.stop_builds(&cancelled, out);
+                    if walks {
+                        self.abis_changed(out);
+                    }
+                }
             },
             (purpose, answer) => {
                 match purpose {
@@ -494,6 +506,10 @@ impl Farm {
                     self.drop_slave(before, None, out);
                 }
                 self.welcome(conn, Resume::GoOn, log_from, out);
+                let unwanted = self.unwanted.take(token.build);
+                if let Some(held) = self.slaves.jobs.get_mut(&token.build) {
+                    held.cancelled |= unwanted;
+                }
                 // CANCEL may have been lost with the connection before
                 let cancelled = self.slaves.jobs.get(&token.build).is_some_and(|held| held.cancelled);
                 if cancelled && state == Holding::Building {

@@ -2,7 +2,9 @@
 //!
 //! ```text
 //!   ready ──ADD──► looking up ──found──► adding ──► ready
-//!     │ WHY, ABI_ADD, ABI_LIST, DOWNLOADS ──► asking the database ──► ready
+//!     │ WHY, ABI_ADD, DOWNLOADS … ──► asking the database ──► ready
+//!     │ SKIP, REQUEUE, POLICY … ──► ordering, a piece after the other ──► ready
+//!     │ AUDIT ──► auditing, with mending in rounds ──► ready
 //! ```
 //!
 //! One request per connection at a time. Pure: no sockets, SQL, HTTP or clock.
@@ -13,10 +15,22 @@ use serde_json::json;
 
 use super::event::{ConnId, Effect, LookAnswer, LookUp, Message, Out, Purpose};
 use super::limits::TOOLS;
-use super::query::{AddedState, Answer, Download, Query};
-use crate::domain::{AbiTag, ProjectName, Version, WheelName};
+use super::query::{AddedState, Answer, Audited, Download, Order, Ordered, Query, Report};
+use crate::domain::{AbiTag, BuildId, ProjectName, Version, WheelName};
 use crate::wire::import::{FromTool, ToTool};
 use crate::wire::{List, Text};
+
+mod orders;
+
+use orders::{Pieces, Rounds};
+
+/// A tool that is connected.
+#[derive(Debug)]
+struct Tool {
+    /// Who it is, for log lines.
+    peer: String,
+    state: State,
+}
 
 #[derive(Debug)]
 enum State {
@@ -28,14 +42,18 @@ enum State {
     Adding,
     AddingAbi(AbiTag, i16),
     Asking,
+    Ordering(Box<Order>, Pieces),
+    Auditing(Rounds),
 }
 
 /// The tools that are connected.
 #[derive(Debug, Default)]
 pub struct MrChase {
-    tools: HashMap<ConnId, State>,
+    tools: HashMap<ConnId, Tool>,
     /// ABIs that are being added for tools that are gone, until the database has answered.
     orphans: HashMap<ConnId, AbiTag>,
+    /// Who has an audit under way, gone or not: an oracle is busy with it for minutes, so that there is one at a time.
+    auditing: Option<ConnId>,
 }
 
 /// What a tool's request changed, for the rooms beside this one.
@@ -47,41 +65,55 @@ pub enum Changed {
     Queued(Vec<AbiTag>),
     /// ABIs or policies.
     Abi,
+    /// What an order, or a piece of one, came to.
+    Ordered {
+        /// ABIs whose queues have something to hand out now.
+        opened: Vec<AbiTag>,
+        /// Builds that must not go on.
+        cancelled: Vec<BuildId>,
+        /// ABIs or policies changed.
+        walks: bool,
+    },
 }
 
 impl MrChase {
     /// A tool connected; refused when there are too many.
-    pub fn opened(&mut self, conn: ConnId, out: &mut Out) {
+    pub fn opened(&mut self, conn: ConnId, peer: String, out: &mut Out) {
         if self.tools.len() >= TOOLS {
             out.close(conn, Some(format!("{TOOLS} tools are connected already")));
             return;
         }
-        self.tools.insert(conn, State::Ready);
+        self.tools.insert(conn, Tool { peer, state: State::Ready });
     }
 
-    /// A tool is gone. What the database was asked for is done all the same; what was still being looked up is not.
+    /// A tool is gone. What the database was asked for is done all the same; what was still being looked up is not, nor
+    /// further pieces of an order.
     pub fn closed(&mut self, conn: ConnId) {
-        if let Some(State::AddingAbi(abi, _)) = self.tools.remove(&conn) {
+        if let Some(State::AddingAbi(abi, _)) = self.tools.remove(&conn).map(|tool| tool.state) {
             self.orphans.insert(conn, abi);
         }
     }
 
     /// A request; the error is the peer's defect.
     pub fn message(&mut self, conn: ConnId, message: FromTool, out: &mut Out) -> Result<(), String> {
-        let Some(state) = self.tools.get_mut(&conn) else { return Ok(()) };
-        if !matches!(state, State::Ready) {
+        let Some(tool) = self.tools.get(&conn) else { return Ok(()) };
+        if !matches!(tool.state, State::Ready) {
             return Err(format!("{} before its last request was answered", message.name()));
         }
         match self.request(conn, message, out) {
-            Ok(state) => {
-                self.tools.insert(conn, state);
-            }
+            Ok(state) => self.enter(conn, state),
             Err(reasons) => refuse(conn, reasons, out),
         }
         Ok(())
     }
 
-    fn request(&self, conn: ConnId, message: FromTool, out: &mut Out) -> Result<State, Vec<String>> {
+    fn enter(&mut self, conn: ConnId, state: State) {
+        if let Some(tool) = self.tools.get_mut(&conn) {
+            tool.state = state;
+        }
+    }
+
+    fn request(&mut self, conn: ConnId, message: FromTool, out: &mut Out) -> Result<State, Vec<String>> {
         let one = |error: String| vec![error];
         match message {
             FromTool::Add { items, with_deps } => {
@@ -110,8 +142,7 @@ impl MrChase {
                     "" => None,
                     text => Some(Version::parse(text).map_err(|e| one(e.to_string()))?),
                 };
-                out.ask(Purpose::Tool(conn), Query::Why { package, version });
-                Ok(State::Asking)
+                Ok(ask(conn, Query::Why { package, version }, out))
             }
             FromTool::AbiAdd { abi, rank, platforms } => {
                 let abi = AbiTag::parse(&abi).map_err(|e| one(e.to_string()))?;
@@ -120,9 +151,12 @@ impl MrChase {
                 out.ask(Purpose::Tool(conn), Query::AddAbi { abi: abi.clone(), rank, platforms });
                 Ok(State::AddingAbi(abi, rank))
             }
-            FromTool::AbiList {} => {
-                out.ask(Purpose::Tool(conn), Query::Abis);
-                Ok(State::Asking)
+            FromTool::AbiList {} => Ok(ask(conn, Query::Report(Report::Abis), out)),
+            FromTool::Policies {} => Ok(ask(conn, Query::Report(Report::Policies), out)),
+            FromTool::Feed {} => Ok(ask(conn, Query::Report(Report::Feed), out)),
+            FromTool::Statistics {} => Ok(ask(conn, Query::Statistics, out)),
+            FromTool::Audit { .. } if self.auditing.is_some() => {
+                Err(one("an audit is under way already; wait for its end".to_owned()))
             }
             FromTool::Downloads { batch, records } => {
                 if records.is_empty() {
@@ -142,12 +176,25 @@ impl MrChase {
                 out.ask(Purpose::Tool(conn), Query::LogDownloads { batch, downloads });
                 Ok(State::Asking)
             }
+            FromTool::Audit { mend } => {
+                self.auditing = Some(conn);
+                out.ask(Purpose::Tool(conn), Query::Audit { mend });
+                Ok(State::Auditing(Rounds::new(mend)))
+            }
+            message => match orders::order(&message).map_err(one)? {
+                Some(order) => {
+                    let order = Box::new(order);
+                    out.ask(Purpose::Tool(conn), Query::Order(order.clone()));
+                    Ok(State::Ordering(order, Pieces::default()))
+                }
+                None => Err(one(format!("{} is not answered here", message.name()))),
+            },
         }
     }
 
     /// The cloud gazer looked a tool's packages up.
     pub fn looked(&mut self, conn: ConnId, answer: LookAnswer, out: &mut Out) {
-        let Some(state) = self.tools.get_mut(&conn) else { return };
+        let Some(Tool { state, .. }) = self.tools.get_mut(&conn) else { return };
         match answer {
             LookAnswer::Found(versions) => {
                 let deps = matches!(state, State::LookingUp { deps: true });
@@ -168,8 +215,12 @@ impl MrChase {
     /// The database answered a tool's question.
     pub fn answered(&mut self, conn: ConnId, answer: Answer, out: &mut Out) -> Changed {
         // what changed has changed, whether or not the tool is still there
-        let before = self.tools.get_mut(&conn).map(|state| std::mem::replace(state, State::Ready));
+        let tool = self.tools.get_mut(&conn);
+        let before = tool.map(|tool| std::mem::replace(&mut tool.state, State::Ready));
         let orphan = self.orphans.remove(&conn);
+        if self.auditing == Some(conn) {
+            self.auditing = None;
+        }
         match answer {
             Answer::Added(added) => {
                 let list: Vec<_> = added
@@ -195,16 +246,9 @@ impl MrChase {
                 done(conn, true, json.to_string(), out);
                 Changed::Abi
             }
-            Answer::Abis(abis) => {
-                let list: Vec<_> = abis
-                    .iter()
-                    .map(|a| {
-                        json!({
-                            "abi": a.tag.as_str(), "rank": a.rank, "skip": a.skip, "platforms": a.platforms,
-                        })
-                    })
-                    .collect();
-                done(conn, before.is_some(), json!({ "abis": list }).to_string(), out);
+            Answer::Ordered(ordered) => self.ordered(conn, before, ordered, out),
+            Answer::Audited(audited) => {
+                self.audited(conn, before, audited, out);
                 Changed::Nothing
             }
             Answer::DownloadsLogged(logged) => {
@@ -216,7 +260,11 @@ impl MrChase {
                 done(conn, before.is_some(), json.to_string(), out);
                 Changed::Nothing
             }
-            Answer::Why(Some(json)) => {
+            Answer::Statistics(statistics) => {
+                done(conn, before.is_some(), orders::statistics(&statistics).to_string(), out);
+                Changed::Nothing
+            }
+            Answer::Why(Some(json)) | Answer::Report(json) => {
                 done(conn, before.is_some(), json, out);
                 Changed::Nothing
             }
@@ -235,21 +283,62 @@ impl MrChase {
             other => {
                 log::error!("the database answered a tool's question with something else: {other:?}");
                 if before.is_some() {
-                    refuse(
-                        conn,
-                        vec!["the master could not read its database's answer; see its log".to_owned()],
-                        out,
-                    );
+                    unreadable(conn, out);
                 }
                 Changed::Nothing
             }
         }
     }
 
-    /// Whether no tool waits for an answer.
-    pub fn settled(&self) -> bool {
-        self.tools.values().all(|state| matches!(state, State::Ready))
+    /// An order, or a piece of it, was carried out. The next piece follows as long as the tool is there.
+    fn ordered(&mut self, conn: ConnId, before: Option<State>, ordered: Ordered, out: &mut Out) -> Changed {
+        let Ordered { json, opened, cancelled, more, walks } = ordered;
+        if let Some(State::Ordering(mut order, mut pieces)) = before {
+            match pieces.add(&json) {
+                Ok(next) if more => {
+                    if let (Order::Requeue(requeue), Some(next)) = (&mut *order, next) {
+                        requeue.after = next;
+                    }
+                    out.ask(Purpose::Tool(conn), Query::Order(order.clone()));
+                    self.enter(conn, State::Ordering(order, pieces));
+                }
+                Ok(_) => {
+                    let json = pieces.json().to_string();
+                    if let Some(tool) = self.tools.get(&conn) {
+                        log::warn!("{} ordered: {} {json}", tool.peer, order.name());
+                    }
+                    done(conn, true, json, out);
+                }
+                Err(error) => {
+                    log::error!("the database's answer to {order:?} is {json:?}: {error}");
+                    unreadable(conn, out);
+                }
+            }
+        }
+        Changed::Ordered { opened, cancelled, walks }
     }
+
+    fn audited(&mut self, conn: ConnId, before: Option<State>, audited: Audited, out: &mut Out) {
+        let Some(State::Auditing(mut rounds)) = before else { return };
+        match rounds.add(audited) {
+            Some(json) => done(conn, true, json.to_string(), out),
+            None => {
+                self.auditing = Some(conn);
+                out.ask(Purpose::Tool(conn), Query::Audit { mend: true });
+                self.enter(conn, State::Auditing(rounds));
+            }
+        }
+    }
+
+    /// Whether no tool waits for an answer that is worth waiting for: an audit takes minutes, and is lost without harm.
+    pub fn settled(&self) -> bool {
+        self.tools.values().all(|tool| matches!(tool.state, State::Ready | State::Auditing(_)))
+    }
+}
+
+fn ask(conn: ConnId, query: Query, out: &mut Out) -> State {
+    out.ask(Purpose::Tool(conn), query);
+    State::Asking
 }
 
 const fn state_name(state: AddedState) -> &'static str {
@@ -272,6 +361,10 @@ fn done(conn: ConnId, connected: bool, json: String, out: &mut Out) {
         Err(_) => return refuse(conn, vec!["the answer is too long; ask for one version".to_owned()], out),
     };
     out.effects.push(Effect::Send(conn, Message::Tool(message)));
+}
+
+fn unreadable(conn: ConnId, out: &mut Out) {
+    refuse(conn, vec!["the master could not read its database's answer; see its log".to_owned()], out);
 }
 
 fn refuse(conn: ConnId, reasons: Vec<String>, out: &mut Out) {

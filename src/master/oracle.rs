@@ -19,6 +19,7 @@ use crate::schema::SCHEMA_VERSION;
 mod downloads;
 mod follow;
 mod lists;
+mod orders;
 mod pages;
 mod requirements;
 
@@ -193,6 +194,8 @@ pub fn execute(client: &mut Client, query: &Query) -> Result<Answer, Failure> {
         Query::Audit { mend } => lists::audit(client, *mend),
         Query::LogDownloads { batch, downloads } => downloads::log(client, batch, downloads),
         Query::RollPopularity { limit } => downloads::roll_popularity(client, *limit),
+        Query::Order(order) => orders::order(client, order),
+        Query::Report(report) => orders::report(client, *report),
     }
 }
 

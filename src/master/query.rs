@@ -9,8 +9,10 @@ use crate::domain::{AbiTag, BuildId, JobToken, ProjectName, Sha256, Version};
 use crate::wire::import;
 
 mod follow;
+mod orders;
 
 pub use follow::*;
+pub use orders::*;
 
 /// A request to the database. The SQL function behind each is in `sql/functions/`, under the same name.
 #[derive(Clone, Debug)]
@@ -172,6 +174,10 @@ pub enum Query {
     },
     /// The farm in numbers.
     Statistics,
+    /// An order of the administrator's about policies or the queue.
+    Order(Box<Order>),
+    /// A report for people, as JSON.
+    Report(Report),
     /// What is wrong with what the database keeps for speed; mended where that is asked for. Scans everything.
     Audit {
         /// Mend it.
@@ -252,6 +258,10 @@ pub enum Answer {
     DownloadsLogged(DownloadsLogged),
     /// To [`Query::RollPopularity`]: how many packages were looked at; none when today's look is done.
     PopularityRolled(u32),
+    /// To [`Query::Order`].
+    Ordered(Ordered),
+    /// To [`Query::Report`]: a JSON object, see `wire-spec/import.md`.
+    Report(String),
     /// The database will not do this, and asking again will not help. For people.
     Refused(String),
     /// There is no answer: the oracle itself failed. What was asked is not at fault. For people.

@@ -358,6 +358,8 @@ fn ask(query: &Query) -> String {
         Query::RequirementDone { requirement, end } => format!("requirement {requirement} {end:?}"),
         Query::Statistics => "statistics".to_owned(),
         Query::Audit { mend } => format!("audit, mend {mend}"),
+        Query::Order(order) => format!("order {order:?}"),
+        Query::Report(report) => format!("report {report:?}"),
         Query::Claim { abi, .. } => format!("claim {abi}"),
         Query::Renew { builds, .. } => {
             let mut builds: Vec<_> = builds.iter().map(|build| build.0).collect();

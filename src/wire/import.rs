@@ -73,6 +73,76 @@ messages! {
         }
         /// Asks for the ABIs that the farm builds for.
         0x04 "ABI_LIST" AbiList {}
+        /// Builds nothing more of a package, of a version of it, or of a package for an ABI.
+        0x05 "SKIP" Skip {
+            /// Its name, in any spelling.
+            package: Text<NAME_BYTES>,
+            /// One version; empty for all, those to come too.
+            version: Text<NAME_BYTES>,
+            /// One ABI; empty for all. Not with a version.
+            abi: Text<TAG_BYTES>,
+            /// Why, for people; not empty.
+            reason: Text<REASON_BYTES>,
+        }
+        /// Takes SKIP back.
+        0x06 "UNSKIP" Unskip {
+            /// As in SKIP.
+            package: Text<NAME_BYTES>,
+            /// As in SKIP.
+            version: Text<NAME_BYTES>,
+            /// As in SKIP.
+            abi: Text<TAG_BYTES>,
+        }
+        /// Builds nothing more of packages with such names, those to come too.
+        0x07 "BLOCK" Block {
+            /// A name in any spelling, with `*` for any characters.
+            pattern: Text<NAME_BYTES>,
+            /// Why, for people; not empty.
+            reason: Text<REASON_BYTES>,
+        }
+        /// Takes BLOCK back.
+        0x08 "UNBLOCK" Unblock {
+            /// The same pattern.
+            pattern: Text<NAME_BYTES>,
+        }
+        /// Sets a policy of the whole farm.
+        0x09 "POLICY" Policy {
+            /// Which.
+            name: Text<TAG_BYTES>,
+            /// To what; none for what holds where none is set.
+            value: Option<Text<TAG_BYTES>>,
+            /// Why, for people; may be empty.
+            reason: Text<REASON_BYTES>,
+        }
+        /// Asks for the policies and the blocked names.
+        0x0a "POLICIES" Policies {}
+        /// Builds nothing more for an ABI.
+        0x0b "ABI_RETIRE" AbiRetire {
+            /// The tag.
+            abi: Text<TAG_BYTES>,
+            /// Why, for people; not empty.
+            reason: Text<REASON_BYTES>,
+        }
+        /// Takes failed attempts as never made: those that fit all that is named, which is something.
+        0x0c "REQUEUE" Requeue {
+            /// Of this package; empty for any.
+            package: Text<NAME_BYTES>,
+            /// Of this version of it; empty for any.
+            version: Text<NAME_BYTES>,
+            /// For this ABI; empty for any.
+            abi: Text<TAG_BYTES>,
+            /// That ended so; empty for any that made no wheel.
+            outcome: Text<TAG_BYTES>,
+        }
+        /// Asks for the farm in numbers.
+        0x0d "STATISTICS" Statistics {}
+        /// Compares what the database keeps for speed with what it follows from.
+        0x0e "AUDIT" Audit {
+            /// What is wrong is mended.
+            mend: bool,
+        }
+        /// Asks how far the index is followed.
+        0x0f "FEED" Feed {}
         /// Has downloads counted.
         0x10 "DOWNLOADS" Downloads {
             /// Drawn at random for these records: asked again with the same, nothing is counted twice.

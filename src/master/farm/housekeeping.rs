@@ -51,6 +51,7 @@ impl Farm {
             let slave = self.slaves.jobs.get(&build).map(|job| job.slave.clone()).unwrap_or_default();
             self.lose(build, &slave, out);
         }
+        self.unwanted.tick(now, self.limits.lease);
         self.juggler.tick(now, &mut out.effects);
         self.give_up_transfers(now, out);
         self.publisher.tick(now, out);

@@ -90,6 +90,11 @@ impl Farm {
             return;
         };
         let token = job.token;
+        if self.unwanted.take(token.build) {
+            out.ask(Purpose::Release, Query::Release(token));
+            self.claim(conn, out);
+            return;
+        }
         if share != Share::Work || !self.slaves.hand_out(now, conn, job.clone()) {
             // with its return to the queue somebody else is woken for it
             out.ask(Purpose::Release, Query::Release(token));

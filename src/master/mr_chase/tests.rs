@@ -1,9 +1,11 @@
 //! One request at a time, one answer each, and JSON as `wire-spec/import.md` has it.
 
 use super::*;
-use crate::master::query::{Abi, AddedVersion, DownloadsLogged, Wanted};
+use crate::master::query::{AddedVersion, DownloadsLogged, Wanted};
 use crate::master::testbed::{abi, project, text, words};
 use crate::wire::import::{Download as Record, Requirement};
+
+mod orders;
 
 const TOOL: ConnId = ConnId(1);
 
@@ -16,7 +18,7 @@ impl Bench {
     /// A tool that is connected.
     fn new() -> Self {
         let mut bench = Self { chase: MrChase::default(), out: Out::default() };
-        bench.chase.opened(TOOL, &mut bench.out);
+        bench.chase.opened(TOOL, "root".to_owned(), &mut bench.out);
         bench
     }
 
@@ -123,7 +125,7 @@ fn add_looks_up_adds_and_answers_in_the_order_asked() {
         ]})
     );
     assert!(bench.chase.settled());
-    assert_eq!(bench.say(FromTool::AbiList {}), ["ask abis"], "another request may follow");
+    assert_eq!(bench.say(FromTool::AbiList {}), ["ask report Abis"], "another request may follow");
 }
 
 #[test]
@@ -190,20 +192,8 @@ fn why_gives_the_databases_json_or_says_that_nothing_is_known() {
 }
 
 #[test]
-fn abis_are_listed_and_added_with_their_rank() {
+fn abis_are_added_with_their_rank() {
     let mut bench = Bench::new();
-    bench.say(FromTool::AbiList {});
-    let list = vec![
-        Abi { tag: abi("cp39"), rank: 6018, skip: Some("old".to_owned()), platforms: vec![] },
-        Abi { tag: abi("cp311"), rank: 6022, skip: None, platforms: vec![] },
-    ];
-    assert_eq!(
-        bench.json(Answer::Abis(list)),
-        serde_json::json!({"abis": [
-            {"abi": "cp39", "rank": 6018, "skip": "old", "platforms": []},
-            {"abi": "cp311", "rank": 6022, "skip": null, "platforms": []},
-        ]})
-    );
     for (rank, asked) in [(None, 6026), (Some(-5), -5)] {
         let said = bench.say(FromTool::AbiAdd { abi: text("cp313"), rank, platforms: none() });
         assert_eq!(said, [format!("ask add-abi cp313 {asked}")]);
@@ -296,15 +286,15 @@ fn an_abi_that_was_added_is_built_for_though_its_tool_is_gone() {
 fn a_tool_too_many_is_closed_and_not_listened_to() {
     let mut bench = Bench::new();
     for n in 2..=TOOLS as u64 {
-        bench.chase.opened(ConnId(n), &mut bench.out);
+        bench.chase.opened(ConnId(n), String::new(), &mut bench.out);
     }
     assert!(words(&mut bench.out).is_empty());
     let one_more = ConnId(TOOLS as u64 + 1);
-    bench.chase.opened(one_more, &mut bench.out);
+    bench.chase.opened(one_more, String::new(), &mut bench.out);
     assert_eq!(words(&mut bench.out), ["65: CLOSE (64 tools are connected already)"]);
     bench.chase.message(one_more, FromTool::AbiList {}, &mut bench.out).unwrap();
     assert!(words(&mut bench.out).is_empty());
     bench.chase.closed(TOOL);
-    bench.chase.opened(ConnId(99), &mut bench.out);
+    bench.chase.opened(ConnId(99), String::new(), &mut bench.out);
     assert!(words(&mut bench.out).is_empty());
 }

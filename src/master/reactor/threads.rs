@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use mio::Waker;
 use r2d2_postgres::PostgresConnectionManager;
-use r2d2_postgres::postgres::NoTls;
+use r2d2_postgres::postgres::{CancelToken, NoTls};
 
 use super::super::cloud_gazer::{self, CloudGazer};
 use super::super::event::{DiskAnswer, DiskRequest, LookAnswer, LookUp, PageAnswer, PageRequest, Ticket};
@@ -32,6 +32,8 @@ const AGAIN_LONGEST: Duration = Duration::from_secs(2);
 /// While the database is away, the log says so this often, and not once for each question that waits.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(30);
 
+/// How often an audit is told to end, [`AGAIN_FIRST`] apart, before its end is waited for.
+const END_AUDIT_TRIES: u32 = 100;
 /// How long an administrator's question is asked again before it is refused.
 const TOOL_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -113,9 +115,30 @@ pub struct Threads {
 struct Trouble {
     stopping: AtomicBool,
     complained: Mutex<Option<Instant>>,
+    /// Ends the audit that is under way, which takes minutes and is lost without harm. There is one at a time (Mr Chase).
+    audit: Mutex<Option<CancelToken>>,
 }
 
 impl Trouble {
+    /// Notes how the audit that begins is ended, or that there is none any more.
+    fn audits(&self, token: Option<CancelToken>) {
+        *self.audit.lock().unwrap_or_else(PoisonError::into_inner) = token;
+    }
+
+    /// Ends the audit that is under way, if there is one. Asked more than once, for a statement that only just begins is
+    /// not there to be ended.
+    fn end_audit(&self) {
+        for _ in 0..END_AUDIT_TRIES {
+            let Some(token) = self.audit.lock().unwrap_or_else(PoisonError::into_inner).clone() else {
+                return;
+            };
+            if let Err(error) = token.cancel_query(NoTls) {
+                log::debug!("the audit cannot be ended: {error}");
+            }
+            std::thread::sleep(AGAIN_FIRST);
+        }
+    }
+
     /// Says that the database is away, if nobody has lately.
     fn complain(&self, reason: &str) {
         let mut complained = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
@@ -265,6 +288,7 @@ impl Threads {
     /// up. The cloud gazer is not waited for: what it reads changes nothing.
     pub(super) fn finish(self) {
         self.trouble.stopping.store(true, Ordering::Relaxed);
+        self.trouble.end_audit();
         self.writer.finish();
         self.scribe.finish();
         self.oracles.into_iter().for_each(Worker::finish);
@@ -298,16 +322,26 @@ fn ask_until_answered(pool: &Pool, query: &Query, trouble: &Trouble) -> Option<A
     let begun = Instant::now();
     loop {
         let failure = match pool.get() {
-            Ok(mut client) => match oracle::execute(&mut client, query) {
-                Ok(answer) => {
-                    if tries > 0 {
-                        trouble.over();
-                    }
-                    return Some(answer);
+            Ok(mut client) => {
+                let audits = matches!(query, Query::Audit { .. });
+                if audits {
+                    trouble.audits(Some(client.cancel_token()));
                 }
-                Err(oracle::Failure::Refused(reason)) => return Some(Answer::Refused(reason)),
-                Err(oracle::Failure::Again(reason)) => reason,
-            },
+                let result = oracle::execute(&mut client, query);
+                if audits {
+                    trouble.audits(None);
+                }
+                match result {
+                    Ok(answer) => {
+                        if tries > 0 {
+                            trouble.over();
+                        }
+                        return Some(answer);
+                    }
+                    Err(oracle::Failure::Refused(reason)) => return Some(Answer::Refused(reason)),
+                    Err(oracle::Failure::Again(reason)) => reason,
+                }
+            }
             Err(error) => error.to_string(),
         };
         if trouble.stopping.load(Ordering::Relaxed) {
@@ -329,6 +363,10 @@ fn ask_until_answered(pool: &Pool, query: &Query, trouble: &Trouble) -> Option<A
             | Query::AddVersions { .. }
             | Query::AddAbi { .. }
             | Query::LogDownloads { .. }
+            | Query::Order(_)
+            | Query::Report(_)
+            | Query::Audit { .. }
+            | Query::Statistics
                 if begun.elapsed() > TOOL_PATIENCE =>
             {
                 return Some(Answer::Refused(format!("the database does not answer: {failure}")));

@@ -1,0 +1,146 @@
+//! What the tools' orders mean, and what becomes of those that take more than one question to the database: a change of
+//! thousands of versions is made in pieces, and an audit mends in rounds. To the tool each is one answer.
+
+use serde_json::{Map, Value, json};
+
+use super::{AbiTag, ProjectName, Version};
+use crate::domain::NamePattern;
+use crate::master::query::{Audited, Named, Order, Outcome, Requeue, Statistics};
+use crate::wire::import::FromTool;
+
+/// Entries of a list in an answer that is made of pieces; the counts beside it go on.
+const LIST: usize = 100;
+
+/// The order that a message gives; `None` when it gives none. The error is for people.
+pub(super) fn order(message: &FromTool) -> Result<Option<Order>, String> {
+    Ok(Some(match message {
+        FromTool::Skip { package, version, abi, reason } => {
+            Order::Skip { what: named(package, version, abi)?, reason: reason.to_string() }
+        }
+        FromTool::Unskip { package, version, abi } => Order::Unskip(named(package, version, abi)?),
+        FromTool::Block { pattern, reason } => {
+            let pattern = NamePattern::parse(pattern).map_err(|e| e.to_string())?;
+            Order::Block { pattern, reason: reason.to_string() }
+        }
+        FromTool::Unblock { pattern } => {
+            Order::Unblock(NamePattern::parse(pattern).map_err(|e| e.to_string())?)
+        }
+        FromTool::Policy { name, value, reason } => Order::SetPolicy {
+            name: name.to_string(),
+            value: value.as_ref().map(ToString::to_string),
+            reason: reason.to_string(),
+        },
+        FromTool::AbiRetire { abi, reason } => Order::RetireAbi {
+            abi: AbiTag::parse(abi).map_err(|e| e.to_string())?,
+            reason: reason.to_string(),
+        },
+        FromTool::Requeue { package, version, abi, outcome } => Order::Requeue(Requeue {
+            package: some(package, |text| ProjectName::parse(text).map_err(|e| e.to_string()))?,
+            version: some(version, |text| Version::parse(text).map_err(|e| e.to_string()))?,
+            abi: some(abi, |text| AbiTag::parse(text).map_err(|e| e.to_string()))?,
+            outcome: some(outcome, self::outcome)?,
+            after: 0,
+        }),
+        _ => return Ok(None),
+    }))
+}
+
+fn named(package: &str, version: &str, abi: &str) -> Result<Named, String> {
+    Ok(Named {
+        package: ProjectName::parse(package).map_err(|e| e.to_string())?,
+        version: some(version, |text| Version::parse(text).map_err(|e| e.to_string()))?,
+        abi: some(abi, |text| AbiTag::parse(text).map_err(|e| e.to_string()))?,
+    })
+}
+
+/// An empty text names nothing.
+fn some<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {
+    if text.is_empty() { Ok(None) } else { parse(text).map(Some) }
+}
+
+fn outcome(name: &str) -> Result<Outcome, String> {
+    let failures = || Outcome::ALL.into_iter().filter(|o| !matches!(o, Outcome::Built | Outcome::Superseded));
+    failures().find(|outcome| outcome.name() == name).ok_or_else(|| {
+        let names: Vec<_> = failures().map(Outcome::name).collect();
+        format!("{name:?} is no outcome of a failed attempt; there are {}", names.join(", "))
+    })
+}
+
+/// What the pieces of one order came to so far.
+#[derive(Debug, Default)]
+pub(super) struct Pieces(Map<String, Value>);
+
+impl Pieces {
+    /// Takes a piece in: numbers add up, lists go on, what was changed once was changed. Gives back where the next piece
+    /// begins, if this one says.
+    pub(super) fn add(&mut self, piece: &str) -> Result<Option<i32>, serde_json::Error> {
+        let mut piece: Map<String, Value> = serde_json::from_str(piece)?;
+        let next = piece.remove("next").and_then(|next| i32::try_from(next.as_i64()?).ok());
+        for (key, new) in piece {
+            match (self.0.get_mut(&key), new) {
+                (None, new) => {
+                    self.0.insert(key, new);
+                }
+                (Some(old @ Value::Bool(false)), new @ Value::Bool(true)) => *old = new,
+                (Some(Value::Array(old)), Value::Array(new)) => {
+                    old.extend(new);
+                    old.truncate(LIST);
+                }
+                (Some(old @ Value::Number(_)), Value::Number(new)) => {
+                    *old = json!(old.as_i64().unwrap_or(0) + new.as_i64().unwrap_or(0));
+                }
+                _ => {}
+            }
+        }
+        Ok(next)
+    }
+
+    /// All of it.
+    pub(super) fn json(self) -> Value {
+        Value::Object(self.0)
+    }
+}
+
+/// An audit; with mending, round after round until nothing is left, or nothing gets better.
+#[derive(Debug)]
+pub(super) struct Rounds {
+    mend: bool,
+    /// What the first round found.
+    first: Option<Audited>,
+    mended: u64,
+    left: u64,
+}
+
+impl Rounds {
+    pub(super) const fn new(mend: bool) -> Self {
+        Self { mend, first: None, mended: 0, left: u64::MAX }
+    }
+
+    /// Takes a round in; the answer for people, unless another round is to follow.
+    pub(super) fn add(&mut self, round: Audited) -> Option<Value> {
+        self.mended += round.mended;
+        let better = round.found < self.left;
+        self.left = round.found;
+        let left_problems = if self.mend { round.problems.clone() } else { Vec::new() };
+        let mended = round.mended;
+        let first = self.first.get_or_insert(round);
+        if self.mend && self.left > 0 && mended > 0 && better {
+            return None;
+        }
+        Some(json!({
+            "found": first.found, "problems": first.problems, "mended": self.mended, "left": self.left,
+            "left_problems": left_problems,
+        }))
+    }
+}
+
+/// The farm in numbers, as `wire-spec/import.md` has them.
+pub(super) fn statistics(s: &Statistics) -> Value {
+    json!({
+        "packages_count": s.packages_count, "packages_built": s.packages_built, "versions_count": s.versions_count,
+        "versions_tried": s.versions_tried, "builds_count": s.builds_count, "builds_success": s.builds_success,
+        "builds_last_hour": s.builds_last_hour, "builds_time": s.builds_time, "builds_size": s.builds_size,
+        "files_count": s.files_count, "downloads_last_month": s.downloads_last_month, "queued": s.queued,
+        "unchecked": s.unchecked, "delayed": s.delayed, "leased": s.leased,
+    })
+}

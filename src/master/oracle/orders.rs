@@ -1,0 +1,89 @@
+//! The administrator's orders about policies and the queue, and reports for people.
+
+use postgres::Client;
+use postgres::types::Type;
+
+use super::lists::abi_list;
+use super::{Failure, Parameters, ask_one, read};
+use crate::domain::{AbiTag, BuildId, ProjectName, Version};
+use crate::master::query::{Answer, Order, Ordered, Outcome, Report};
+
+pub(super) fn order(client: &mut Client, order: &Order) -> Result<Answer, Failure> {
+    let name = |package: &Option<ProjectName>| package.as_ref().map(|p| p.as_str().to_owned());
+    let key = |version: &Option<Version>| version.as_ref().map(Version::sort_key);
+    let tag = |abi: &Option<AbiTag>| abi.as_ref().map(|a| a.as_str().to_owned());
+    match order {
+        Order::Skip { what, reason } => give(
+            client,
+            "skip($1, $2, $3, $4)",
+            &[
+                (&what.package.as_str(), Type::TEXT),
+                (&key(&what.version), Type::BYTEA),
+                (&tag(&what.abi), Type::TEXT),
+                (reason, Type::TEXT),
+            ],
+            order,
+        ),
+        Order::Unskip(what) => give(
+            client,
+            "unskip($1, $2, $3)",
+            &[
+                (&what.package.as_str(), Type::TEXT),
+                (&key(&what.version), Type::BYTEA),
+                (&tag(&what.abi), Type::TEXT),
+            ],
+            order,
+        ),
+        Order::Block { pattern, reason } => {
+            give(client, "block($1, $2)", &[(&pattern.as_str(), Type::TEXT), (reason, Type::TEXT)], order)
+        }
+        Order::Unblock(pattern) => give(client, "unblock($1)", &[(&pattern.as_str(), Type::TEXT)], order),
+        Order::SetPolicy { name, value, reason } => give(
+            client,
+            "set_policy($1, $2, $3)",
+            &[(name, Type::TEXT), (value, Type::TEXT), (reason, Type::TEXT)],
+            order,
+        ),
+        Order::RetireAbi { abi, reason } => {
+            give(client, "retire_abi($1, $2)", &[(&abi.as_str(), Type::TEXT), (reason, Type::TEXT)], order)
+        }
+        Order::Requeue(what) => give(
+            client,
+            "requeue($1, $2, $3, $4, $5)",
+            &[
+                (&name(&what.package), Type::TEXT),
+                (&key(&what.version), Type::BYTEA),
+                (&tag(&what.abi), Type::TEXT),
+                (&what.outcome.map(Outcome::name), Type::TEXT),
+                (&what.after, Type::INT4),
+            ],
+            order,
+        ),
+    }
+}
+
+fn give(
+    client: &mut Client,
+    call: &str,
+    parameters: Parameters<'_>,
+    order: &Order,
+) -> Result<Answer, Failure> {
+    let row =
+        ask_one(client, &format!("SELECT answer, opened, cancelled, more FROM piw.{call}"), parameters)?;
+    Ok(Answer::Ordered(Ordered {
+        json: read(&row, 0)?,
+        opened: abi_list(&read::<Vec<String>>(&row, 1)?)?,
+        cancelled: read::<Vec<i64>>(&row, 2)?.into_iter().map(BuildId).collect(),
+        more: read(&row, 3)?,
+        walks: order.walks(),
+    }))
+}
+
+pub(super) fn report(client: &mut Client, report: Report) -> Result<Answer, Failure> {
+    let sql = match report {
+        Report::Abis => "SELECT piw.abi_report()",
+        Report::Policies => "SELECT piw.policy_report()",
+        Report::Feed => "SELECT piw.feed_report()",
+    };
+    Ok(Answer::Report(read(&ask_one(client, sql, &[])?, 0)?))
+}
