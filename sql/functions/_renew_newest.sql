@@ -5,6 +5,8 @@
 -- May be called by: functions of this schema.
 CREATE FUNCTION piw._renew_newest(p_pkg integer) RETURNS smallint[]
 LANGUAGE plpgsql SET search_path = piw, pg_temp
+-- the index has the order, whatever the statistics say of a table that is being filled
+SET enable_bitmapscan = off SET enable_sort = off
 AS $$
 DECLARE
     v_before integer;
@@ -13,9 +15,16 @@ DECLARE
     v_ver integer;
 BEGIN
     SELECT p.newest INTO v_before FROM package p WHERE p.pkg_id = p_pkg;
-    SELECT v.ver_id INTO v_newest FROM version v
-    WHERE v.pkg_id = p_pkg AND v.sdist AND v.removed_at IS NULL AND v.yanked IS NULL AND v.skip IS NULL
-    ORDER BY v.prerelease, v.sort_key DESC LIMIT 1;
+    -- in two steps, each of which ends at the first row that fits: some packages have thousands of versions
+    v_newest := coalesce(
+        (SELECT v.ver_id FROM version v
+            WHERE v.pkg_id = p_pkg AND NOT v.prerelease
+                AND v.sdist AND v.removed_at IS NULL AND v.yanked IS NULL AND v.skip IS NULL
+            ORDER BY v.sort_key DESC LIMIT 1),
+        (SELECT v.ver_id FROM version v
+            WHERE v.pkg_id = p_pkg AND v.prerelease
+                AND v.sdist AND v.removed_at IS NULL AND v.yanked IS NULL AND v.skip IS NULL
+            ORDER BY v.sort_key DESC LIMIT 1));
     IF v_before IS NOT DISTINCT FROM v_newest THEN
         RETURN v_opened;
     END IF;

@@ -238,7 +238,7 @@ impl MrChase {
                 done(conn, before.is_some(), json!({ "added": list }).to_string(), out);
                 Changed::Queued(added.into_iter().filter_map(|a| a.queued_for).collect())
             }
-            Answer::AbiAdded(added) => {
+            Answer::AbiAdded(added, _) => {
                 let Some(State::AddingAbi(abi, rank)) = before else {
                     return if orphan.is_some() { Changed::Abi } else { Changed::Nothing };
                 };

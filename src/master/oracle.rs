@@ -114,7 +114,7 @@ pub fn check_schema(client: &mut Client) -> Result<(), String> {
 /// Asks the database. Blocks until it answers or the session's limit is reached.
 pub fn execute(client: &mut Client, query: &Query) -> Result<Answer, Failure> {
     match query {
-        Query::Abis => lists::abis(client),
+        Query::Abis => lists::abis(client).map(Answer::Abis),
         Query::AddAbi { abi, rank, platforms } => lists::add_abi(client, abi, *rank, platforms),
         Query::AddVersions { wanted, deps } => lists::add_versions(client, wanted, *deps),
         Query::Walk { limit } => lists::walk(client, *limit),

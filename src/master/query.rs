@@ -203,8 +203,8 @@ pub enum Query {
 pub enum Answer {
     /// To [`Query::Abis`].
     Abis(Vec<Abi>),
-    /// To [`Query::AddAbi`]: false when it was there already, just so.
-    AbiAdded(bool),
+    /// To [`Query::AddAbi`]: false when it was there already, just so; and the list as it is now.
+    AbiAdded(bool, Vec<Abi>),
     /// To [`Query::AddVersions`], in the order asked.
     Added(Vec<AddedVersion>),
     /// To [`Query::Walk`].

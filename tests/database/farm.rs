@@ -53,7 +53,7 @@ impl Farm {
         let rank = abi.default_rank();
         let before = self.number("SELECT count(*) FROM piw.queue", &[]);
         let query = Query::AddAbi { abi, rank, platforms: Vec::new() };
-        let Answer::AbiAdded(added) = self.ask(&query) else { panic!() };
+        let Answer::AbiAdded(added, _) = self.ask(&query) else { panic!() };
         self.walk();
         let after = self.number("SELECT count(*) FROM piw.queue", &[]);
         added.then(|| u64::try_from(after - before).unwrap())

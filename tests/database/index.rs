@@ -505,7 +505,7 @@ fn an_abi_is_opened_in_steps_while_jobs_are_handed_out() {
         farm.failed(&job);
     }
     let query = Query::AddAbi { abi: abi("cp312"), rank: 9000, platforms: Vec::new() };
-    assert!(matches!(farm.ask(&query), Answer::AbiAdded(true)));
+    assert!(matches!(farm.ask(&query), Answer::AbiAdded(true, _)));
     let mut steps = 0;
     loop {
         let Answer::Walked { opened, more } = farm.ask(&Query::Walk { limit: 3 }) else { panic!() };

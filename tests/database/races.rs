@@ -87,7 +87,7 @@ fn a_version_and_an_abi_that_are_added_at_one_moment_find_each_other() {
     let adding =
         farm.ask_and_wait_for_its_lock(Query::AddAbi { abi: abi("cp39"), rank: 1, platforms: vec![] });
     flight.commit().unwrap();
-    assert!(matches!(adding.join().unwrap(), Answer::AbiAdded(true)));
+    assert!(matches!(adding.join().unwrap(), Answer::AbiAdded(true, _)));
     farm.walk();
     farm.job("cp39");
 }

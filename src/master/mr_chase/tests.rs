@@ -198,7 +198,7 @@ fn abis_are_added_with_their_rank() {
         let said = bench.say(FromTool::AbiAdd { abi: text("cp313"), rank, platforms: none() });
         assert_eq!(said, [format!("ask add-abi cp313 {asked}")]);
         let added = rank.is_none();
-        let (changed, said) = bench.answer(Answer::AbiAdded(added));
+        let (changed, said) = bench.answer(Answer::AbiAdded(added, vec![]));
         assert_eq!(changed, Changed::Abi);
         assert_eq!(json_of(&said), serde_json::json!({"abi": "cp313", "rank": asked, "added": added}));
     }
@@ -278,8 +278,8 @@ fn an_abi_that_was_added_is_built_for_though_its_tool_is_gone() {
     let mut bench = Bench::new();
     bench.say(FromTool::AbiAdd { abi: text("cp313"), rank: None, platforms: none() });
     bench.chase.closed(TOOL);
-    assert_eq!(bench.answer(Answer::AbiAdded(true)), (Changed::Abi, vec![]));
-    assert_eq!(bench.answer(Answer::AbiAdded(true)), (Changed::Nothing, vec![]), "told once");
+    assert_eq!(bench.answer(Answer::AbiAdded(true, vec![])), (Changed::Abi, vec![]));
+    assert_eq!(bench.answer(Answer::AbiAdded(true, vec![])), (Changed::Nothing, vec![]), "told once");
 }
 
 #[test]

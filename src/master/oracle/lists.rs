@@ -13,13 +13,16 @@ const AUDIT_TIMEOUT: &str = "SET LOCAL statement_timeout = '30min'";
 /// Versions that are mended in one transaction.
 const MEND_AT_ONCE: i32 = 10_000;
 
-pub(super) fn abis(client: &mut Client) -> Result<Answer, Failure> {
+/// Limit of one request to add versions: 5,000 of them take 4 s on a desktop computer.
+const ADD_TIMEOUT: &str = "SET LOCAL statement_timeout = '2min'";
+
+pub(super) fn abis(client: &mut Client) -> Result<Vec<Abi>, Failure> {
     let rows = ask(client, "SELECT tag, rank, skip, platforms FROM piw.abis()", &[])?;
     let abis = rows.iter().map(|row| {
         let tag = abi(&read::<String>(row, 0)?)?;
         Ok(Abi { tag, rank: read(row, 1)?, skip: read(row, 2)?, platforms: read(row, 3)? })
     });
-    Ok(Answer::Abis(abis.collect::<Result<_, Failure>>()?))
+    abis.collect()
 }
 
 pub(super) fn add_abi(
@@ -31,7 +34,8 @@ pub(super) fn add_abi(
     let parameters: Parameters<'_> =
         &[(&abi.as_str(), Type::TEXT), (&rank, Type::INT2), (&platforms, Type::TEXT_ARRAY)];
     let row = ask_one(client, "SELECT piw.add_abi($1, $2, $3)", parameters)?;
-    Ok(Answer::AbiAdded(read(&row, 0)?))
+    let added = read(&row, 0)?;
+    Ok(Answer::AbiAdded(added, abis(client)?))
 }
 
 pub(super) fn walk(client: &mut Client, limit: u16) -> Result<Answer, Failure> {
@@ -58,8 +62,9 @@ pub(super) fn add_versions(client: &mut Client, wanted: &[Wanted], deps: bool) -
     let specifiers: Vec<Option<&str>> = wanted.iter().map(|w| w.specifiers.as_deref()).collect();
     let sql = "SELECT state, queued_for, reason \
                FROM piw.add_versions($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
-    let rows = ask(
-        client,
+    let mut transaction = client.transaction().map_err(failure)?;
+    transaction.batch_execute(ADD_TIMEOUT).map_err(failure)?;
+    let rows = transaction.query_typed(
         sql,
         &[
             (&names, Type::TEXT_ARRAY),
@@ -76,7 +81,9 @@ pub(super) fn add_versions(client: &mut Client, wanted: &[Wanted], deps: bool) -
             (&specifiers, Type::TEXT_ARRAY),
             (&deps, Type::BOOL),
         ],
-    )?;
+    );
+    let rows = rows.map_err(failure)?;
+    transaction.commit().map_err(failure)?;
     if rows.len() != wanted.len() {
         return Err(odd("fewer or more versions than were asked for"));
     }
