@@ -7,12 +7,13 @@ AS $$
         'abi', e.tag, 'state', e.state, 'outcome', e.outcome,
         'build_id', CASE WHEN e.state = 'building' THEN e.lease_id WHEN e.recorded THEN e.build_id END,
         'slave', CASE WHEN e.state = 'building' THEN e.lease_slave WHEN e.recorded THEN e.slave END,
+        'since', CASE WHEN e.state = 'building' THEN floor(extract(epoch FROM e.claimed_at))::bigint END,
         'built_at', floor(extract(epoch FROM e.built_at))::bigint,
         'duration_ms', e.duration_ms, 'log_bytes', e.log_bytes,
         'attempt', coalesce(e.open_attempt, CASE WHEN e.recorded THEN e.attempt END),
         'place', e.place, 'due', floor(extract(epoch FROM e.due))::bigint, 'reason', e.reason, 'files', e.files) ORDER BY e.rank), '[]')
     FROM (
-        SELECT a.tag, a.rank, b.*, l.build_id AS lease_id, l.slave AS lease_slave, d.due,
+        SELECT a.tag, a.rank, b.*, l.build_id AS lease_id, l.slave AS lease_slave, l.claimed_at, d.due,
             CASE one.state WHEN 'delayed' THEN d.why WHEN 'off' THEN t.off END AS reason,
             coalesce(l.attempt, q.attempt, d.attempt) AS open_attempt, one.state,
             one.state IN ('built', 'failed') AS recorded,

@@ -1,7 +1,7 @@
 -- Takes recorded failed attempts as never made, and queues what is to be built then: of a package, of one version of it
 -- (p_sort_key), for an ABI, with an outcome; null for any, but not for all of them. What waits for another attempt
 -- comes at once, if no outcome is named. What a wheel serves is never touched, nor what a slave is at.
--- In pieces: of versions with larger numbers than p_after, at most 2,000, after looking at 50,000 attempts at most. With
+-- In pieces: of versions with larger numbers than p_after, at most 500, after looking at 50,000 attempts at most. With
 -- `more` the same order is to be given again with the answer's "next" for p_after.
 -- The answer, of one piece: {"changed", "versions": something of which is to be made again, "attempts": taken as never made,
 -- "queued": versions that wait now, "not_queued": versions that do not, "reasons": why, for at most 100 of them
@@ -13,7 +13,7 @@ RETURNS TABLE (answer text, opened text[], cancelled bigint[], more boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, pg_temp
 AS $$
 DECLARE
-    c_versions CONSTANT integer := 2000;
+    c_versions CONSTANT integer := 500;
     c_attempts CONSTANT integer := 50000;
     v_outcomes text[] := _requeue_outcomes(p_outcome);
     v_abi smallint;

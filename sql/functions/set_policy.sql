@@ -26,8 +26,8 @@ BEGIN
             USING ERRCODE = '22023';
     ELSIF v_before.most IS NOT NULL
         -- as the view reads it: what is no number is never compared as one
-        AND NOT CASE WHEN coalesce(p_value, v_before.fallback) ~ '^(0|[1-9][0-9]{0,8})$'
-            THEN coalesce(p_value, v_before.fallback)::integer <= v_before.most ELSE false END
+        AND NOT (CASE WHEN coalesce(p_value, v_before.fallback) ~ '^(0|[1-9][0-9]{0,8})$'
+            THEN coalesce(p_value, v_before.fallback)::integer <= v_before.most ELSE false END)
     THEN
         RAISE EXCEPTION 'the policy % is a number of seconds up to %, not "%"', p_name, v_before.most, p_value
             USING ERRCODE = '22023';

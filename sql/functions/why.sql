@@ -3,10 +3,10 @@
 --   {"package": canonical name, "display": author's spelling, "skip": reason or null, "versions": [newest first
 --     {"version", "yanked": reason or null, "skip": reason or null, "why_not": what speaks against building it or null,
 --      "checked": whether the project's page spoke for it, "builds": [lowest ABI by rank first
---       {"abi", "state", "outcome", "build_id", "slave", "built_at", "duration_ms", "log_bytes", "attempt", "place",
+--       {"abi", "state", "outcome", "build_id", "slave", "since", "built_at", "duration_ms", "log_bytes", "attempt", "place",
 --        "due", "reason", "files": [{"filename", "size", "sha256", "python_tag", "abi_tag", "platform_tag"}]}]}]}
 -- One entry per ABI that has any state:
---   building  a slave has it: build_id, slave, attempt are those of its lease
+--   building  a slave has it: build_id, slave, attempt are those of its lease, which it has `since` then
 --   queued    attempt is the coming one, place counts from 1 and is null beyond 1,000
 --   delayed   attempt is the coming one, queued again at `due`; reason is retry, cooldown or page
 --   off       nothing is built for this ABI; reason says why

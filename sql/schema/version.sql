@@ -31,6 +31,7 @@ CREATE TABLE piw.package (
 );
 CREATE INDEX package_published ON piw.package (name) WHERE published;
 CREATE INDEX package_read_due ON piw.package (read_due) WHERE read_due IS NOT NULL;
+CREATE INDEX package_skip ON piw.package (name) WHERE skip IS NOT NULL;
 
 CREATE TABLE piw.version (
     ver_id     integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -59,3 +60,4 @@ CREATE TABLE piw.version (
     tags       text[]  NOT NULL DEFAULT '{}',
     UNIQUE (pkg_id, sort_key)
 );
+CREATE INDEX version_skip ON piw.version (pkg_id) WHERE skip IS NOT NULL;

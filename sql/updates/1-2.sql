@@ -26,6 +26,7 @@ ALTER TABLE piw.package
     ADD COLUMN dl_bucket smallint NOT NULL DEFAULT 0 CHECK (dl_bucket BETWEEN 0 AND 40),
     ADD COLUMN newest integer;
 CREATE INDEX package_read_due ON piw.package (read_due) WHERE read_due IS NOT NULL;
+CREATE INDEX package_skip ON piw.package (name) WHERE skip IS NOT NULL;
 
 ALTER TABLE piw.version
     ADD COLUMN named boolean NOT NULL DEFAULT false,
@@ -35,6 +36,7 @@ ALTER TABLE piw.version
     ADD COLUMN pythons bigint CHECK (pythons >= 0),
     ADD COLUMN pure text,
     ADD COLUMN tags text[] NOT NULL DEFAULT '{}';
+CREATE INDEX version_skip ON piw.version (pkg_id) WHERE skip IS NOT NULL;
 
 ALTER TABLE piw.build DROP CONSTRAINT build_outcome_check;
 ALTER TABLE piw.build

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
 
-use super::client;
+use super::{client, named};
 use crate::options::{Failure, say};
 use crate::wire::import::FromTool;
 use crate::wire::{List, Text};
@@ -34,6 +33,14 @@ pub enum Action {
         #[arg(long = "platform", value_name = "TAG")]
         platforms: Vec<String>,
     },
+    /// Build nothing more for this ABI: what is published stays, what is being built is finished
+    Retire {
+        /// Its tag
+        tag: String,
+        /// Why, for people; 'piw abi list' and 'piw why' show it
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
     /// List them in the order in which they are attempted
     List {
         /// Print the answer as JSON
@@ -44,7 +51,6 @@ pub enum Action {
 
 /// Does it.
 pub fn run(abi: &Abi, queue: &client::Queue) -> Result<(), Failure> {
-    let parse = |json: &str| serde_json::from_str::<Value>(json).map_err(|e| Failure::error(e.to_string()));
     match &abi.action {
         Action::Add { tag, rank, platforms } => {
             let text = |tag: &String| {
@@ -53,7 +59,7 @@ pub fn run(abi: &Abi, queue: &client::Queue) -> Result<(), Failure> {
             let platforms = platforms.iter().map(text).collect::<Result<Vec<_>, _>>()?;
             let platforms = List::new(platforms).map_err(|_| Failure::usage("more than 16 platforms"))?;
             let request = FromTool::AbiAdd { abi: text(tag)?, rank: *rank, platforms };
-            let answer = parse(&client::ask(queue, &request, TIME_LIMIT)?)?;
+            let answer = client::answer(queue, &request, TIME_LIMIT)?;
             match answer["added"].as_bool() {
                 Some(true) => say(format_args!(
                     "{tag}: added; what the farm knows is queued for it in pieces, while it builds"
@@ -61,12 +67,22 @@ pub fn run(abi: &Abi, queue: &client::Queue) -> Result<(), Failure> {
                 _ => say(format_args!("{tag}: was there already")),
             }
         }
+        Action::Retire { tag, reason } => {
+            let request = FromTool::AbiRetire { abi: named::abi(Some(tag))?, reason: named::reason(reason)? };
+            client::order(queue, &request, false, |answer| {
+                vec![if answer["changed"] == true {
+                    format!("{tag}: retired: {reason}; what waits for it goes on to the next ABI in pieces")
+                } else {
+                    format!("{tag}: was retired already: {reason}")
+                }]
+            })
+        }
         Action::List { json } => {
             let answer = client::ask(queue, &FromTool::AbiList {}, TIME_LIMIT)?;
             if *json {
                 return say(answer);
             }
-            let answer = parse(&answer)?;
+            let answer = client::parsed(&answer)?;
             let abis = answer["abis"].as_array().map(Vec::as_slice).unwrap_or_default();
             if abis.is_empty() {
                 say("none yet: 'piw abi add cp311' (for one) begins")?;
@@ -79,6 +95,11 @@ pub fn run(abi: &Abi, queue: &client::Queue) -> Result<(), Failure> {
                     abi["rank"],
                     skip.unwrap_or_default()
                 ))?;
+            }
+            if let Some(walk) = answer["walk"].as_object() {
+                let at =
+                    walk["at"].as_i64().map_or_else(String::new, |at| format!(": at {at} of {}", walk["of"]));
+                say(format_args!("what the farm knows is being brought in line{at}"))?;
             }
             Ok(())
         }

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use nix::sys::socket::{getsockopt, sockopt};
+use serde_json::Value;
 
 use crate::config::Config;
-use crate::options::Failure;
+use crate::options::{Failure, say};
 use crate::wire::import::{FromTool, ToTool};
 use crate::wire::{Channel, Frame, Preamble, WireError, control, frame, preamble};
 
@@ -187,6 +188,34 @@ pub fn ask(queue: &Queue, request: &FromTool, limit: Duration) -> Result<String,
             Err(Failure { reasons, code: 1, answered: true })
         }
     }
+}
+
+/// The same; the answer read.
+pub fn answer(queue: &Queue, request: &FromTool, limit: Duration) -> Result<Value, Failure> {
+    parsed(&ask(queue, request, limit)?)
+}
+
+/// An answer of the import channel, read.
+pub fn parsed(json: &str) -> Result<Value, Failure> {
+    serde_json::from_str(json)
+        .map_err(|error| Failure::error(format!("the master's answer is no JSON: {error}")))
+}
+
+/// How long an order may take: some are carried out in pieces, thousands of versions in all.
+const ORDER_LIMIT: Duration = Duration::from_secs(900);
+
+/// Gives an order and prints what it came to: as JSON, or as `describe` has it.
+pub fn order(
+    queue: &Queue,
+    request: &FromTool,
+    json: bool,
+    describe: impl FnOnce(&Value) -> Vec<String>,
+) -> Result<(), Failure> {
+    let answer = ask(queue, request, ORDER_LIMIT)?;
+    if json {
+        return say(answer);
+    }
+    describe(&parsed(&answer)?).iter().try_for_each(say)
 }
 
 /// How long a command may take: it is answered at once, by a master that is there.

@@ -2,12 +2,19 @@
 
 pub mod abi;
 pub mod add;
+pub mod audit;
 pub mod client;
+pub mod feed;
 pub mod initdb;
 pub mod logger;
 pub mod markers;
+pub mod named;
 pub mod orders;
+pub mod policy;
+pub mod requeue;
 pub mod requirements;
+pub mod skips;
 pub mod slaves;
+pub mod stats;
 pub mod takeover;
 pub mod why;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use piwheels::admin::client::Queue;
 use piwheels::admin::orders::{self, Queues};
-use piwheels::admin::{abi, add, slaves, why};
+use piwheels::admin::{abi, add, audit, feed, policy, requeue, skips, slaves, stats, why};
 use piwheels::options::{Common, Failure};
 
 /// Administers a farm through its master.
@@ -32,6 +32,15 @@ enum Verb {
     Add(add::Add),
     Abi(abi::Abi),
     Why(why::Why),
+    Skip(skips::Skip),
+    Unskip(skips::Unskip),
+    Block(skips::Block),
+    Unblock(skips::Unblock),
+    Policy(policy::Policy),
+    Requeue(requeue::Requeue),
+    Stats(stats::Stats),
+    Audit(audit::Audit),
+    Feed(feed::Feed),
     Slaves(slaves::Slaves),
     /// Hand nothing out any more until 'piw resume'; what is being built goes on
     Pause,
@@ -66,6 +75,15 @@ fn run(options: Options) -> Result<(), Failure> {
         Verb::Add(verb) => add::run(verb, &queue),
         Verb::Abi(verb) => abi::run(verb, &queue),
         Verb::Why(verb) => why::run(verb, &queue),
+        Verb::Skip(verb) => skips::skip(verb, &queue),
+        Verb::Unskip(verb) => skips::unskip(verb, &queue),
+        Verb::Block(verb) => skips::block(verb, &queue),
+        Verb::Unblock(verb) => skips::unblock(verb, &queue),
+        Verb::Policy(verb) => policy::run(verb, &queue),
+        Verb::Requeue(verb) => requeue::run(verb, &queue),
+        Verb::Stats(verb) => stats::run(verb, &queue),
+        Verb::Audit(verb) => audit::run(verb, &queue),
+        Verb::Feed(verb) => feed::run(verb, &queue),
         Verb::Slaves(verb) => slaves::run(verb, &queues.status),
         Verb::Pause => orders::pause(&queues),
         Verb::Resume => orders::resume(&queues),

@@ -143,6 +143,8 @@ pub enum DiskRequest {
     KeepLog(BuildId, String),
     /// Throw a build's log in the spool away: the build is recorded or given up.
     DiscardLog(BuildId),
+    /// See how large the disk of the published files is, for this tool. Answer: [`DiskAnswer::Measured`].
+    Measure(ConnId),
 }
 
 /// Which file a transfer brings: the same after a restart of the master.
@@ -222,6 +224,17 @@ pub enum DiskAnswer {
     Checked(TransferId, Checked),
     /// The build's files are in place and durable, or not.
     Placed(BuildId, Placed),
+    /// How large the disk is, for this tool; `None` where the system does not say.
+    Measured(ConnId, Option<Space>),
+}
+
+/// The file system of the published files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// Its size in bytes.
+    pub size: u64,
+    /// What the master's account may still write, in bytes.
+    pub free: u64,
 }
 
 /// What a check found.

@@ -450,22 +450,28 @@ impl Farm {
             (Purpose::Popularity, Answer::PopularityRolled(looked_at)) => self.rolled(now, looked_at),
             (Purpose::Pages, answer) => self.pages.answered(now, answer, out),
             (Purpose::Root, answer) => self.pages.root_answered(now, answer, out),
-            (Purpose::Tool(conn), answer) => match self.chase.answered(conn, answer, out) {
-                Changed::Nothing => {}
-                Changed::Queued(abis) => {
-                    self.follower.kick(now);
-                    abis.iter().for_each(|abi| self.arrived(abi, out));
+            (Purpose::Tool(conn), answer) => {
+                if let Answer::AbiAdded(_, abis) = &answer {
+                    // before the tool hears of it: its slaves may come then
+                    self.abis = built_for(abis);
                 }
-                Changed::Abi => self.abis_changed(out),
-                Changed::Ordered { opened, cancelled, walks } => {
-                    self.follower.kick(now);
-                    opened.iter().for_each(|abi| self.arrived_many(abi, out));
-                    self.stop_builds(&cancelled, out);
-                    if walks {
-                        self.abis_changed(out);
+                match self.chase.answered(conn, answer, self.follower.following(), out) {
+                    Changed::Nothing => {}
+                    Changed::Queued(abis) => {
+                        self.follower.kick(now);
+                        abis.iter().for_each(|abi| self.arrived(abi, out));
+                    }
+                    Changed::Abi => self.abis_changed(out),
+                    Changed::Ordered { opened, cancelled, walks } => {
+                        self.follower.kick(now);
+                        opened.iter().for_each(|abi| self.arrived_many(abi, out));
+                        self.stop_builds(&cancelled, out);
+                        if walks {
+                            self.abis_changed(out);
+                        }
                     }
                 }
-            },
+            }
             (purpose, answer) => {
                 match purpose {
                     Purpose::Sweep => self.housekeeping.sweeping = false,
@@ -564,6 +570,7 @@ impl Farm {
             DiskAnswer::TransferFailed(id, reason) => self.publisher.transfer_failed(now, id, &reason, out),
             DiskAnswer::Checked(id, checked) => self.publisher.checked(id, checked, out),
             DiskAnswer::Placed(build, placed) => self.publisher.placed(now, build, placed, out),
+            DiskAnswer::Measured(tool, space) => self.chase.measured(tool, space, out),
         }
     }
 

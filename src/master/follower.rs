@@ -44,6 +44,17 @@ pub enum Follow {
     All,
 }
 
+impl Follow {
+    /// As `--follow` has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::List => "list",
+            Self::All => "all",
+        }
+    }
+}
+
 impl std::str::FromStr for Follow {
     type Err = String;
 
@@ -147,6 +158,15 @@ pub enum Followed {
     Queued(Vec<crate::domain::AbiTag>),
 }
 
+/// How the following goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Following<'a> {
+    /// What is followed.
+    pub mode: Follow,
+    /// The last trouble, if it lasts, for people.
+    pub trouble: Option<&'a str>,
+}
+
 /// The follower.
 #[derive(Debug)]
 pub struct Follower {
@@ -215,9 +235,9 @@ impl Follower {
         !matches!(self.busy, Busy::Learning | Busy::Applying | Busy::Adding(_))
     }
 
-    /// How the following goes, for people: the last trouble, if it lasts.
-    pub fn trouble(&self) -> Option<&str> {
-        self.last_trouble.as_deref()
+    /// How the following goes, for people: what is followed, and the last trouble, if it lasts.
+    pub fn following(&self) -> Following<'_> {
+        Following { mode: self.settings.follow, trouble: self.last_trouble.as_deref() }
     }
 
     /// How far the changelog was read; `None` before the database said so, and where it is not read.

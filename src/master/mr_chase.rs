@@ -4,6 +4,7 @@
 //!   ready ──ADD──► looking up ──found──► adding ──► ready
 //!     │ WHY, ABI_ADD, DOWNLOADS … ──► asking the database ──► ready
 //!     │ SKIP, REQUEUE, POLICY … ──► ordering, a piece after the other ──► ready
+//!     │ STATISTICS ──► asking the database ──► measuring the disk ──► ready
 //!     │ AUDIT ──► auditing, with mending in rounds ──► ready
 //! ```
 //!
@@ -13,9 +14,10 @@ use std::collections::HashMap;
 
 use serde_json::json;
 
-use super::event::{ConnId, Effect, LookAnswer, LookUp, Message, Out, Purpose};
+use super::event::{ConnId, DiskRequest, Effect, LookAnswer, LookUp, Message, Out, Purpose, Space};
+use super::follower::Following;
 use super::limits::TOOLS;
-use super::query::{AddedState, Answer, Audited, Download, Order, Ordered, Query, Report};
+use super::query::{AddedState, Answer, Audited, Download, Order, Ordered, Query, Report, Statistics};
 use crate::domain::{AbiTag, BuildId, ProjectName, Version, WheelName};
 use crate::wire::import::{FromTool, ToTool};
 use crate::wire::{List, Text};
@@ -42,6 +44,9 @@ enum State {
     Adding,
     AddingAbi(AbiTag, i16),
     Asking,
+    AskingFeed,
+    /// The database's numbers are there, and the writer looks at the disk.
+    Measuring(Box<Statistics>),
     Ordering(Box<Order>, Pieces),
     Auditing(Rounds),
 }
@@ -153,7 +158,10 @@ impl MrChase {
             }
             FromTool::AbiList {} => Ok(ask(conn, Query::Report(Report::Abis), out)),
             FromTool::Policies {} => Ok(ask(conn, Query::Report(Report::Policies), out)),
-            FromTool::Feed {} => Ok(ask(conn, Query::Report(Report::Feed), out)),
+            FromTool::Feed {} => {
+                ask(conn, Query::Report(Report::Feed), out);
+                Ok(State::AskingFeed)
+            }
             FromTool::Statistics {} => Ok(ask(conn, Query::Statistics, out)),
             FromTool::Audit { .. } if self.auditing.is_some() => {
                 Err(one("an audit is under way already; wait for its end".to_owned()))
@@ -212,8 +220,14 @@ impl MrChase {
         }
     }
 
-    /// The database answered a tool's question.
-    pub fn answered(&mut self, conn: ConnId, answer: Answer, out: &mut Out) -> Changed {
+    /// The database answered a tool's question. `following` is what the database does not know of the feed.
+    pub fn answered(
+        &mut self,
+        conn: ConnId,
+        answer: Answer,
+        following: Following<'_>,
+        out: &mut Out,
+    ) -> Changed {
         // what changed has changed, whether or not the tool is still there
         let tool = self.tools.get_mut(&conn);
         let before = tool.map(|tool| std::mem::replace(&mut tool.state, State::Ready));
@@ -261,7 +275,20 @@ impl MrChase {
                 Changed::Nothing
             }
             Answer::Statistics(statistics) => {
-                done(conn, before.is_some(), orders::statistics(&statistics).to_string(), out);
+                if before.is_some() {
+                    self.enter(conn, State::Measuring(statistics));
+                    out.effects.push(Effect::Disk(DiskRequest::Measure(conn)));
+                }
+                Changed::Nothing
+            }
+            Answer::Report(json) if matches!(before, Some(State::AskingFeed)) => {
+                match orders::feed(&json, following) {
+                    Ok(json) => done(conn, true, json.to_string(), out),
+                    Err(error) => {
+                        log::error!("the database's report of the feed is {json:?}: {error}");
+                        unreadable(conn, out);
+                    }
+                }
                 Changed::Nothing
             }
             Answer::Why(Some(json)) | Answer::Report(json) => {
@@ -275,8 +302,12 @@ impl MrChase {
                 Changed::Nothing
             }
             Answer::Refused(reason) => {
-                if before.is_some() {
-                    refuse(conn, vec![reason], out);
+                match before {
+                    Some(State::Ordering(_, pieces)) => {
+                        refuse(conn, vec![reason, pieces.done_so_far().to_owned()], out);
+                    }
+                    Some(_) => refuse(conn, vec![reason], out),
+                    None => {}
                 }
                 Changed::Nothing
             }
@@ -286,6 +317,20 @@ impl MrChase {
                     unreadable(conn, out);
                 }
                 Changed::Nothing
+            }
+        }
+    }
+
+    /// The writer looked at the disk.
+    pub fn measured(&mut self, conn: ConnId, space: Option<Space>, out: &mut Out) {
+        let Some(tool) = self.tools.get_mut(&conn) else { return };
+        match std::mem::replace(&mut tool.state, State::Ready) {
+            State::Measuring(statistics) => {
+                done(conn, true, orders::statistics(&statistics, space).to_string(), out);
+            }
+            other => {
+                log::error!("the writer measured for a tool that is at {other:?}");
+                tool.state = other;
             }
         }
     }

@@ -318,6 +318,7 @@ fn disk_word(request: &DiskRequest) -> String {
         DiskRequest::Discard(id) => format!("discard t{}", id.0),
         DiskRequest::KeepLog(build, _) => format!("keep log {build}"),
         DiskRequest::DiscardLog(build) => format!("discard log {build}"),
+        DiskRequest::Measure(tool) => format!("measure for {}", tool.0),
         DiskRequest::Place(placement) => {
             let files: Vec<_> = placement.files.iter().map(|file| format!("t{}", file.transfer.0)).collect();
             let remark = if placement.remark.is_some() { " remark" } else { "" };

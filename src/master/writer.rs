@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use part::Incoming;
 
-use super::event::{Checked, DiskAnswer, DiskRequest, Expected, Part, Placed, Placement, TransferId};
+use super::event::{Checked, DiskAnswer, DiskRequest, Expected, Part, Placed, Placement, Space, TransferId};
 use crate::domain::ranges::RangeSet;
 use crate::domain::{BuildId, Sha256};
 
@@ -68,6 +68,7 @@ impl FileWriter {
                 }
             }
             DiskRequest::DiscardLog(build) => remove(&self.log_file(build)),
+            DiskRequest::Measure(tool) => answer(DiskAnswer::Measured(tool, space(&self.output))),
             DiskRequest::Open(id, part) => answer(match self.open(id, &part) {
                 Ok(have) => DiskAnswer::Opened(id, have),
                 Err(error) => DiskAnswer::TransferFailed(id, error.to_string()),
@@ -193,6 +194,15 @@ fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
+/// How large the file system of a directory is.
+fn space(dir: &Path) -> Option<Space> {
+    let fs = nix::sys::statvfs::statvfs(dir).ok()?;
+    // the types of these fields differ between systems
+    #[allow(clippy::useless_conversion, clippy::unnecessary_cast, reason = "they are u32 on some systems")]
+    let (unit, blocks, free) = (fs.fragment_size() as u64, fs.blocks() as u64, fs.blocks_available() as u64);
+    Some(Space { size: unit.saturating_mul(blocks), free: unit.saturating_mul(free) })
+}
+
 /// What `handle` answers in place of a request that made it panic.
 pub fn failed(request: &DiskRequest) -> Vec<DiskAnswer> {
     let reason = || "an error in the file writer; see the log".to_owned();
@@ -207,6 +217,7 @@ pub fn failed(request: &DiskRequest) -> Vec<DiskAnswer> {
         DiskRequest::Place(Placement { build, .. }) => {
             vec![DiskAnswer::Placed(*build, Placed::Failed(reason()))]
         }
+        DiskRequest::Measure(tool) => vec![DiskAnswer::Measured(*tool, None)],
         DiskRequest::Discard(_) | DiskRequest::DiscardLog(_) | DiskRequest::KeepLog(..) => Vec::new(),
     }
 }

@@ -3,8 +3,8 @@
 use piwheels::domain::{AbiTag, JobToken, ProjectName, Sha256, Version};
 use piwheels::master::oracle::{self, Failure};
 use piwheels::master::query::{
-    AddedVersion, Adoption, Answer, BuildRecord, FileRecord, Job, Logged, Outcome, Query, Rewrite, Swept,
-    Wanted,
+    AddedVersion, Adoption, Answer, BuildRecord, FileRecord, Job, Logged, Order, Ordered, Outcome, Query,
+    Report, Rewrite, Swept, Wanted,
 };
 use postgres::types::ToSql;
 use postgres::{Client, NoTls};
@@ -144,6 +144,17 @@ impl Farm {
         let query = Query::Why { package: name(package), version: version.map(self::version) };
         let Answer::Why(text) = self.ask(&query) else { panic!() };
         text.map(|text| serde_json::from_str(&text).unwrap())
+    }
+
+    /// Gives an order; its answer for people, and what it came to.
+    pub(crate) fn order(&mut self, order: Order) -> (serde_json::Value, Ordered) {
+        let Answer::Ordered(ordered) = self.ask(&Query::Order(Box::new(order))) else { panic!() };
+        (serde_json::from_str(&ordered.json).unwrap(), ordered)
+    }
+
+    pub(crate) fn report(&mut self, report: Report) -> serde_json::Value {
+        let Answer::Report(json) = self.ask(&Query::Report(report)) else { panic!() };
+        serde_json::from_str(&json).unwrap()
     }
 
     /// Lets a lease run out, as time would, and sweeps.

@@ -33,11 +33,11 @@ fn a_built_version_is_shown_with_its_attempt_and_files() {
         json!({"package": "foo", "display": "Foo", "skip": null, "versions": [
             {"version": "1.0", "yanked": null, "skip": null, "why_not": null, "checked": true, "builds": [
                 {"abi": "cp39", "state": "built", "outcome": "built", "build_id": job.token.build.0, "slave": "pi-1",
-                 "built_at": null, "duration_ms": 1500, "log_bytes": 2000, "attempt": 1, "place": null, "due": null, "reason": null,
+                 "since": null, "built_at": null, "duration_ms": 1500, "log_bytes": 2000, "attempt": 1, "place": null, "due": null, "reason": null,
                  "files": [{"filename": "foo-1.0-py3-none-any.whl", "size": 1000, "sha256": null, "python_tag": "py3",
                             "abi_tag": "none", "platform_tag": "any"}]},
                 {"abi": "cp311", "state": "settled", "outcome": null, "build_id": null, "slave": null,
-                 "built_at": null, "duration_ms": null, "log_bytes": null, "attempt": null, "place": null, "due": null, "reason": null,
+                 "since": null, "built_at": null, "duration_ms": null, "log_bytes": null, "attempt": null, "place": null, "due": null, "reason": null,
                  "files": []},
             ]},
         ]})
@@ -53,6 +53,8 @@ fn every_state_of_an_abi_has_its_word() {
     assert_eq!(seen(&mut farm), "queued");
     let job = farm.job("cp39");
     assert_eq!(seen(&mut farm), "building");
+    let since = farm.why("foo", None).unwrap()["versions"][0]["builds"][0]["since"].as_i64();
+    assert!(since.is_some_and(|at| at > 1_600_000_000));
     farm.lose(&job);
     let job = farm.job("cp39");
     farm.lose(&job);

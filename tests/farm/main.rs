@@ -14,6 +14,7 @@ mod crashes;
 mod following;
 mod hostile;
 mod logger;
+mod orders;
 mod quickstart;
 mod refusals;
 mod stopping;

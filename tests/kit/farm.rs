@@ -316,6 +316,13 @@ impl Farm {
         client.query_one(query, &[]).unwrap().get(0)
     }
 
+    /// One text out of the database.
+    pub(crate) fn look(&self, query: &str) -> String {
+        let database = self.cluster.reopen(&self.database);
+        let mut client = database.superuser();
+        client.query_one(query, &[]).unwrap().get(0)
+    }
+
     /// Changes the database behind the farm's back.
     pub(crate) fn execute(&self, statements: &str) {
         self.cluster.reopen(&self.database).superuser().batch_execute(statements).unwrap();

@@ -177,7 +177,7 @@ fn an_index_that_is_away_is_left_alone_longer_and_longer_and_no_page_is_lost() {
         let said = bench.step();
         assert!(said[0].contains("foo"), "after {pause} s: {said:?}");
     }
-    assert!(bench.follower.trouble().unwrap().contains("no answer"));
+    assert!(bench.follower.following().trouble.unwrap().contains("no answer"));
     bench.page("foo", PageNews::Failed(failure(true, Some(3000))));
     bench.rest();
     bench.now = bench.now + Millis::secs(2999);
@@ -185,7 +185,7 @@ fn an_index_that_is_away_is_left_alone_longer_and_longer_and_no_page_is_lost() {
     bench.now = bench.now + Millis::secs(1);
     assert!(bench.step()[0].contains("foo"), "as long as it asked for");
     bench.page("foo", truth());
-    assert_eq!(bench.follower.trouble(), None);
+    assert_eq!(bench.follower.following().trouble, None);
 }
 
 impl Bench {

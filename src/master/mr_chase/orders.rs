@@ -5,6 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::{AbiTag, ProjectName, Version};
 use crate::domain::NamePattern;
+use crate::master::event::Space;
+use crate::master::follower::Following;
 use crate::master::query::{Audited, Named, Order, Outcome, Requeue, Statistics};
 use crate::wire::import::FromTool;
 
@@ -95,6 +97,15 @@ impl Pieces {
         Ok(next)
     }
 
+    /// What a refusal means for what was asked for, for people.
+    pub(super) fn done_so_far(&self) -> &'static str {
+        if self.0.is_empty() {
+            "nothing was changed"
+        } else {
+            "a part of it is done; give the order again for the rest"
+        }
+    }
+
     /// All of it.
     pub(super) fn json(self) -> Value {
         Value::Object(self.0)
@@ -134,13 +145,22 @@ impl Rounds {
     }
 }
 
+/// How far the index is followed: what the database says, and what only the follower knows.
+pub(super) fn feed(json: &str, following: Following<'_>) -> Result<Value, serde_json::Error> {
+    let mut report: Map<String, Value> = serde_json::from_str(json)?;
+    report.insert("mode".to_owned(), json!(following.mode.name()));
+    report.insert("trouble".to_owned(), json!(following.trouble));
+    Ok(Value::Object(report))
+}
+
 /// The farm in numbers, as `wire-spec/import.md` has them.
-pub(super) fn statistics(s: &Statistics) -> Value {
+pub(super) fn statistics(s: &Statistics, space: Option<Space>) -> Value {
     json!({
         "packages_count": s.packages_count, "packages_built": s.packages_built, "versions_count": s.versions_count,
         "versions_tried": s.versions_tried, "builds_count": s.builds_count, "builds_success": s.builds_success,
         "builds_last_hour": s.builds_last_hour, "builds_time": s.builds_time, "builds_size": s.builds_size,
         "files_count": s.files_count, "downloads_last_month": s.downloads_last_month, "queued": s.queued,
         "unchecked": s.unchecked, "delayed": s.delayed, "leased": s.leased,
+        "disk_size": space.map(|space| space.size), "disk_free": space.map(|space| space.free),
     })
 }

@@ -1,6 +1,7 @@
 //! One request at a time, one answer each, and JSON as `wire-spec/import.md` has it.
 
 use super::*;
+use crate::master::follower::Follow;
 use crate::master::query::{AddedVersion, DownloadsLogged, Wanted};
 use crate::master::testbed::{abi, project, text, words};
 use crate::wire::import::{Download as Record, Requirement};
@@ -8,6 +9,7 @@ use crate::wire::import::{Download as Record, Requirement};
 mod orders;
 
 const TOOL: ConnId = ConnId(1);
+const QUIET: Following<'_> = Following { mode: Follow::List, trouble: None };
 
 struct Bench {
     chase: MrChase,
@@ -33,7 +35,7 @@ impl Bench {
     }
 
     fn answer(&mut self, answer: Answer) -> (Changed, Vec<String>) {
-        let changed = self.chase.answered(TOOL, answer, &mut self.out);
+        let changed = self.chase.answered(TOOL, answer, QUIET, &mut self.out);
         (changed, words(&mut self.out))
     }
 

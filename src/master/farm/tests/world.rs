@@ -325,6 +325,7 @@ impl World {
                 *log = offset + length;
                 Some(DiskAnswer::LogWritten(build, length))
             }
+            DiskRequest::Measure(tool) => Some(DiskAnswer::Measured(tool, None)),
             DiskRequest::DiscardLog(build) | DiskRequest::KeepLog(build, _) => {
                 self.logs.remove(&build);
                 None

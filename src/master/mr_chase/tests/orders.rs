@@ -183,6 +183,20 @@ fn a_policy_in_pieces_is_given_again_as_it_was() {
 }
 
 #[test]
+fn a_later_piece_that_is_refused_leaves_what_is_done_and_says_so() {
+    let mut bench = Bench::new();
+    bench.order(requeue("", "", "", "failed"));
+    let piece = Ordered { more: true, ..ordered(json!({"changed": true, "next": 5})) };
+    bench.answer(Answer::Ordered(piece));
+    let (_, said) = bench.answer(Answer::Refused("the database does not answer".to_owned()));
+    assert_eq!(
+        said,
+        ["1: ERROR the database does not answer | a part of it is done; give the order again for the rest"]
+    );
+    assert!(bench.chase.settled());
+}
+
+#[test]
 fn an_order_whose_tool_is_gone_counts_and_is_not_gone_on_with() {
     let mut bench = Bench::new();
     bench.order(requeue("", "", "", "failed"));
@@ -200,7 +214,10 @@ fn what_the_database_refuses_or_says_oddly_is_told() {
     let mut bench = Bench::new();
     bench.order(skip("foo", "9", ""));
     let (changed, said) = bench.answer(Answer::Refused("no such version".to_owned()));
-    assert_eq!((changed, said), (Changed::Nothing, vec!["1: ERROR no such version".to_owned()]));
+    assert_eq!(
+        (changed, said),
+        (Changed::Nothing, vec!["1: ERROR no such version | nothing was changed".to_owned()])
+    );
     bench.order(skip("foo", "", ""));
     let odd = Ordered { json: "no JSON".to_owned(), cancelled: vec![BuildId(3)], ..Ordered::default() };
     let (changed, said) = bench.answer(Answer::Ordered(odd));
@@ -212,18 +229,29 @@ fn what_the_database_refuses_or_says_oddly_is_told() {
 #[test]
 fn reports_and_numbers_are_handed_on() {
     let mut bench = Bench::new();
-    for (message, question) in [
-        (FromTool::AbiList {}, "ask report Abis"),
-        (FromTool::Policies {}, "ask report Policies"),
-        (FromTool::Feed {}, "ask report Feed"),
-    ] {
+    for (message, question) in
+        [(FromTool::AbiList {}, "ask report Abis"), (FromTool::Policies {}, "ask report Policies")]
+    {
         assert_eq!(bench.say(message), [question]);
         let json = json!({"report": question});
         assert_eq!(bench.json(Answer::Report(json.to_string())), json);
     }
+    assert_eq!(bench.say(FromTool::Feed {}), ["ask report Feed"]);
+    let following = Following { mode: Follow::All, trouble: Some("it is away") };
+    let report = Answer::Report(r#"{"serial": 7}"#.to_owned());
+    assert_eq!(bench.chase.answered(TOOL, report, following, &mut bench.out), Changed::Nothing);
+    let said = words(&mut bench.out);
+    assert_eq!(json_of(&said), json!({"serial": 7, "mode": "all", "trouble": "it is away"}));
+    assert_eq!(bench.say(FromTool::Feed {}), ["ask report Feed"]);
+    let (_, said) = bench.answer(Answer::Report("no JSON".to_owned()));
+    assert!(said[0].starts_with("1: ERROR the master could not read"), "{said:?}");
     assert_eq!(bench.say(FromTool::Statistics {}), ["ask statistics"]);
     let numbers = Statistics { packages_count: 3, leased: 2, ..Statistics::default() };
-    let json = bench.json(Answer::Statistics(Box::new(numbers)));
+    let (_, said) = bench.answer(Answer::Statistics(Box::new(numbers)));
+    assert_eq!(said, ["measure for 1"]);
+    bench.chase.measured(TOOL, Some(Space { size: 9, free: 4 }), &mut bench.out);
+    let json = json_of(&words(&mut bench.out));
+    assert_eq!((&json["disk_size"], &json["disk_free"]), (&json!(9), &json!(4)));
     assert_eq!(
         (&json["packages_count"], &json["leased"], &json["queued"]),
         (&json!(3), &json!(2), &json!(0))
@@ -287,7 +315,7 @@ fn one_audit_at_a_time_though_its_tool_is_gone() {
     assert_eq!(again(&mut bench), ["2: ERROR an audit is under way already; wait for its end"]);
     assert!(bench.answer(audited(9, 9)).1.is_empty(), "and no further round");
     assert_eq!(again(&mut bench), ["ask audit, mend false"]);
-    bench.chase.answered(other, Answer::Failed("oops".to_owned()), &mut bench.out);
+    bench.chase.answered(other, Answer::Failed("oops".to_owned()), QUIET, &mut bench.out);
     words(&mut bench.out);
     assert_eq!(again(&mut bench), ["ask audit, mend false"], "one that failed is over too");
 }

@@ -1,0 +1,87 @@
+//! `piw stats`: the farm in numbers (manual 8.13).
+
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::Value;
+
+use super::client;
+use crate::options::{Failure, say};
+use crate::wire::import::FromTool;
+
+const TIME_LIMIT: Duration = Duration::from_secs(60);
+/// Up to here jobs are counted.
+const COUNTED: u64 = 100_000;
+
+/// The farm in numbers
+#[derive(Args, Clone, Debug)]
+pub struct Stats {
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Asks and prints.
+pub fn run(stats: &Stats, queue: &client::Queue) -> Result<(), Failure> {
+    let json = client::ask(queue, &FromTool::Statistics {}, TIME_LIMIT)?;
+    if stats.json {
+        return say(json);
+    }
+    describe(&client::parsed(&json)?).iter().try_for_each(say)
+}
+
+fn describe(answer: &Value) -> Vec<String> {
+    let n = |key: &str| answer[key].as_u64().unwrap_or_default();
+    let jobs = |key: &str| match n(key) {
+        COUNTED.. => format!("{COUNTED} or more"),
+        few => few.to_string(),
+    };
+    let mut lines = vec![
+        format!("packages   {} known, {} published", n("packages_count"), n("packages_built")),
+        format!("versions   {} known, {} attempted", n("versions_count"), n("versions_tried")),
+        format!(
+            "builds     {} attempted, {} succeeded, {} in the last hour, {} in all",
+            n("builds_count"),
+            n("builds_success"),
+            n("builds_last_hour"),
+            time(n("builds_time") / 1000)
+        ),
+        format!("files      {} published, {} bytes", n("files_count"), n("builds_size")),
+        format!("downloads  {} in the last 30 days", n("downloads_last_month")),
+        format!(
+            "jobs       {} queued, {} not checked yet, {} wait for a moment, {} being built",
+            jobs("queued"),
+            jobs("unchecked"),
+            jobs("delayed"),
+            n("leased")
+        ),
+    ];
+    if let (Some(free), Some(size)) = (answer["disk_free"].as_u64(), answer["disk_size"].as_u64()) {
+        lines.push(format!("disk       {free} bytes free of {size}"));
+    }
+    lines
+}
+
+fn time(secs: u64) -> String {
+    format!("{} h {:02} min {:02} s", secs / 3600, secs / 60 % 60, secs % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_counted_to_its_end_says_so() {
+        let answer =
+            serde_json::json!({"queued": COUNTED, "delayed": 7, "leased": 2, "builds_time": 3_723_999});
+        let lines = describe(&answer);
+        assert_eq!(
+            lines[2],
+            "builds     0 attempted, 0 succeeded, 0 in the last hour, 1 h 02 min 03 s in all"
+        );
+        assert_eq!(
+            lines[5],
+            "jobs       100000 or more queued, 0 not checked yet, 7 wait for a moment, 2 being built"
+        );
+    }
+}
