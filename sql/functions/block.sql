@@ -24,7 +24,7 @@ BEGIN
     PERFORM _check_reason(p_reason);
     LOCK TABLE abi IN EXCLUSIVE MODE;
     IF (SELECT count(*) FROM block b WHERE b.pattern <> p_pattern) >= 1000 THEN
-        RAISE EXCEPTION 'there are 1,000 patterns already; ''piw block --list'' shows them' USING ERRCODE = '22023';
+        RAISE EXCEPTION 'there are 1,000 patterns already; ''piw policy'' lists them' USING ERRCODE = '22023';
     END IF;
     INSERT INTO block AS b (pattern, reason, set_at) VALUES (p_pattern, p_reason, clock_timestamp())
     ON CONFLICT (pattern) DO UPDATE SET reason = EXCLUDED.reason, set_at = EXCLUDED.set_at

@@ -256,7 +256,7 @@ fn reports_and_numbers_are_handed_on() {
         (&json["packages_count"], &json["leased"], &json["queued"]),
         (&json!(3), &json!(2), &json!(0))
     );
-    assert_eq!(json.as_object().unwrap().len(), 15);
+    assert_eq!(json.as_object().unwrap().len(), 17);
 }
 
 fn audited(found: u64, mended: u64) -> Answer {
