@@ -46,6 +46,7 @@ const PURE: &[&str] = &[
     "src/master/file_juggler.rs",
     "src/master/file_juggler/window.rs",
     "src/master/follower.rs",
+    "src/master/follower",
     "src/master/gaze.rs",
     "src/master/query",
     "src/master/hub.rs",

@@ -17,6 +17,9 @@ BEGIN
     SELECT j.why_not IS NOT NULL, j.prio INTO v_blocked, v_prio FROM judgement j WHERE j.ver_id = p_ver;
     IF v_state.blocked <> v_blocked OR v_state.prio <> v_prio THEN
         UPDATE vstate s SET blocked = v_blocked, prio = v_prio WHERE s.ver_id = p_ver;
+        IF v_blocked AND v_state.deps THEN
+            PERFORM _want_requirements(p_ver);
+        END IF;
     END IF;
     UPDATE queue q SET prio = v_prio, ready = v_state.checked
     WHERE q.ver_id = p_ver AND (q.prio <> v_prio OR q.ready <> v_state.checked);

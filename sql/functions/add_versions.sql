@@ -5,14 +5,14 @@
 -- says of a version (release time, yanked, Pythons, its own wheels, the project's spelling) is brought up to date, and the
 -- page with it: all of it was just read there. p_tags has the tags of the index's wheels, with spaces between.
 -- p_specifiers are the wishes, which new releases are held against later; null for a version that stands for none.
--- With p_deps the requirements of what is built are wanted too.
+-- With p_deps the requirements of what is built are wanted too, and those of p_extras: extras with spaces between.
 -- The same version may be named twice. At most 5,000 versions a call.
 -- Works through them by name and version, so that two calls lock in one order; their places are drawn before.
 -- May be called by: the farm's login roles.
 CREATE FUNCTION piw.add_versions(
     p_names text[], p_displays text[], p_versions text[], p_sort_keys bytea[],
     p_released bigint[], p_yanked text[], p_prerelease boolean[], p_named boolean[], p_pythons bigint[], p_pure text[],
-    p_tags text[], p_specifiers text[], p_deps boolean
+    p_tags text[], p_specifiers text[], p_extras text[], p_deps boolean
 ) RETURNS TABLE (state text, queued_for text, reason text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, pg_temp
 AS $$
@@ -34,7 +34,7 @@ BEGIN
     END IF;
     IF NOT coalesce(v_count = ALL (ARRAY[cardinality(p_displays), cardinality(p_versions), cardinality(p_sort_keys),
         cardinality(p_released), cardinality(p_yanked), cardinality(p_prerelease), cardinality(p_named),
-        cardinality(p_pythons), cardinality(p_pure), cardinality(p_tags), cardinality(p_specifiers)]), false)
+        cardinality(p_pythons), cardinality(p_pure), cardinality(p_tags), cardinality(p_specifiers), cardinality(p_extras)]), false)
         OR p_deps IS NULL
     THEN
         RAISE EXCEPTION 'lists of different lengths' USING ERRCODE = '22023';
@@ -53,9 +53,9 @@ BEGIN
     v_asked := ARRAY(SELECT nextval('asked_seq') FROM generate_series(1, v_count));
     FOR v_w IN
         SELECT * FROM unnest(p_names, p_displays, p_versions, p_sort_keys, p_released, p_yanked, p_prerelease, p_named,
-                p_pythons, p_pure, p_tags, p_specifiers)
+                p_pythons, p_pure, p_tags, p_specifiers, p_extras)
             WITH ORDINALITY AS w(name, display, version, sort_key, released, yanked, prerelease, named, pythons, pure,
-                tags, specifiers, place)
+                tags, specifiers, extras, place)
         ORDER BY w.name COLLATE "C", w.sort_key DESC, w.place
     LOOP
         v_pkg := _register(v_w.name, v_w.display);
@@ -73,6 +73,11 @@ BEGIN
             v_w.pythons, v_w.pure, v_w.tags)::_release;
         SELECT l.ver_id, l.is_new INTO v_ver, v_new FROM _learn(v_pkg.pkg_id, v_facts) AS l;
         UPDATE version v SET named = true WHERE v.ver_id = v_ver AND v_w.named AND NOT v.named;
+        IF p_deps THEN
+            INSERT INTO wanted_extra (ver_id, extra)
+            SELECT v_ver, e.extra FROM unnest(string_to_array(nullif(v_w.extras, ''), ' ')) AS e(extra)
+            ON CONFLICT DO NOTHING;
+        END IF;
         PERFORM _renew_newest(v_pkg.pkg_id);
         SELECT * INTO STRICT v_result FROM _ask_again(v_ver, v_asked[v_w.place], p_deps);
         v_states[v_w.place] := CASE WHEN v_new AND v_result.state = 'queued' THEN 'new' ELSE v_result.state END;

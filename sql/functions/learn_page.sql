@@ -22,6 +22,7 @@ DECLARE
     v_known boolean;
     v_opened smallint[] := '{}';
     v_new integer := 0;
+    v_fresh integer[] := '{}';
     v_withdrawn boolean := false;
 BEGIN
     IF v_count IS NULL OR v_count > 10000 OR NOT coalesce(v_count = ALL (ARRAY[cardinality(p_sort_keys),
@@ -66,7 +67,11 @@ BEGIN
             v_new := v_new + 1;
             UPDATE version v SET fresh = v.released > clock_timestamp() - interval '30 days'
             WHERE v.ver_id = v_learned.ver_id;
-            UPDATE vstate s SET checked = false WHERE s.ver_id = v_learned.ver_id;
+            -- with its requirements, where somebody wished for new releases with theirs
+            UPDATE vstate s SET checked = false,
+                deps = EXISTS (SELECT FROM wish w WHERE w.pkg_id = v_pkg.pkg_id AND w.deps)
+            WHERE s.ver_id = v_learned.ver_id;
+            v_fresh := v_fresh || v_learned.ver_id;
         ELSIF v_learned.changed THEN
             v_opened := v_opened || _judge(v_learned.ver_id);
         END IF;
@@ -88,6 +93,7 @@ BEGIN
         v_opened := v_opened || _judge_package(v_pkg.pkg_id);
     END IF;
     v_opened := v_opened || _renew_newest(v_pkg.pkg_id) || _page_read(v_pkg.pkg_id);
+    PERFORM _want_requirements(s.ver_id) FROM vstate s WHERE s.ver_id = ANY (v_fresh) AND s.deps;
     IF v_withdrawn OR v_before IS DISTINCT FROM p_status THEN
         PERFORM _show(v_pkg.pkg_id) WHERE v_pkg.published
             OR EXISTS (SELECT FROM file f WHERE f.pkg_id = v_pkg.pkg_id);

@@ -1,6 +1,8 @@
 -- What became of a package, or of one version of it (p_sort_key; null for all); null when the farm does not know it.
+-- A package that something only required, and that is not to be had, is known by that: without versions.
 -- A JSON object:
---   {"package": canonical name, "display": author's spelling, "skip": reason or null, "versions": [newest first
+--   {"package": canonical name, "display": author's spelling, "skip": reason or null,
+--    "refused": [{"specifiers", "of": what requires it so, "reason": why there is none}] at most 100, "versions": [newest first
 --     {"version", "yanked": reason or null, "skip": reason or null, "why_not": what speaks against building it or null,
 --      "checked": whether the project's page spoke for it, "builds": [lowest ABI by rank first
 --       {"abi", "state", "outcome", "build_id", "slave", "since", "built_at", "duration_ms", "log_bytes", "attempt", "place",
@@ -24,6 +26,7 @@ AS $$
 DECLARE
     v_pkg package;
     v_versions jsonb;
+    v_refused jsonb;
 BEGIN
     IF coalesce(p_package, '') = '' THEN
         RAISE EXCEPTION 'the package is empty' USING ERRCODE = '22023';
@@ -34,10 +37,14 @@ BEGIN
     INTO v_versions
     FROM version v JOIN vstate s ON s.ver_id = v.ver_id JOIN judgement j ON j.ver_id = v.ver_id
     WHERE v.pkg_id = v_pkg.pkg_id AND (p_sort_key IS NULL OR v.sort_key = p_sort_key);
-    IF v_pkg.pkg_id IS NULL OR (v_versions IS NULL AND p_sort_key IS NOT NULL) THEN
+    SELECT jsonb_agg(jsonb_build_object('specifiers', o.specifiers, 'of', o.of, 'reason', o.refused) ORDER BY o.specifiers)
+    INTO v_refused
+    FROM (SELECT r.* FROM requirement r WHERE r.name = p_package AND r.refused IS NOT NULL
+        ORDER BY r.specifiers LIMIT 100) AS o;
+    IF (v_pkg.pkg_id IS NULL AND v_refused IS NULL) OR (v_versions IS NULL AND p_sort_key IS NOT NULL) THEN
         RETURN NULL;
     END IF;
-    RETURN jsonb_build_object('package', v_pkg.name, 'display', v_pkg.display, 'skip', v_pkg.skip,
-        'versions', coalesce(v_versions, '[]'))::text;
+    RETURN jsonb_build_object('package', p_package, 'display', coalesce(v_pkg.display, p_package), 'skip', v_pkg.skip,
+        'refused', coalesce(v_refused, '[]'), 'versions', coalesce(v_versions, '[]'))::text;
 END
 $$;

@@ -17,6 +17,8 @@ CREATE TABLE piw.requirement (
     req_id     bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name       text        COLLATE "C" NOT NULL CHECK (name <> ''),
     specifiers text        COLLATE "C" NOT NULL,
+    -- Canonical (PEP 685) and in order, with spaces between.
+    extras     text        COLLATE "C" NOT NULL,
     -- Whose requirement it is, for people.
     of         text        NOT NULL,
     -- When it is to be looked at; later after a look that failed.
@@ -25,11 +27,20 @@ CREATE TABLE piw.requirement (
     -- Why it cannot be met: it is kept for people, and not looked at again.
     refused    text,
     met_at     timestamptz,
-    UNIQUE (name, specifiers)
+    UNIQUE (name, specifiers, extras)
 );
 CREATE INDEX requirement_due ON piw.requirement (due) WHERE refused IS NULL AND met_at IS NULL;
 
--- Versions whose files' requirements are to be worked out: markers are evaluated by the master.
+-- Versions whose requirements are to be worked out: markers are evaluated by the master.
 CREATE TABLE piw.deps_due (
-    ver_id integer PRIMARY KEY REFERENCES piw.version ON DELETE CASCADE
+    ver_id integer PRIMARY KEY REFERENCES piw.version ON DELETE CASCADE,
+    -- Another one whenever there is more to it: what was worked out before then is not all.
+    turn   bigint  GENERATED ALWAYS AS IDENTITY
+);
+
+-- Extras of a version (PEP 508) whose requirements are wanted too.
+CREATE TABLE piw.wanted_extra (
+    ver_id integer NOT NULL REFERENCES piw.version ON DELETE CASCADE,
+    extra  text    COLLATE "C" NOT NULL,
+    PRIMARY KEY (ver_id, extra)
 );

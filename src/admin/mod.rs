@@ -7,7 +7,6 @@ pub mod client;
 pub mod feed;
 pub mod initdb;
 pub mod logger;
-pub mod markers;
 pub mod named;
 pub mod orders;
 pub mod policy;

@@ -3,8 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::markers;
-use crate::domain::ProjectName;
+use crate::domain::{Environment, requirement};
 use crate::wire::import::Requirement;
 use crate::wire::{Text, limits};
 
@@ -39,12 +38,11 @@ pub struct Found {
 impl Found {
     /// Adds one requirement, as an argument or a line has it. The error is for people.
     pub fn add(&mut self, text: &str) -> Result<(), String> {
-        let requirement = parse(text)?;
-        match text.split_once(';') {
-            Some((_, marker)) if !markers::may_hold(marker) => {
-                self.skipped.push(requirement.package.to_string());
-            }
-            _ => self.requirements.push(requirement),
+        let (requirement, concerns) = read_one(text)?;
+        if concerns {
+            self.requirements.push(requirement);
+        } else {
+            self.skipped.push(requirement.package.to_string());
         }
         Ok(())
     }
@@ -52,31 +50,22 @@ impl Found {
 
 /// One requirement, its marker left out. The error is for people.
 pub fn parse(text: &str) -> Result<Requirement, String> {
+    read_one(text).map(|(requirement, _)| requirement)
+}
+
+/// One requirement, and whether it may be for a system that the farm builds for.
+fn read_one(text: &str) -> Result<(Requirement, bool), String> {
     let bad =
         |why: &str| format!("{:?} is not a requirement: {why}", text.chars().take(100).collect::<String>());
-    let spec = text.split(';').next().unwrap_or_default().trim();
-    let name_end = spec
-        .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')))
-        .unwrap_or(spec.len());
-    let (name, rest) = spec.split_at(name_end);
-    ProjectName::parse(name)
-        .map_err(|_| bad("it does not begin with a package's name (such as six or six==1.16.0)"))?;
-    let mut rest = rest.trim();
-    if let Some(extras) = rest.strip_prefix('[') {
-        rest = extras.split_once(']').ok_or_else(|| bad("'[' without ']'"))?.1.trim();
-    }
-    if rest.starts_with('@') {
-        return Err(bad("a URL; the farm builds what its index has"));
-    }
-    // PEP 508 allows specifiers in parentheses
-    let rest = rest.strip_prefix('(').and_then(|r| r.strip_suffix(')')).unwrap_or(rest).trim();
-    if !rest.is_empty() && !rest.starts_with(['=', '<', '>', '!', '~']) {
-        return Err(bad("after the name comes a version specifier (such as ==1.16.0)"));
-    }
-    Ok(Requirement {
-        package: Text::new(name).map_err(bad)?,
-        specifiers: Text::new(rest).map_err(|why| bad(&format!("its specifier {why}")))?,
-    })
+    let parsed = requirement::Requirement::parse(text).map_err(|why| bad(&why.to_string()))?;
+    let concerns = parsed.marker.is_none_or(|m| m.holds(&Environment::any(), None) != Some(false));
+    let extras: Vec<&str> = parsed.extras.iter().map(requirement::Extra::as_str).collect();
+    let requirement = Requirement {
+        package: Text::new(&parsed.spelt).map_err(bad)?,
+        specifiers: Text::new(&parsed.specifiers).map_err(|why| bad(&format!("its specifier {why}")))?,
+        extras: Text::new(extras.join(" ")).map_err(|why| bad(&format!("its list of extras {why}")))?,
+    };
+    Ok((requirement, concerns))
 }
 
 /// Every requirement of a file's text. Errors name `source` and the line.
@@ -185,6 +174,7 @@ mod tests {
         assert_eq!(pair("six"), both("six", ""));
         assert_eq!(pair("Foo.Bar [x,y] >= 1.0, <2 ; python_version < '3'"), both("Foo.Bar", ">= 1.0, <2"));
         assert_eq!(pair("six (==1.0)"), both("six", "==1.0"));
+        assert_eq!(parse("six[Y_z, x]").unwrap().extras.to_string(), "x y-z");
         for bad in ["", "==1", "six 1.0", "six @ file:///x", "six[", "-x", "../x", "six==1\u{1b}"] {
             assert!(pair(bad).is_err(), "{bad}");
         }

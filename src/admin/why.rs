@@ -49,6 +49,11 @@ fn describe(answer: &Value) -> Vec<String> {
     if let Some(reason) = skip {
         lines.push(format!("{name}: every version is skipped: {reason}"));
     }
+    for refused in answer["refused"].as_array().into_iter().flatten() {
+        let text = |key: &str| refused[key].as_str().unwrap_or_default();
+        let what = format!("{name}{}", text("specifiers"));
+        lines.push(format!("{what}: required by {} and not to be had: {}", text("of"), text("reason")));
+    }
     for version in versions {
         lines.extend(describe_version(name, version, skip.is_some()));
     }

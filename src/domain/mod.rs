@@ -1,9 +1,19 @@
 //! What the farm talks about: names, versions, wheels, tags, jobs, byte ranges. No I/O, no clock.
 
 #[cfg(any(feature = "master", feature = "admin"))]
+pub mod core_metadata;
+#[cfg(any(feature = "master", feature = "admin"))]
+pub mod dependencies;
+#[cfg(any(feature = "master", feature = "admin"))]
+pub mod environment;
+#[cfg(any(feature = "master", feature = "admin"))]
+pub mod marker;
+#[cfg(any(feature = "master", feature = "admin"))]
 pub mod pattern;
 pub mod project;
 pub mod ranges;
+#[cfg(any(feature = "master", feature = "admin"))]
+pub mod requirement;
 pub mod tags;
 pub mod time;
 #[cfg(any(feature = "master", feature = "admin"))]
@@ -20,6 +30,8 @@ pub fn log_path(build: BuildId) -> std::path::PathBuf {
 }
 
 pub use crate::wire::ids::{BuildId, JobToken, Sha256};
+#[cfg(any(feature = "master", feature = "admin"))]
+pub use environment::Environment;
 #[cfg(any(feature = "master", feature = "admin"))]
 pub use pattern::NamePattern;
 pub use project::ProjectName;

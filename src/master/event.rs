@@ -11,7 +11,8 @@ use super::gaze::{GazeAnswer, GazeFailure, GazeRequest};
 use super::query::{Answer, Query, Rewrite, RewriteOrder, Wanted};
 use super::refusals::Refusal;
 use crate::domain::ranges::RangeSet;
-use crate::domain::{BuildId, Millis, ProjectName, Sha256};
+use crate::domain::requirement::Extra;
+use crate::domain::{BuildId, Millis, ProjectName, Sha256, WheelName};
 use crate::wire::{Channel, control, file, import, slave, status};
 
 /// A connection, for as long as the master runs: numbers are not used again.
@@ -241,12 +242,7 @@ pub struct Space {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Checked {
     /// Size, digest and METADATA are right.
-    Sound {
-        /// `Requires-Python` of its METADATA.
-        requires_python: Option<String>,
-        /// Digest of METADATA, which is kept beside the file.
-        metadata_sha256: Sha256,
-    },
+    Sound(WheelFacts),
     /// The bytes are not those that were promised.
     WrongDigest {
         /// What they are.
@@ -254,6 +250,17 @@ pub enum Checked {
     },
     /// The bytes are right, but no wheel of this version.
     BadWheel(String),
+}
+
+/// What METADATA of a sound wheel says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WheelFacts {
+    /// `Requires-Python`.
+    pub requires_python: Option<String>,
+    /// `Requires-Dist`, bounded as in [`crate::domain::core_metadata::CoreMetadata`].
+    pub requires_dist: Vec<String>,
+    /// Digest of METADATA, which is kept beside the file.
+    pub metadata_sha256: Sha256,
 }
 
 /// How bringing into place ended.
@@ -298,6 +305,11 @@ pub struct LookUp {
     pub package: ProjectName,
     /// PEP 440 specifiers; empty for any.
     pub specifiers: String,
+    /// Extras whose requirements are wanted too, where those of the version are.
+    pub extras: Vec<Extra>,
+    /// Something else requires it, nobody asked for it: a release that the index serves to everybody will do, though
+    /// there is nothing to build it from. Looked up one at a time.
+    pub required: bool,
 }
 
 /// What the cloud gazer found, in the order asked, or why not.
@@ -305,6 +317,8 @@ pub struct LookUp {
 pub enum LookAnswer {
     /// All were found.
     Found(Vec<Wanted>),
+    /// What is required has no source distribution, and this wheel for everybody.
+    Served(WheelName),
     /// Some were not: a reason for each of those.
     NotFound(Vec<String>),
     /// The index did not answer.

@@ -19,7 +19,7 @@
 
 use std::collections::VecDeque;
 
-use super::event::{LookAnswer, LookUp, Out, Purpose};
+use super::event::{LookUp, Out, Purpose};
 use super::gaze::{
     CHANGELOG_ROWS, Changelog, GazeAnswer, GazeFailure, GazeRequest, IndexEvent, ListPiece, PageNews,
     PageWish, WantedReleases,
@@ -31,76 +31,13 @@ use super::limits::{
 use super::query::{
     Answer, DepsDue, DuePage, FeedState, Learned, Query, RequirementDue, RequirementEnd, Unread,
 };
+use super::slave_driver::Abis;
 use crate::domain::{Millis, ProjectName};
 
-/// How the farm follows the index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Follow {
-    /// Not by itself: pages are read before what is on the farm's list is handed out.
-    None,
-    /// The pages of what people asked for are read again and again.
-    List,
-    /// Every event of the index, by its changelog.
-    All,
-}
+mod requirements;
+mod settings;
 
-impl Follow {
-    /// As `--follow` has it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::List => "list",
-            Self::All => "all",
-        }
-    }
-}
-
-impl std::str::FromStr for Follow {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "none" => Ok(Self::None),
-            "list" => Ok(Self::List),
-            "all" => Ok(Self::All),
-            _ => Err("must be list, all or none".to_owned()),
-        }
-    }
-}
-
-/// What an operator may set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FollowSettings {
-    /// What is followed.
-    pub follow: Follow,
-    /// How often a page is read that is followed by itself.
-    pub every: Millis,
-    /// How long a project's page must be missing before its files are withdrawn.
-    pub patience: Millis,
-}
-
-impl Default for FollowSettings {
-    fn default() -> Self {
-        Self { follow: Follow::List, every: Millis::secs(600), patience: Millis::secs(600) }
-    }
-}
-
-/// Pages are asked for one after the other: more often would be a load on the index.
-const MOST_OFTEN: Millis = Millis::secs(10);
-const MOST_SELDOM: Millis = Millis::secs(7 * 24 * 3600);
-
-impl FollowSettings {
-    /// Whether an operator may set them so; else what to set.
-    pub fn check(&self) -> Result<(), String> {
-        if !(MOST_OFTEN..=MOST_SELDOM).contains(&self.every) {
-            return Err("--follow-every must be between 10s and 7d".to_owned());
-        }
-        if self.patience > MOST_SELDOM {
-            return Err("--removal-patience must be 7d at most".to_owned());
-        }
-        Ok(())
-    }
-}
+pub use settings::{Follow, FollowSettings};
 
 /// Events that the database takes in one transaction.
 #[derive(Debug)]
@@ -108,6 +45,14 @@ struct Chunk {
     serial: u64,
     settled: u64,
     events: Vec<IndexEvent>,
+}
+
+/// A version whose requirements are to be worked out.
+#[derive(Debug)]
+struct Requiring {
+    due: DepsDue,
+    /// What it meets, where the farm has no version of it to keep that: the index alone has it.
+    meets: Option<RequirementDue>,
 }
 
 /// What is under way: exactly one thing, or nothing.
@@ -135,8 +80,10 @@ enum Busy {
     Listed,
     /// The database is asked whose requirements are to be worked out.
     AskingDeps,
-    /// The database is told what they are.
-    TellingDeps,
+    /// What a wheel of the index requires is looked at.
+    Wheel(Box<Requiring>),
+    /// The database is told what they are, and then that this requirement is met.
+    TellingDeps(Option<RequirementDue>),
     /// The database is asked which requirements are to be looked up.
     AskingRequirements,
     /// A requirement is looked up.
@@ -175,7 +122,10 @@ pub struct Follower {
     feed: Option<FeedState>,
     chunks: VecDeque<Chunk>,
     pages: VecDeque<DuePage>,
-    deps: VecDeque<DepsDue>,
+    /// Whose requirements are to be told to the database.
+    deps: VecDeque<Requiring>,
+    /// The same of those that the farm has no file of: the index's wheel is looked at first.
+    wheels: VecDeque<Requiring>,
     requirements: VecDeque<RequirementDue>,
     /// The list of all projects is being read: the last name of it, once there was one.
     listing: Option<Option<ProjectName>>,
@@ -207,6 +157,7 @@ impl Follower {
             chunks: VecDeque::new(),
             pages: VecDeque::new(),
             deps: VecDeque::new(),
+            wheels: VecDeque::new(),
             requirements: VecDeque::new(),
             listing: None,
             listed_last: false,
@@ -245,9 +196,10 @@ impl Follower {
         self.feed.as_ref()
     }
 
-    /// Begins the next thing, if nothing is under way. `wall` is what the wall clock shows. While the farm is paused
-    /// (`looks` is false) nothing new is looked at; what was seen is still told to the database.
-    pub fn step(&mut self, now: Millis, wall: Millis, looks: bool, out: &mut Out) {
+    /// Begins the next thing, if nothing is under way. `wall` is what the wall clock shows, `abis` what the farm builds
+    /// for. While the farm is paused (`looks` is false) nothing new is looked at; what was seen is still told to the
+    /// database.
+    pub fn step(&mut self, now: Millis, wall: Millis, looks: bool, abis: &Abis, out: &mut Out) {
         if !matches!(self.busy, Busy::Resting) {
             return;
         }
@@ -255,7 +207,7 @@ impl Follower {
             return self.ask(Busy::Applying, Query::FeedApply { serial, settled, events }, out);
         }
         if let Some(due) = self.deps.pop_front() {
-            return self.tell_deps(&due, out);
+            return self.tell_deps(due, abis, out);
         }
         if !looks {
             return;
@@ -267,8 +219,16 @@ impl Follower {
             if let Some(request) = self.next_look(now, wall) {
                 return out.gaze(request);
             }
+            if self.look_at_wheel(out) {
+                return;
+            }
             if let Some(due) = self.requirements.pop_front() {
-                let wanted = LookUp { package: due.package.clone(), specifiers: due.specifiers.clone() };
+                let wanted = LookUp {
+                    package: due.package.clone(),
+                    specifiers: due.specifiers.clone(),
+                    extras: due.extras.clone(),
+                    required: true,
+                };
                 self.busy = Busy::Requirement(due);
                 return out.look(Purpose::Follower, vec![wanted]);
             }
@@ -278,7 +238,7 @@ impl Follower {
             let query = Query::PagesDue { limit: PAGES_DUE_AT_ONCE, ahead: CHECK_AHEAD };
             return self.ask(Busy::AskingPages, query, out);
         }
-        if now >= self.next_requirements && self.requirements.is_empty() {
+        if now >= self.next_requirements && self.requirements.is_empty() && self.wheels.is_empty() {
             self.next_requirements = now + REQUIREMENTS_EVERY;
             self.ask(Busy::AskingDeps, Query::DepsDue(REQUIREMENTS_AT_ONCE), out);
         }
@@ -341,12 +301,6 @@ impl Follower {
         out.ask(Purpose::Follower, query);
     }
 
-    fn tell_deps(&mut self, due: &DepsDue, out: &mut Out) {
-        let requirements = requirements_of(due);
-        let query = Query::DepsFound { version: Some(due.version), of: due.of.clone(), requirements };
-        self.ask(Busy::TellingDeps, query, out);
-    }
-
     /// The cloud gazer answered.
     pub fn seen(&mut self, now: Millis, answer: GazeAnswer, out: &mut Out) {
         match (std::mem::replace(&mut self.busy, Busy::Resting), answer) {
@@ -365,6 +319,11 @@ impl Follower {
             (Busy::List, GazeAnswer::List(Err(failure))) => {
                 self.listing = None;
                 self.is_away(now, "the list of all projects", &failure);
+            }
+            (Busy::Wheel(asked), GazeAnswer::Wheel(wheel, news))
+                if asked.due.wheel.as_ref() == Some(&wheel) =>
+            {
+                self.wheel_seen(now, *asked, &wheel, news);
             }
             (busy, answer) => {
                 log::error!("the cloud gazer answered {answer:?} while the follower was at {busy:?}");
@@ -460,32 +419,6 @@ impl Follower {
         }
     }
 
-    /// The cloud gazer looked a requirement up.
-    pub fn looked(&mut self, now: Millis, answer: LookAnswer, out: &mut Out) {
-        let Busy::Requirement(due) = std::mem::replace(&mut self.busy, Busy::Resting) else { return };
-        match answer {
-            LookAnswer::Found(wanted) => {
-                self.answers(now);
-                self.ask(Busy::Adding(due), Query::AddVersions { wanted, deps: true }, out);
-            }
-            LookAnswer::NotFound(reasons) => {
-                let reason = reasons.join("; ");
-                log::warn!("{}{}, which {} requires: {reason}", due.package, due.specifiers, due.of);
-                self.end(&due, RequirementEnd::Refused(reason), out);
-            }
-            LookAnswer::Unanswered(failure) => {
-                self.end(&due, RequirementEnd::Again, out);
-                if failure.everywhere {
-                    self.is_away(now, "a requirement's page", &failure);
-                }
-            }
-        }
-    }
-
-    fn end(&mut self, due: &RequirementDue, end: RequirementEnd, out: &mut Out) {
-        self.ask(Busy::Ending, Query::RequirementDone { requirement: due.requirement, end }, out);
-    }
-
     /// The database answered.
     pub fn answered(&mut self, now: Millis, answer: Answer, out: &mut Out) -> Followed {
         match (std::mem::replace(&mut self.busy, Busy::Resting), answer) {
@@ -520,9 +453,14 @@ impl Follower {
                     let query = Query::RequirementsDue(REQUIREMENTS_AT_ONCE);
                     self.ask(Busy::AskingRequirements, query, out);
                 }
-                self.deps = due.into();
+                let due = due.into_iter().map(|due| Requiring { due, meets: None });
+                (self.wheels, self.deps) = due.partition(|asked| asked.due.wheel.is_some());
             }
-            (Busy::TellingDeps, Answer::Noted) => self.next_requirements = now,
+            (Busy::TellingDeps(None), Answer::Noted) => self.next_requirements = now,
+            (Busy::TellingDeps(Some(met)), Answer::Noted) => {
+                self.next_requirements = now;
+                self.end(&met, RequirementEnd::Met, out);
+            }
             (Busy::AskingRequirements, Answer::RequirementsDue(due)) => {
                 if !due.is_empty() {
                     self.next_requirements = now;
@@ -600,10 +538,6 @@ fn back_off(before: u32, failure: &GazeFailure) -> Millis {
 
 fn seconds(span: Millis) -> u32 {
     u32::try_from(span.0 / 1000).unwrap_or(u32::MAX)
-}
-
-fn requirements_of(_due: &DepsDue) -> Vec<(ProjectName, String)> {
-    Vec::new()
 }
 
 #[cfg(test)]

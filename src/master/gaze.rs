@@ -3,7 +3,7 @@
 //!
 //! One request is one look at the index. Requests are carried out one after the other: at most one is in flight.
 
-use crate::domain::{ProjectName, Version};
+use crate::domain::{ProjectName, Version, WheelName};
 
 /// One look at the index.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum GazeRequest {
     },
     /// The next piece of that list.
     ListMore,
+    /// What a wheel of the index requires.
+    Wheel(WheelName),
 }
 
 /// A project's page that is wanted.
@@ -64,6 +66,17 @@ pub enum GazeAnswer {
     Page(ProjectName, PageNews),
     /// To [`GazeRequest::ListBegin`] and [`GazeRequest::ListMore`].
     List(Result<ListPiece, GazeFailure>),
+    /// To [`GazeRequest::Wheel`].
+    Wheel(WheelName, Result<WheelNews, GazeFailure>),
+}
+
+/// What became of a wheel's METADATA.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WheelNews {
+    /// Its `Requires-Dist`, bounded as in [`crate::domain::core_metadata::CoreMetadata`].
+    Read(Vec<String>),
+    /// The index does not say what it requires; why, for people.
+    Unknown(String),
 }
 
 /// Why there is no answer. It may come another time; nothing is given up for it.

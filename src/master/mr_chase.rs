@@ -18,6 +18,7 @@ use super::event::{ConnId, DiskRequest, Effect, LookAnswer, LookUp, Message, Out
 use super::follower::Following;
 use super::limits::TOOLS;
 use super::query::{AddedState, Answer, Audited, Download, Order, Ordered, Query, Report, Statistics};
+use crate::domain::requirement::Extra;
 use crate::domain::{AbiTag, BuildId, ProjectName, Version, WheelName};
 use crate::wire::import::{FromTool, ToTool};
 use crate::wire::{List, Text};
@@ -130,7 +131,12 @@ impl MrChase {
                 for item in items.iter() {
                     match ProjectName::parse(&item.package) {
                         Ok(package) => {
-                            wanted.push(LookUp { package, specifiers: item.specifiers.to_string() });
+                            wanted.push(LookUp {
+                                package,
+                                specifiers: item.specifiers.to_string(),
+                                extras: item.extras.split_whitespace().filter_map(Extra::parse).collect(),
+                                required: false,
+                            });
                         }
                         Err(error) => bad.push(error.to_string()),
                     }
@@ -208,6 +214,10 @@ impl MrChase {
                 let deps = matches!(state, State::LookingUp { deps: true });
                 *state = State::Adding;
                 out.ask(Purpose::Tool(conn), Query::AddVersions { wanted: versions, deps });
+            }
+            LookAnswer::Served(wheel) => {
+                *state = State::Ready;
+                refuse(conn, vec![format!("the index has {wheel}, and nothing to build it from")], out);
             }
             LookAnswer::NotFound(reasons) => {
                 *state = State::Ready;

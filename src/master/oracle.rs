@@ -183,8 +183,8 @@ pub fn execute(client: &mut Client, query: &Query) -> Result<Answer, Failure> {
             Ok(Answer::Noted)
         }
         Query::DepsDue(limit) => requirements::deps_due(client, *limit),
-        Query::DepsFound { version, of, requirements } => {
-            requirements::deps_found(client, *version, of, requirements)
+        Query::DepsFound { order, of, requirements } => {
+            requirements::deps_found(client, *order, of, requirements)
         }
         Query::RequirementsDue(limit) => requirements::requirements_due(client, *limit),
         Query::RequirementDone { requirement, end } => {

@@ -21,6 +21,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::event::{
     Checked, DiskRequest, Effect, Expected, Out, Placed, PlacedFile, Placement, Purpose, TransferId,
+    WheelFacts,
 };
 use super::limits::{DIGEST_FAILURES, DISK_RETRY};
 use super::query::{Answer, BuildRecord, FileRecord, Job, Logged, Outcome, Query};
@@ -83,14 +84,11 @@ struct Publication {
     resolved: bool,
 }
 
-/// `Requires-Python` of a wheel, and the digest of its METADATA.
-type Metadata = (Option<String>, Sha256);
-
 #[derive(Debug, PartialEq, Eq)]
 enum Stage {
     /// The next file is fetched: its transfer, whether the slave said SENT, what the check found (or why it is no
     /// wheel of this version).
-    Fetching { transfer: TransferId, sent: bool, checked: Option<Result<Metadata, String>> },
+    Fetching { transfer: TransferId, sent: bool, checked: Option<Result<WheelFacts, String>> },
     /// The slave is not there; SEND waits for its return.
     Waiting,
     /// The disk failed; the same again at this time.
@@ -263,8 +261,8 @@ impl Publisher {
             "of a build's transfers only the one under way is known by its number"
         );
         match checked {
-            Checked::Sound { requires_python, metadata_sha256 } => {
-                *slot = Some(Ok((requires_python, metadata_sha256)));
+            Checked::Sound(facts) => {
+                *slot = Some(Ok(facts));
                 self.advance(build, out);
             }
             Checked::WrongDigest { found } => {
@@ -319,8 +317,8 @@ impl Publisher {
         else {
             return;
         };
-        let (requires_python, metadata_sha256) = match checked {
-            Ok(metadata) => metadata,
+        let facts = match checked {
+            Ok(facts) => facts,
             Err(reason) => {
                 self.drop_transfer(transfer, out);
                 self.fail(build, Outcome::BadWheel, reason, out);
@@ -329,15 +327,15 @@ impl Publisher {
         };
         let file = &publication.offer.files[publication.ready.len()];
         let record = FileRecord {
-            requires_dist: Vec::new(),
             filename: file.wheel.as_str().to_owned(),
             size: file.size,
             sha256: file.sha256,
             python_tag: file.wheel.python.clone(),
             abi_tag: file.wheel.abi.clone(),
             platform_tag: file.wheel.platform.clone(),
-            requires_python,
-            metadata_sha256,
+            requires_python: facts.requires_python,
+            metadata_sha256: facts.metadata_sha256,
+            requires_dist: facts.requires_dist,
         };
         publication.ready.push((transfer, record));
         self.transfers.remove(&transfer);

@@ -5,6 +5,8 @@
 //! asks again, and the second time changes nothing that the first had done.
 
 use super::gaze::{IndexEvent, ListedProject, PageTruth};
+use crate::domain::dependencies::Dependency;
+use crate::domain::requirement::Extra;
 use crate::domain::{AbiTag, BuildId, JobToken, ProjectName, Sha256, Version};
 use crate::wire::import;
 
@@ -156,12 +158,12 @@ pub enum Query {
     DepsDue(u16),
     /// What the requirements of a version are.
     DepsFound {
-        /// The version's number, as [`Answer::DepsDue`] said; `None` for one that only the index has a wheel of.
-        version: Option<i32>,
+        /// As [`Answer::DepsDue`] said; `None` for a version that only the index has.
+        order: Option<DepsOrder>,
         /// Whose they are, for people.
         of: String,
-        /// Names and specifiers, at most 2,000.
-        requirements: Vec<(ProjectName, String)>,
+        /// At most 2,000.
+        requirements: Vec<Dependency>,
     },
     /// Requirements to be looked up on the index. At most 100.
     RequirementsDue(u16),
@@ -304,6 +306,8 @@ pub struct Wanted {
     pub tags: Vec<String>,
     /// The wish that it stands for, which later releases may fit too; `None` for none.
     pub specifiers: Option<String>,
+    /// Extras whose requirements are wanted too, where those of the version are.
+    pub extras: Vec<Extra>,
 }
 
 /// What adding one version came to.

@@ -354,7 +354,11 @@ fn ask(query: &Query) -> String {
         Query::FeedCompare { projects, .. } => format!("compare {} projects", projects.len()),
         Query::FeedListed(_) => "listed".to_owned(),
         Query::DepsDue(limit) => format!("deps-due {limit}"),
-        Query::DepsFound { of, requirements, .. } => format!("deps-found {of}: {}", requirements.len()),
+        Query::DepsFound { of, requirements, .. } => {
+            let requirements =
+                requirements.iter().map(|needed| format!(" {}{}", needed.package, needed.specifiers));
+            format!("deps-found {of}:{}", requirements.collect::<String>())
+        }
         Query::RequirementsDue(limit) => format!("requirements-due {limit}"),
         Query::RequirementDone { requirement, end } => format!("requirement {requirement} {end:?}"),
         Query::Statistics => "statistics".to_owned(),
@@ -475,5 +479,9 @@ pub(super) fn log(offset: u64, length: usize) -> FromSlave {
 
 /// A check that found nothing wrong.
 pub(super) fn sound() -> Checked {
-    Checked::Sound { requires_python: Some(">=3.9".to_owned()), metadata_sha256: Sha256([5; 32]) }
+    Checked::Sound(WheelFacts {
+        requires_python: Some(">=3.9".to_owned()),
+        requires_dist: vec!["bar>=1".to_owned()],
+        metadata_sha256: Sha256([5; 32]),
+    })
 }

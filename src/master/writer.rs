@@ -22,7 +22,9 @@ use std::path::{Path, PathBuf};
 
 use part::Incoming;
 
-use super::event::{Checked, DiskAnswer, DiskRequest, Expected, Part, Placed, Placement, Space, TransferId};
+use super::event::{
+    Checked, DiskAnswer, DiskRequest, Expected, Part, Placed, Placement, Space, TransferId, WheelFacts,
+};
 use crate::domain::ranges::RangeSet;
 use crate::domain::{BuildId, Sha256};
 
@@ -166,7 +168,11 @@ impl FileWriter {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(path)?;
         file.write_all(&read.bytes)?;
         let metadata_sha256 = Sha256::of(&read.bytes);
-        Ok(Checked::Sound { requires_python: read.requires_python, metadata_sha256 })
+        Ok(Checked::Sound(WheelFacts {
+            requires_python: read.requires_python,
+            requires_dist: read.requires_dist,
+            metadata_sha256,
+        }))
     }
 }
 

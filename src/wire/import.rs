@@ -10,6 +10,8 @@ record! {
         package: Text<NAME_BYTES>,
         /// PEP 440 specifiers; empty for the newest version.
         specifiers: Text<NAME_BYTES>,
+        /// Extras whose requirements are wanted too, where those of the package are: names with spaces between.
+        extras: Text<NAME_BYTES>,
     }
 }
 

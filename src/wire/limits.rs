@@ -56,6 +56,6 @@ const _: () = assert!(LOG_BYTES + 64 + SEAL_BYTES <= SLAVE_FRAME_BYTES);
 const _: () = assert!(NAME_KEY_BYTES <= LABEL_BYTES);
 const _: () =
     assert!(FILES_PER_BUILD * (FILENAME_BYTES + 2 + 8 + 32) + 256 + SEAL_BYTES <= SLAVE_FRAME_BYTES);
-const _: () = assert!(ADD_ITEMS * (2 * NAME_BYTES + 4) <= IMPORT_FRAME_BYTES);
+const _: () = assert!(ADD_ITEMS * (3 * NAME_BYTES + 6) <= IMPORT_FRAME_BYTES);
 const _: () =
     assert!(DOWNLOAD_RECORDS * (FILENAME_BYTES + 10 * (CLIENT_BYTES + 2) + 64) <= IMPORT_FRAME_BYTES);

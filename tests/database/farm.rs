@@ -249,6 +249,7 @@ pub(crate) fn wanted(package: &str, text: &str) -> Wanted {
         pure: None,
         tags: Vec::new(),
         specifiers: None,
+        extras: Vec::new(),
     }
 }
 

@@ -21,6 +21,7 @@ mod pages;
 mod policies;
 mod races;
 mod requeue;
+mod requirements;
 mod retries;
 mod rights;
 mod takeover;

@@ -82,7 +82,7 @@ fn a_version_and_an_abi_that_are_added_at_one_moment_find_each_other() {
     let mut other = connect(&farm.database);
     let mut flight = other.transaction().unwrap();
     let add = "SELECT * FROM piw.add_versions('{foo}', '{foo}', '{1.0}', '{x}', '{1}', '{NULL}', '{f}', \
-               '{f}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', false)";
+               '{f}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', false)";
     flight.batch_execute(add).unwrap();
     let adding =
         farm.ask_and_wait_for_its_lock(Query::AddAbi { abi: abi("cp39"), rank: 1, platforms: vec![] });

@@ -30,7 +30,7 @@ fn a_built_version_is_shown_with_its_attempt_and_files() {
     assert!(build["files"][0]["sha256"].take().as_str().unwrap().len() == 64);
     assert_eq!(
         why,
-        json!({"package": "foo", "display": "Foo", "skip": null, "versions": [
+        json!({"package": "foo", "display": "Foo", "skip": null, "refused": [], "versions": [
             {"version": "1.0", "yanked": null, "skip": null, "why_not": null, "checked": true, "builds": [
                 {"abi": "cp39", "state": "built", "outcome": "built", "build_id": job.token.build.0, "slave": "pi-1",
                  "since": null, "built_at": null, "duration_ms": 1500, "log_bytes": 2000, "attempt": 1, "place": null, "due": null, "reason": null,

@@ -11,6 +11,7 @@ mod chain;
 mod changelog;
 mod control;
 mod crashes;
+mod dependencies;
 mod following;
 mod hostile;
 mod logger;

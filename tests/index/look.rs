@@ -7,7 +7,7 @@ use crate::server::{Answer, Server};
 use crate::{assert_failure, gazer, name};
 
 fn look_up(package: &str, specifiers: &str) -> LookUp {
-    LookUp { package: name(package), specifiers: specifiers.to_owned() }
+    LookUp { package: name(package), specifiers: specifiers.to_owned(), extras: Vec::new(), required: false }
 }
 
 fn page(files: &str) -> Answer {
@@ -55,6 +55,25 @@ fn a_page_that_cannot_be_read_is_no_missing_package() {
         LookAnswer::NotFound(reasons) => assert_eq!(reasons.len(), 2, "both say why: {reasons:?}"),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn what_is_only_required_is_had_where_the_index_serves_it_to_everybody() {
+    let server = Server::always(page(FILES));
+    let mut gazer = gazer(&server.simple());
+    let mut required =
+        |specifiers: &str| gazer.look(&[LookUp { required: true, ..look_up("foo", specifiers) }]);
+    match required("") {
+        LookAnswer::Served(wheel) => assert_eq!(wheel.as_str(), "foo-2.0-py3-none-any.whl"),
+        other => panic!("{other:?}"),
+    }
+    match required("<2") {
+        LookAnswer::Found(found) => assert_eq!(found[0].version.to_string(), "1.0"),
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(required(">2"), LookAnswer::NotFound(_)));
+    let asked_for = gazer.look(&[look_up("foo", "")]);
+    assert!(matches!(asked_for, LookAnswer::Found(_)), "what is asked for is built: {asked_for:?}");
 }
 
 #[test]

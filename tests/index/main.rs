@@ -12,6 +12,7 @@ mod pages;
 mod python;
 mod real;
 mod server;
+mod wheels;
 
 use std::time::Duration;
 

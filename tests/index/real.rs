@@ -52,7 +52,7 @@ fn pages_of_the_real_index_are_read() {
     }
 
     let specifiers = ">=1.15,<1.16.1".to_owned();
-    match gazer.look(&[LookUp { package: name("six"), specifiers }]) {
+    match gazer.look(&[LookUp { package: name("six"), specifiers, extras: Vec::new(), required: false }]) {
         LookAnswer::Found(found) => assert_eq!(found[0].version.to_string(), "1.16.0"),
         other => panic!("{other:?}"),
     }

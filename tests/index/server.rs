@@ -67,6 +67,12 @@ impl Answer {
         Self { body: body.into(), ..Self::status(200).with("Content-Type", "text/xml; charset=utf-8") }
     }
 
+    /// A file.
+    pub(crate) fn octets(body: impl Into<Vec<u8>>) -> Self {
+        let answer = Self::status(200).with("Content-Type", "application/octet-stream");
+        Self { body: body.into(), ..answer }
+    }
+
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self

@@ -70,6 +70,13 @@ impl Index {
         self.offer_file(project, &path);
     }
 
+    /// Offers METADATA beside a wheel of the index's own (PEP 658), with these requirements.
+    pub(crate) fn offer_metadata(&self, project: &str, filename: &str, requires: &[&str]) {
+        let mut text = format!("Metadata-Version: 2.1\nName: {project}\nVersion: 1.0\n");
+        requires.iter().for_each(|line| text.push_str(&format!("Requires-Dist: {line}\n")));
+        self.content.lock().unwrap().files.insert(format!("{filename}.metadata"), text.into_bytes());
+    }
+
     /// Removes a file; the project, when that was the last one.
     pub(crate) fn withdraw(&self, project: &str, filename: &str) {
         let mut content = self.content.lock().unwrap();
@@ -181,11 +188,16 @@ fn answer(path: &str, content: &Content) -> (&'static str, &'static str, Vec<u8>
         .iter()
         .map(|name| {
             let bytes = &content.files[name];
+            let metadata = content.files.get(&format!("{name}.metadata"));
+            let metadata = metadata.map_or(false.into(), |text| {
+                serde_json::json!({ "sha256": Sha256::of(text).to_string() })
+            });
             serde_json::json!({
                 "filename": name,
                 "url": format!("/files/{name}"),
                 "hashes": { "sha256": Sha256::of(bytes).to_string() },
                 "size": bytes.len(),
+                "core-metadata": metadata,
                 "upload-time": piwheels::logging::utc(content.uploaded[name]),
                 "yanked": content.yanked.get(name).map_or(false.into(), |why| serde_json::Value::from(why.as_str())),
             })

@@ -8,7 +8,7 @@ use pep440_rs::{Operator, VersionSpecifiers};
 use super::project_page::ProjectPage;
 use super::releases::Release;
 use super::trouble::shown;
-use crate::domain::{ProjectName, Version};
+use crate::domain::{ProjectName, Version, WheelName};
 use crate::master::gaze::{ProjectStatus, ReleaseTruth, WantedReleases, Wish};
 use crate::master::query::Wanted;
 
@@ -65,7 +65,22 @@ impl ProjectPage {
             pure: release.pure.clone(),
             tags: release.tags.clone(),
             specifiers: Some(text.to_owned()),
+            extras: Vec::new(),
         })
+    }
+
+    /// The index's wheel for everybody of the version that an installer would take, where there is nothing to build that
+    /// version from.
+    pub(super) fn served(&self, specifiers: &VersionSpecifiers) -> Option<WheelName> {
+        let usable = |release: &Release| release.sdists.standing > 0 || release.pure.is_some();
+        let fitting: Vec<_> = self
+            .releases
+            .iter()
+            .filter(|(version, release)| specifiers.contains(version.inner()) && usable(release))
+            .collect();
+        let (_, release) = preferred(&fitting)?;
+        let pure = release.pure.as_deref().filter(|_| release.sdists.count == 0)?;
+        WheelName::parse(pure).ok().filter(|_| self.status != ProjectStatus::Quarantined)
     }
 
     /// All releases, oldest first, with those marked that are wanted.

@@ -12,6 +12,8 @@ use ureq::{Agent, Body, BodyReader};
 use super::trouble::{Scope, Trouble, shown};
 use super::{dates, json};
 
+/// Whatever an answer is of.
+pub(super) const ANY_KIND: &str = "*/*";
 /// Redirects of one request.
 const REDIRECTS: usize = 3;
 /// Headers of one answer, in bytes.
@@ -125,7 +127,7 @@ impl Http {
         Self { agent }
     }
 
-    /// Asks for what is at `url`, unless it has `etag` still. It must be of the media type `kind`.
+    /// Asks for what is at `url`, unless it has `etag` still. It must be of the media type `kind`, or [`ANY_KIND`].
     pub(super) fn get(
         &self,
         url: &str,
@@ -220,7 +222,7 @@ fn found(response: Response<Body>, kinds: &[&str], bounds: Bounds) -> Result<Fou
     let headers = response.headers();
     let kind = header(headers, "content-type").unwrap_or_default();
     let media_type = kind.split(';').next().unwrap_or_default().trim();
-    if !kinds.iter().any(|kind| media_type.eq_ignore_ascii_case(kind)) {
+    if !kinds.iter().any(|kind| *kind == ANY_KIND || media_type.eq_ignore_ascii_case(kind)) {
         return Err(Trouble::new(
             Scope::Here,
             format!("the index answers with {kind:?}, not with {}", kinds[0]),
@@ -283,6 +285,41 @@ fn next_url(from: &str, headers: &HeaderMap) -> Result<String, Trouble> {
     }
 }
 
+/// Where a file is that the page at `page` names: on the index, or elsewhere by HTTPS.
+pub(super) fn file_url(page: &str, named: &str) -> Result<String, Trouble> {
+    let refused =
+        || Trouble::new(Scope::Here, format!("the index's page names {}, which is not asked", shown(named)));
+    let base: Uri = page.parse().map_err(|_| refused())?;
+    let (scheme, authority) = (base.scheme_str().unwrap_or_default(), base.authority());
+    let authority = authority.map(ToString::to_string).unwrap_or_default();
+    let named = named.split('#').next().unwrap_or_default();
+    let whole = if named.starts_with("//") {
+        format!("{scheme}:{named}")
+    } else if named.contains("://") {
+        named.to_owned()
+    } else if named.starts_with('/') {
+        format!("{scheme}://{authority}{named}")
+    } else {
+        let mut steps: Vec<&str> = base.path().trim_matches('/').split('/').collect();
+        for step in named.split('/') {
+            match step {
+                "." => {}
+                ".." => drop(steps.pop()),
+                step => steps.push(step),
+            }
+        }
+        format!("{scheme}://{authority}/{}", steps.join("/"))
+    };
+    let target: Uri = whole.parse().map_err(|_| refused())?;
+    let path = target.path_and_query().map_or("/", |path| path.as_str());
+    match place(&target) {
+        // with the user that the index may name
+        Some(target) if Some(&target) == place(&base).as_ref() => Ok(format!("{scheme}://{authority}{path}")),
+        Some((scheme, ..)) if scheme == "https" => Ok(whole),
+        _ => Err(refused()),
+    }
+}
+
 /// Scheme, host and port.
 fn place(uri: &Uri) -> Option<(String, String, u16)> {
     let scheme = uri.scheme_str()?.to_ascii_lowercase();
@@ -327,6 +364,31 @@ mod tests {
                 refused.as_ref().is_err_and(|reason| reason.contains("not followed")),
                 "{to}: {refused:?}"
             );
+        }
+    }
+
+    #[test]
+    fn files_are_on_the_index_or_elsewhere_by_https() {
+        let page = "http://user:word@index.example:8080/root/simple/foo/";
+        for (named, expected) in [
+            ("/files/a.whl#sha256=00", "http://user:word@index.example:8080/files/a.whl"),
+            ("../../files/a.whl", "http://user:word@index.example:8080/root/files/a.whl"),
+            ("a.whl", "http://user:word@index.example:8080/root/simple/foo/a.whl"),
+            ("./../../../../../a.whl", "http://user:word@index.example:8080/a.whl"),
+            ("http://INDEX.example:8080/a.whl", "http://user:word@index.example:8080/a.whl"),
+            ("https://files.example/a.whl#x", "https://files.example/a.whl"),
+        ] {
+            assert_eq!(file_url(page, named).unwrap(), expected, "{named}");
+        }
+        assert_eq!(
+            file_url("https://index.example/simple/foo/", "//files.example/a.whl").unwrap(),
+            "https://files.example/a.whl"
+        );
+        for named in
+            ["http://other.example/a.whl", "//other.example/a.whl", "file:///etc/passwd", "http://", "a b"]
+        {
+            let refused = file_url(page, named);
+            assert!(refused.as_ref().is_err_and(|t| t.reason.contains("not asked")), "{named}: {refused:?}");
         }
     }
 

@@ -3,7 +3,8 @@
 //!
 //! In: packages and specifiers, or a [`GazeRequest`]. Out: the versions to build, or what the index says. It knows HTTP;
 //! not the farm. What it reads is taken apart by pure modules beside it: pages ([`project_page`], [`releases`],
-//! [`choice`]), the changelog ([`xml_rpc`], [`changelog`]) and the list ([`project_list`]).
+//! [`choice`]), the changelog ([`xml_rpc`], [`changelog`]) and the list ([`project_list`]). [`wheel_metadata`] reads what
+//! a wheel of the index requires.
 
 use std::io::{BufReader, Read};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use super::gaze::{
     Changelog, GazeAnswer, GazeFailure, GazeRequest, LIST_PIECE, ListPiece, PageNews, PageTruth, PageWish,
 };
 use super::query::Wanted;
-use crate::domain::ProjectName;
+use crate::domain::{ProjectName, WheelName};
 
 mod changelog;
 mod choice;
@@ -27,6 +28,7 @@ mod project_list;
 mod project_page;
 mod releases;
 mod trouble;
+mod wheel_metadata;
 mod xml_rpc;
 
 pub use http::GazerLimits;
@@ -65,6 +67,7 @@ pub fn failed(request: &GazeRequest) -> GazeAnswer {
         GazeRequest::Changelog { .. } => GazeAnswer::Changelog(Err(failure)),
         GazeRequest::Page(wish) => GazeAnswer::Page(wish.package.clone(), PageNews::Failed(failure)),
         GazeRequest::ListBegin { .. } | GazeRequest::ListMore => GazeAnswer::List(Err(failure)),
+        GazeRequest::Wheel(wheel) => GazeAnswer::Wheel(wheel.clone(), Err(failure)),
     }
 }
 
@@ -116,8 +119,9 @@ impl CloudGazer {
         let mut unanswered = None;
         for item in wanted {
             match self.look_one(item) {
-                Ok(Ok(version)) if found.contains(&version) => {}
-                Ok(Ok(version)) => found.push(version),
+                Ok(Ok(Choice::Build(version))) if found.contains(&*version) => {}
+                Ok(Ok(Choice::Build(version))) => found.push(*version),
+                Ok(Ok(Choice::Served(wheel))) => return LookAnswer::Served(wheel),
                 Ok(Err(reason)) => missing.push(reason),
                 Err(trouble) => {
                     let failure = GazeFailure::from(trouble);
@@ -138,14 +142,19 @@ impl CloudGazer {
     }
 
     /// Inside: what was found, or why there is nothing to find. Outside: why nobody knows.
-    fn look_one(&self, item: &LookUp) -> Result<Result<Wanted, String>, Trouble> {
+    fn look_one(&self, item: &LookUp) -> Result<Result<Choice, String>, Trouble> {
         let package = &item.package;
         let specifiers = match choice::parse_specifiers(&item.specifiers) {
             Ok(specifiers) => specifiers,
             Err(reason) => return Ok(Err(format!("{package}: {reason}"))),
         };
         Ok(match self.page_patiently(package)? {
-            Some(page) => page.newest(package, &specifiers, &item.specifiers),
+            Some(page) => match page.served(&specifiers).filter(|_| item.required) {
+                Some(wheel) => Ok(Choice::Served(wheel)),
+                None => page
+                    .newest(package, &specifiers, &item.specifiers)
+                    .map(|wanted| Choice::Build(Box::new(Wanted { extras: item.extras.clone(), ..wanted }))),
+            },
             None => Err(format!("{package}: no such package on the index")),
         })
     }
@@ -190,6 +199,9 @@ impl CloudGazer {
             GazeRequest::ListMore => {
                 let piece = self.more_of_the_list();
                 GazeAnswer::List(self.end_list_on_failure(piece))
+            }
+            GazeRequest::Wheel(wheel) => {
+                GazeAnswer::Wheel(wheel.clone(), self.wheel_metadata(wheel).map_err(GazeFailure::from))
             }
         }
     }
@@ -312,6 +324,12 @@ impl Listing {
         }
         Ok(ListPiece::Projects(self.list.drain(LIST_PIECE)))
     }
+}
+
+/// What a requirement came to.
+enum Choice {
+    Build(Box<Wanted>),
+    Served(WheelName),
 }
 
 /// What came of a project's page.

@@ -1,10 +1,10 @@
 //! What is looked at when, under a fake clock; what comes of it is compared as words.
 
 use super::*;
-use crate::domain::Version;
-use crate::master::event::Effect;
-use crate::master::gaze::{Happening, ListedProject, PageTruth, ProjectStatus, Wish};
-use crate::master::query::{AddedState, AddedVersion};
+use crate::domain::{Version, WheelName};
+use crate::master::event::{Effect, LookAnswer};
+use crate::master::gaze::{Happening, ListedProject, PageTruth, ProjectStatus, WheelNews, Wish};
+use crate::master::query::{AddedState, AddedVersion, DepsOrder};
 use crate::master::testbed::{abi, project, words};
 
 const WALL: Millis = Millis::secs(1_800_000_000);
@@ -14,6 +14,7 @@ struct Bench {
     out: Out,
     now: Millis,
     looks: bool,
+    abis: Abis,
 }
 
 fn due(name: &str) -> DuePage {
@@ -55,12 +56,13 @@ impl Bench {
     fn new(follow: Follow) -> Self {
         let now = Millis::secs(1000);
         let settings = FollowSettings { follow, ..FollowSettings::default() };
-        Self { follower: Follower::new(now, settings), out: Out::default(), now, looks: true }
+        let abis = Abis::from([(abi("cp311"), Vec::new())]);
+        Self { follower: Follower::new(now, settings), out: Out::default(), now, looks: true, abis }
     }
 
     /// The next thing that is begun, if one is.
     fn step(&mut self) -> Vec<String> {
-        self.follower.step(self.now, WALL + self.now, self.looks, &mut self.out);
+        self.follower.step(self.now, WALL + self.now, self.looks, &self.abis, &mut self.out);
         plain(&mut self.out)
     }
 
@@ -359,6 +361,7 @@ fn a_requirement_is_looked_up_added_and_ended_and_one_that_cannot_be_met_is_kept
         requirement,
         package: project(name),
         specifiers: ">=1".to_owned(),
+        extras: Vec::new(),
         of: "foo 1.0".to_owned(),
     };
     let list = vec![wanted(1, "bar"), wanted(2, "nope"), wanted(3, "later")];
@@ -383,6 +386,93 @@ fn a_requirement_is_looked_up_added_and_ended_and_one_that_cannot_be_met_is_kept
     bench.answer(Answer::Noted);
     bench.follower.looked(bench.now, LookAnswer::Unanswered(failure(true, None)), &mut bench.out);
     assert_eq!(bench.said(), ["requirement 3 Again"]);
+}
+
+const WHEEL: &str = "foo-1.0-py3-none-any.whl";
+
+/// A version that the farm has files of, and one that only the index has a wheel of.
+fn deps_due() -> Vec<DepsDue> {
+    let lines = |list: &[&str]| list.iter().map(|line| (*line).to_owned()).collect();
+    let due = |version, name: &str| DepsDue {
+        order: Some(DepsOrder { version, turn: 1 }),
+        extras: Vec::new(),
+        package: project(name),
+        of: format!("{name} 1.0"),
+        files: Vec::new(),
+        wheel: None,
+    };
+    let served = DepsDue { wheel: Some(WheelName::parse(WHEEL).unwrap()), ..due(1, "foo") };
+    let files = vec![("cp311-cp311-linux_armv7l".to_owned(), lines(&["bar", "win; os_name == 'nt'"]))];
+    vec![served, DepsDue { files, ..due(2, "built") }]
+}
+
+impl Bench {
+    fn with_deps_due() -> (Self, Vec<String>) {
+        let mut bench = Self::new(Follow::List);
+        bench.step();
+        bench.answer(Answer::PagesDue(Vec::new()));
+        let (_, said) = bench.answer(Answer::DepsDue(deps_due()));
+        (bench, said)
+    }
+
+    fn wheel(&mut self, news: Result<WheelNews, GazeFailure>) -> Vec<String> {
+        self.seen(GazeAnswer::Wheel(WheelName::parse(WHEEL).unwrap(), news))
+    }
+}
+
+#[test]
+fn requirements_come_from_built_wheels_and_from_the_indexs_own() {
+    let (mut bench, said) = Bench::with_deps_due();
+    assert_eq!(said, ["deps-found built 1.0: bar"], "what is known is told first");
+    let (_, said) = bench.answer(Answer::Noted);
+    assert!(said[0].starts_with("gaze at Wheel(") && said[0].contains(WHEEL), "{said:?}");
+    let lines =
+        vec!["a>=1".to_owned(), "b; python_version < '3.11'".to_owned(), "c; extra == 'x'".to_owned()];
+    assert_eq!(bench.wheel(Ok(WheelNews::Read(lines))), ["deps-found foo 1.0: a>=1"]);
+    let (_, said) = bench.answer(Answer::Noted);
+    assert_eq!(said, ["deps-due 16"], "there may be more");
+}
+
+#[test]
+fn a_requirement_that_the_index_alone_has_is_met_by_it_and_the_way_goes_on() {
+    let mut bench = Bench::new(Follow::List);
+    bench.step();
+    bench.answer(Answer::PagesDue(Vec::new()));
+    bench.answer(Answer::DepsDue(Vec::new()));
+    let due = RequirementDue {
+        requirement: 1,
+        package: project("foo"),
+        specifiers: String::new(),
+        extras: Vec::new(),
+        of: "app 1.0".to_owned(),
+    };
+    let (_, said) = bench.answer(Answer::RequirementsDue(vec![due]));
+    assert_eq!(said, ["look up foo"]);
+    bench.follower.looked(bench.now, LookAnswer::Served(WheelName::parse(WHEEL).unwrap()), &mut bench.out);
+    let said = bench.said();
+    assert!(said[0].starts_with("gaze at Wheel(") && said[0].contains(WHEEL), "{said:?}");
+    assert_eq!(bench.wheel(Ok(WheelNews::Read(vec!["a".to_owned()]))), ["deps-found foo 1.0: a"]);
+    let (_, said) = bench.answer(Answer::Noted);
+    assert_eq!(said, ["requirement 1 Met"], "not before the database has what it requires");
+    let (_, said) = bench.answer(Answer::Noted);
+    assert_eq!(said, ["deps-due 16"]);
+}
+
+#[test]
+fn a_wheel_whose_requirements_nobody_knows_ends_the_way_and_one_that_cannot_be_asked_waits() {
+    for news in [Ok(WheelNews::Unknown("none".to_owned())), Err(failure(false, None))] {
+        let (mut bench, _) = Bench::with_deps_due();
+        bench.answer(Answer::Noted);
+        assert_eq!(bench.wheel(news), ["deps-found foo 1.0:"]);
+    }
+    let (mut bench, _) = Bench::with_deps_due();
+    bench.answer(Answer::Noted);
+    assert_eq!(bench.wheel(Err(failure(true, None))), Vec::<String>::new());
+    bench.rest();
+    bench.now = bench.now + Millis::secs(10);
+    assert!(bench.step()[0].contains(WHEEL), "when the index is asked again");
+    assert_eq!(bench.wheel(Ok(WheelNews::Read(Vec::new()))), ["deps-found foo 1.0:"]);
+    assert_eq!(bench.follower.following().trouble, None);
 }
 
 #[test]

@@ -56,6 +56,7 @@ fn add(items: &[(&str, &str)]) -> FromTool {
     let item = |(package, specifiers): &(&str, &str)| Requirement {
         package: text(package),
         specifiers: text(specifiers),
+        extras: text(""),
     };
     FromTool::Add { items: List::new(items.iter().map(item).collect()).unwrap(), with_deps: false }
 }
@@ -81,6 +82,7 @@ fn wanted() -> Wanted {
         pure: None,
         tags: Vec::new(),
         specifiers: None,
+        extras: Vec::new(),
     }
 }
 

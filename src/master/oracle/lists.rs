@@ -60,8 +60,9 @@ pub(super) fn add_versions(client: &mut Client, wanted: &[Wanted], deps: bool) -
     let pure: Vec<Option<&str>> = wanted.iter().map(|w| w.pure.as_deref()).collect();
     let tags: Vec<String> = wanted.iter().map(|w| w.tags.join(" ")).collect();
     let specifiers: Vec<Option<&str>> = wanted.iter().map(|w| w.specifiers.as_deref()).collect();
+    let extras: Vec<String> = wanted.iter().map(|w| super::requirements::spaced(&w.extras)).collect();
     let sql = "SELECT state, queued_for, reason \
-               FROM piw.add_versions($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+               FROM piw.add_versions($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
     let mut transaction = client.transaction().map_err(failure)?;
     transaction.batch_execute(ADD_TIMEOUT).map_err(failure)?;
     let rows = transaction.query_typed(
@@ -79,6 +80,7 @@ pub(super) fn add_versions(client: &mut Client, wanted: &[Wanted], deps: bool) -
             (&pure, Type::TEXT_ARRAY),
             (&tags, Type::TEXT_ARRAY),
             (&specifiers, Type::TEXT_ARRAY),
+            (&extras, Type::TEXT_ARRAY),
             (&deps, Type::BOOL),
         ],
     );

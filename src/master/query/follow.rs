@@ -1,7 +1,8 @@
 //! Answers about what the index has: pages that are due, what a look at one changed, how far the farm has followed; and the
 //! farm in numbers. Plain data.
 
-use crate::domain::{AbiTag, BuildId, ProjectName};
+use crate::domain::requirement::Extra;
+use crate::domain::{AbiTag, BuildId, ProjectName, WheelName};
 use crate::master::gaze::Wish;
 
 /// A page to be read.
@@ -60,15 +61,30 @@ pub struct FeedState {
     pub list_etag: Option<String>,
 }
 
+/// An order to work requirements out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DepsOrder {
+    /// The version's number in the database.
+    pub version: i32,
+    /// Which order of that version: one that was made meanwhile has another number.
+    pub turn: i64,
+}
+
 /// A version whose requirements are to be worked out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DepsDue {
-    /// Its number in the database.
-    pub version: i32,
+    /// Which order it is; `None` for a version that only the index has.
+    pub order: Option<DepsOrder>,
+    /// The package.
+    pub package: ProjectName,
     /// Package and version, for people.
     pub of: String,
+    /// Those of its extras whose requirements are wanted too.
+    pub extras: Vec<Extra>,
     /// Its files: tags (`python-abi-platform`) and Requires-Dist.
     pub files: Vec<(String, Vec<String>)>,
+    /// The index's wheel of it, for everybody, whose METADATA says what it requires: only where the farm has no file.
+    pub wheel: Option<WheelName>,
 }
 
 /// A requirement to be looked up.
@@ -80,6 +96,8 @@ pub struct RequirementDue {
     pub package: ProjectName,
     /// PEP 440.
     pub specifiers: String,
+    /// Extras whose requirements are wanted too.
+    pub extras: Vec<Extra>,
     /// Whose requirement it is, for people.
     pub of: String,
 }

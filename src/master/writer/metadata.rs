@@ -4,17 +4,16 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
 use super::directory::{self, Unsound};
+use crate::domain::core_metadata::{CoreMetadata, MAX_METADATA_BYTES};
 use crate::domain::{ProjectName, Version};
 use crate::master::event::Expected;
 
-/// METADATA's own size, in bytes; real ones are far below.
-const MAX_METADATA_BYTES: u64 = 1 << 20;
-
-/// METADATA, verbatim, and what the index shows of it.
+/// METADATA, verbatim, and what matters of it.
 #[derive(Debug)]
 pub(super) struct Metadata {
     pub(super) bytes: Vec<u8>,
     pub(super) requires_python: Option<String>,
+    pub(super) requires_dist: Vec<String>,
 }
 
 /// Why there is none.
@@ -57,7 +56,7 @@ pub(super) fn read(file: &File, expected: &Expected) -> Result<Metadata, Unreada
     if bytes.len() as u64 > MAX_METADATA_BYTES {
         return Err(bad(format!("METADATA is over {MAX_METADATA_BYTES} bytes")));
     }
-    let head = Head::parse(&bytes);
+    let head = CoreMetadata::parse(&bytes);
     if head.name.as_deref().and_then(|n| ProjectName::parse(n).ok()).as_ref() != Some(&expected.project) {
         return Err(bad(format!(
             "METADATA names {:?}, not {}",
@@ -69,7 +68,13 @@ pub(super) fn read(file: &File, expected: &Expected) -> Result<Metadata, Unreada
         let found = head.version.unwrap_or_default();
         return Err(bad(format!("METADATA has version {found:?}, not {}", expected.version)));
     }
-    Ok(Metadata { bytes, requires_python: head.requires_python })
+    if head.left_out > 0 {
+        log::warn!(
+            "{name}: {} of its requirements are too long or too many, and not followed",
+            head.left_out
+        );
+    }
+    Ok(Metadata { bytes, requires_python: head.requires_python, requires_dist: head.requires_dist })
 }
 
 /// `<name>-<version>.dist-info/METADATA` of the wheel itself, in any spelling of name and version.
@@ -78,45 +83,6 @@ fn is_metadata(entry: &str, expected: &Expected) -> bool {
     let Some((name, version)) = stem.split_once('-') else { return false };
     ProjectName::parse(name).as_ref() == Ok(&expected.project)
         && Version::parse(version).as_ref() == Ok(&expected.version)
-}
-
-/// The fields of METADATA that matter here (core metadata specification: an email header).
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Head {
-    name: Option<String>,
-    version: Option<String>,
-    requires_python: Option<String>,
-}
-
-impl Head {
-    fn parse(bytes: &[u8]) -> Self {
-        let mut head = Self::default();
-        for line in bytes.split(|b| *b == b'\n') {
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            // an empty line ends the header; the description follows
-            if line.is_empty() {
-                break;
-            }
-            let Ok(line) = std::str::from_utf8(line) else { continue };
-            let Some((key, value)) = line.split_once(':') else { continue };
-            let slot = match key.to_ascii_lowercase().as_str() {
-                "name" => &mut head.name,
-                "version" => &mut head.version,
-                "requires-python" => &mut head.requires_python,
-                _ => continue,
-            };
-            // the first counts; a second one is malformed, and must not override what was checked
-            let value = value.trim();
-            if slot.is_none()
-                && !value.is_empty()
-                && !value.chars().any(char::is_control)
-                && value.len() <= 500
-            {
-                *slot = Some(value.to_owned());
-            }
-        }
-        head
-    }
 }
 
 #[cfg(test)]
@@ -207,13 +173,5 @@ mod tests {
     fn a_bomb_of_metadata_is_read_only_up_to_its_limit() {
         let bomb = vec![b'a'; 8 << 20];
         assert!(refusal(&wheel(&[("foo_bar-1.0.dist-info/METADATA", &bomb)])).contains("over 1048576 bytes"));
-    }
-
-    #[test]
-    fn a_header_cannot_be_smuggled_in_twice_or_with_control_characters() {
-        let head =
-            Head::parse(b"Name: a\nName: b\nRequires-Python: >=3\x1b\nVersion: 1\n\nRequires-Python: 2\n");
-        assert_eq!(head.name.as_deref(), Some("a"));
-        assert_eq!(head.requires_python, None);
     }
 }

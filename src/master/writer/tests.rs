@@ -52,7 +52,9 @@ impl Rig {
         assert!(matches!(opened, Some(DiskAnswer::Opened(..))), "{opened:?}");
         self.ask(DiskRequest::Write(id, 0, Bytes::from(bytes)));
         let metadata_sha256 = match self.ask(DiskRequest::Check(id, expected)) {
-            Some(DiskAnswer::Checked(_, Checked::Sound { metadata_sha256, .. })) => metadata_sha256,
+            Some(DiskAnswer::Checked(_, Checked::Sound(WheelFacts { metadata_sha256, .. }))) => {
+                metadata_sha256
+            }
             other => panic!("{other:?}"),
         };
         PlacedFile { transfer: id, filename: NAME.to_owned(), sha256, metadata_sha256 }

@@ -77,6 +77,7 @@ fn the_record_says_what_was_checked() {
         ("py3", "none", "any")
     );
     assert_eq!((file.requires_python.as_deref(), file.metadata_sha256), (Some(">=3.9"), Sha256([5; 32])));
+    assert_eq!(file.requires_dist, ["bar>=1"]);
     assert_eq!((record.slave.as_str(), record.duration_ms, record.log_bytes), ("pi", 1500, 0));
 }
 
