@@ -27,5 +27,6 @@ pub mod slave_keys;
 pub mod start;
 #[cfg(test)]
 mod testbed;
+mod wheel_zip;
 pub mod worker;
 pub mod writer;

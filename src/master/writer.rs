@@ -25,11 +25,10 @@ use part::Incoming;
 use super::event::{
     Checked, DiskAnswer, DiskRequest, Expected, Part, Placed, Placement, Space, TransferId, WheelFacts,
 };
+use super::wheel_zip::{self, Claim};
 use crate::domain::ranges::RangeSet;
 use crate::domain::{BuildId, Sha256};
 
-mod directory;
-mod metadata;
 mod part;
 mod place;
 pub mod spool;
@@ -160,10 +159,12 @@ impl FileWriter {
         if found != expected.sha256 || incoming.file.metadata()?.len() != expected.size {
             return Ok(Checked::WrongDigest { found });
         }
-        let read = match metadata::read(&incoming.file, expected) {
+        let claim =
+            Claim { filename: &expected.filename, project: &expected.project, version: &expected.version };
+        let read = match wheel_zip::read(&incoming.file, claim) {
             Ok(read) => read,
-            Err(metadata::Unreadable::Io(error)) => return Err(error),
-            Err(metadata::Unreadable::Bad(reason)) => return Ok(Checked::BadWheel(reason)),
+            Err(wheel_zip::Unreadable::Io(error)) => return Err(error),
+            Err(wheel_zip::Unreadable::Bad(reason)) => return Ok(Checked::BadWheel(reason)),
         };
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(path)?;
         file.write_all(&read.bytes)?;

@@ -1,5 +1,7 @@
 //! What wheels of the index require: METADATA beside them, offered or not, elsewhere, wrong, too large, cut.
 
+use std::io::Write;
+
 use piwheels::domain::{Sha256, WheelName};
 use piwheels::master::gaze::{GazeAnswer, GazeFailure, GazeRequest, WheelNews};
 
@@ -97,4 +99,44 @@ fn an_answer_that_breaks_off_is_asked_for_again_and_an_index_that_is_away_says_s
     assert_eq!(read(&server), Ok(lines()));
     let server = Server::in_turn(vec![page(), Answer::status(503).with("Retry-After", "7")]);
     assert_failure(&read(&server).unwrap_err(), "status 503", true, Some(7));
+}
+
+fn zipped(entries: &[(&str, &str)]) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, content) in entries {
+        writer.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        writer.write_all(content.as_bytes()).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+/// An index that says its wheel's digest and has nothing beside it.
+fn bare_index(bytes: Vec<u8>, sha256: &str) -> Server {
+    let page = format!(
+        r#"{{"name":"foo","files":[{{"filename":"{WHEEL}","url":"/files/{WHEEL}","hashes":{{"sha256":"{sha256}"}}}}]}}"#
+    );
+    Server::start(move |request| match request.path.as_str() {
+        "/simple/foo/" => Answer::json(page.clone()),
+        "/files/foo-1.0-py3-none-any.whl" => Answer::octets(bytes.clone()),
+        _ => Answer::status(404),
+    })
+}
+
+#[test]
+fn metadata_is_read_out_of_the_wheel_where_the_index_has_none_beside_it() {
+    let wheel = zipped(&[("foo/__init__.py", ""), ("foo-1.0.dist-info/METADATA", METADATA)]);
+    let sha256 = Sha256::of(&wheel).to_string();
+    assert_eq!(read(&bare_index(wheel.clone(), &sha256)), Ok(lines()));
+    let other = read(&bare_index(wheel, &Sha256::of(b"").to_string())).unwrap_err();
+    assert_failure(&other, "another digest", false, None);
+    let useless = [
+        zipped(&[("foo/__init__.py", "")]),
+        zipped(&[("foo-1.0.dist-info/METADATA", "Name: bar\nVersion: 1.0\n")]),
+        b"no zip".to_vec(),
+        vec![0; 17 << 20],
+    ];
+    for bytes in useless {
+        let sha256 = Sha256::of(&bytes).to_string();
+        assert!(matches!(read(&bare_index(bytes, &sha256)), Ok(WheelNews::Unknown(_))));
+    }
 }

@@ -1,11 +1,14 @@
-//! What a wheel of the index's own requires: its METADATA, which stands beside it (PEP 658, PEP 714).
+//! What a wheel of the index's own requires: its METADATA, which stands beside it (PEP 658, PEP 714), or is in it.
 //!
-//! Two requests: the project's page says where the wheel is and whether METADATA is beside it, the second reads that.
-//! Indexes keep files on other hosts than pages: such a one is asked too, by HTTPS only.
+//! Two requests: the project's page says where the wheel is and whether METADATA is beside it; the second reads that, or
+//! the wheel, where it is not large and the page says its digest. Indexes keep files on other hosts than pages: such a one
+//! is asked too, by HTTPS only.
 
 use std::fmt;
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, Read, Write};
 
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
@@ -14,8 +17,9 @@ use super::json::{Scalar, TEXT_BYTES};
 use super::trouble::{Scope, Trouble};
 use super::{CloudGazer, PEP_691, TRIES};
 use crate::domain::core_metadata::{CoreMetadata, MAX_METADATA_BYTES};
-use crate::domain::{ProjectName, Sha256, WheelName};
+use crate::domain::{ProjectName, Sha256, Version, WheelName};
 use crate::master::gaze::WheelNews;
+use crate::master::wheel_zip::{self, Claim, Unreadable};
 
 impl CloudGazer {
     /// What the wheel requires; read again when an answer breaks off.
@@ -43,7 +47,10 @@ impl CloudGazer {
             return unknown("it is not on the index's page any more");
         };
         let Offered::Yes(sha256) = file.metadata else {
-            return unknown("the index does not offer its metadata beside it (PEP 658)");
+            return match &file.sha256 {
+                Some(sha256) => self.read_wheel(wheel, &file_url(&page_url, &file.url)?, sha256),
+                None => unknown("the index offers neither its metadata beside it (PEP 658) nor its digest"),
+            };
         };
         let url = format!("{}.metadata", file_url(&page_url, &file.url)?);
         let bounds = Bounds { bytes: MAX_METADATA_BYTES, ..bounds };
@@ -67,13 +74,54 @@ impl CloudGazer {
         }
         Ok(WheelNews::Read(metadata.requires_dist))
     }
+
+    /// The same out of the wheel itself, which is kept in memory meanwhile.
+    fn read_wheel(&self, wheel: &WheelName, url: &str, sha256: &str) -> Result<WheelNews, Trouble> {
+        let Ok(version) = Version::parse(&wheel.version) else {
+            return Ok(WheelNews::Unknown("its version is none".to_owned()));
+        };
+        let bounds = Bounds { time: self.limits.page, silence: None, bytes: MAX_WHEEL_BYTES };
+        let Reply::Found(found) = self.http.get(url, ANY_KIND, None, bounds)? else {
+            return Ok(WheelNews::Unknown("the index's page names a file that is not there".to_owned()));
+        };
+        let Found { mut body, .. } = *found;
+        let mut bytes = Vec::new();
+        if let Err(error) = body.read_to_end(&mut bytes) {
+            let trouble = body_trouble(error);
+            // one that is too large is so tomorrow
+            return if trouble.scope == Scope::Here {
+                Ok(WheelNews::Unknown(trouble.reason))
+            } else {
+                Err(trouble)
+            };
+        }
+        if Sha256::of(&bytes).to_string() != sha256 {
+            return Err(Trouble::new(Scope::Here, "the wheel has another digest than the index's page says"));
+        }
+        let local = |error: io::Error| Trouble::new(Scope::Here, format!("no memory for a wheel: {error}"));
+        let memory = memfd_create("wheel", MFdFlags::MFD_CLOEXEC).map_err(|errno| local(errno.into()))?;
+        let mut file = File::from(memory);
+        file.write_all(&bytes).map_err(local)?;
+        drop(bytes);
+        let claim = Claim { filename: wheel.as_str(), project: &wheel.project, version: &version };
+        match wheel_zip::read(&file, claim) {
+            Ok(metadata) => Ok(WheelNews::Read(metadata.requires_dist)),
+            Err(Unreadable::Bad(reason)) => Ok(WheelNews::Unknown(reason)),
+            Err(Unreadable::Io(error)) => Err(local(error)),
+        }
+    }
 }
+
+/// The largest wheel that is read for its METADATA: pure ones are small, and it is in memory for a moment.
+const MAX_WHEEL_BYTES: u64 = 16 << 20;
 
 /// Where a file is, and whether METADATA is beside it.
 #[derive(Debug, PartialEq, Eq)]
 struct FileOnPage {
     url: String,
     metadata: Offered,
+    /// In lower case.
+    sha256: Option<String>,
 }
 
 /// Whether METADATA is offered, and its digest where the page says it.
@@ -166,7 +214,11 @@ impl<'de> Visitor<'de> for FilesSeed<'_> {
             {
                 // the newer name counts, where there are both (PEP 714)
                 let metadata = file.core_metadata.or(file.dist_info_metadata).unwrap_or_default();
-                *self.found = Some(FileOnPage { url: url.to_owned(), metadata });
+                let sha256 = match file.hashes {
+                    Offered::Yes(sha256) => sha256,
+                    Offered::No => None,
+                };
+                *self.found = Some(FileOnPage { url: url.to_owned(), metadata, sha256 });
             }
         }
         Ok(())
@@ -180,6 +232,9 @@ struct RawFile {
     filename: Scalar,
     #[serde(default)]
     url: Scalar,
+    /// An object of digests, too.
+    #[serde(default)]
+    hashes: Offered,
     #[serde(default)]
     core_metadata: Option<Offered>,
     #[serde(default)]

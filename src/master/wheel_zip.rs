@@ -1,12 +1,25 @@
-//! METADATA out of a wheel that somebody sent: a hostile zip until proven otherwise.
+//! METADATA out of a wheel that somebody sent, or that the index has: a hostile zip until proven otherwise.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
-use super::directory::{self, Unsound};
 use crate::domain::core_metadata::{CoreMetadata, MAX_METADATA_BYTES};
 use crate::domain::{ProjectName, Version};
-use crate::master::event::Expected;
+
+mod directory;
+
+use directory::Unsound;
+
+/// What a wheel claims to be, by its name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Claim<'a> {
+    /// The file's name, for messages.
+    pub(super) filename: &'a str,
+    /// Whose it is.
+    pub(super) project: &'a ProjectName,
+    /// Which version.
+    pub(super) version: &'a Version,
+}
 
 /// METADATA, verbatim, and what matters of it.
 #[derive(Debug)]
@@ -25,9 +38,9 @@ pub(super) enum Unreadable {
     Bad(String),
 }
 
-/// Reads METADATA and checks that it names the project and the version that was built.
-pub(super) fn read(file: &File, expected: &Expected) -> Result<Metadata, Unreadable> {
-    let name = &expected.filename;
+/// Reads METADATA and checks that it names the project and the version that the wheel's name does.
+pub(super) fn read(file: &File, claim: Claim<'_>) -> Result<Metadata, Unreadable> {
+    let name = claim.filename;
     let bad = |reason: String| Unreadable::Bad(format!("{name}: {reason}"));
     let mut file = file.try_clone().map_err(Unreadable::Io)?;
     file.seek(SeekFrom::Start(0)).map_err(Unreadable::Io)?;
@@ -41,7 +54,7 @@ pub(super) fn read(file: &File, expected: &Expected) -> Result<Metadata, Unreada
         .map_err(|e| bad(format!("not a zip archive: {e}")))?;
     let mut found = None;
     // a name that is not text is not METADATA's
-    for entry in archive.file_names().flatten().filter(|entry| is_metadata(entry, expected)) {
+    for entry in archive.file_names().flatten().filter(|entry| is_metadata(entry, claim)) {
         if found.replace(entry.into_owned()).is_some() {
             return Err(bad("more than one METADATA".to_owned()));
         }
@@ -57,16 +70,16 @@ pub(super) fn read(file: &File, expected: &Expected) -> Result<Metadata, Unreada
         return Err(bad(format!("METADATA is over {MAX_METADATA_BYTES} bytes")));
     }
     let head = CoreMetadata::parse(&bytes);
-    if head.name.as_deref().and_then(|n| ProjectName::parse(n).ok()).as_ref() != Some(&expected.project) {
+    if head.name.as_deref().and_then(|n| ProjectName::parse(n).ok()).as_ref() != Some(claim.project) {
         return Err(bad(format!(
             "METADATA names {:?}, not {}",
             head.name.unwrap_or_default(),
-            expected.project
+            claim.project
         )));
     }
-    if head.version.as_deref().and_then(|v| Version::parse(v).ok()).as_ref() != Some(&expected.version) {
+    if head.version.as_deref().and_then(|v| Version::parse(v).ok()).as_ref() != Some(claim.version) {
         let found = head.version.unwrap_or_default();
-        return Err(bad(format!("METADATA has version {found:?}, not {}", expected.version)));
+        return Err(bad(format!("METADATA has version {found:?}, not {}", claim.version)));
     }
     if head.left_out > 0 {
         log::warn!(
@@ -78,17 +91,16 @@ pub(super) fn read(file: &File, expected: &Expected) -> Result<Metadata, Unreada
 }
 
 /// `<name>-<version>.dist-info/METADATA` of the wheel itself, in any spelling of name and version.
-fn is_metadata(entry: &str, expected: &Expected) -> bool {
+fn is_metadata(entry: &str, claim: Claim<'_>) -> bool {
     let Some(stem) = entry.strip_suffix(".dist-info/METADATA") else { return false };
     let Some((name, version)) = stem.split_once('-') else { return false };
-    ProjectName::parse(name).as_ref() == Ok(&expected.project)
-        && Version::parse(version).as_ref() == Ok(&expected.version)
+    ProjectName::parse(name).as_ref() == Ok(claim.project)
+        && Version::parse(version).as_ref() == Ok(claim.version)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Sha256;
     use std::io::Write;
     use zip::write::SimpleFileOptions;
 
@@ -101,20 +113,13 @@ mod tests {
         writer.finish().unwrap()
     }
 
-    fn expected() -> Expected {
-        Expected {
-            build: crate::domain::BuildId(1),
-            index: 0,
-            filename: "foo_bar-1.0-py3-none-any.whl".to_owned(),
-            size: 1,
-            sha256: Sha256([0; 32]),
-            project: ProjectName::parse("foo-bar").unwrap(),
-            version: Version::parse("1.0").unwrap(),
-        }
+    fn read_it(file: &File) -> Result<Metadata, Unreadable> {
+        let (project, version) = (ProjectName::parse("foo-bar").unwrap(), Version::parse("1.0").unwrap());
+        read(file, Claim { filename: "foo_bar-1.0-py3-none-any.whl", project: &project, version: &version })
     }
 
     fn refusal(file: &File) -> String {
-        match read(file, &expected()).unwrap_err() {
+        match read_it(file).unwrap_err() {
             Unreadable::Bad(reason) => reason,
             Unreadable::Io(error) => panic!("{error}"),
         }
@@ -126,7 +131,7 @@ mod tests {
     #[test]
     fn metadata_is_found_in_any_spelling_and_kept_verbatim() {
         let file = wheel(&[("foo_bar/x.py", b""), ("Foo.Bar-1.0.dist-info/METADATA", GOOD)]);
-        let read = read(&file, &expected()).unwrap();
+        let read = read_it(&file).unwrap();
         assert_eq!(read.bytes, GOOD);
         assert_eq!(read.requires_python.as_deref(), Some(">=3.7, <4"));
     }
@@ -142,7 +147,7 @@ mod tests {
         let two =
             wheel(&[("foo_bar-1.0.dist-info/METADATA", GOOD), ("foo-bar-1.0.dist-info/METADATA", GOOD)]);
         // the second name begins with "foo", whose version would be "bar-1.0": not this project's
-        assert!(read(&two, &expected()).is_ok());
+        assert!(read_it(&two).is_ok());
         let two =
             wheel(&[("foo_bar-1.0.dist-info/METADATA", GOOD), ("foo.bar-1.0.dist-info/METADATA", GOOD)]);
         assert!(refusal(&two).contains("more than one"));
