@@ -45,9 +45,11 @@ BEGIN
         SELECT p.pkg_id INTO v_pkg FROM package p WHERE p.name = p_package;
         v_of := ARRAY(SELECT v.ver_id FROM version v
             WHERE v.pkg_id = v_pkg AND v.sort_key = coalesce(p_sort_key, v.sort_key));
-        IF v_pkg IS NULL OR (v_of = '{}' AND p_sort_key IS NOT NULL) THEN
-            RAISE EXCEPTION 'this farm does not know %; ''piw why'' lists what it knows',
-                CASE WHEN v_pkg IS NULL THEN p_package ELSE 'that version of ' || p_package END USING ERRCODE = '22023';
+        IF v_pkg IS NULL THEN
+            RAISE EXCEPTION '% is not known to this farm', p_package USING ERRCODE = '22023';
+        ELSIF v_of = '{}' AND p_sort_key IS NOT NULL THEN
+            RAISE EXCEPTION 'this farm does not know that version of %; ''piw why %'' lists those it knows',
+                p_package, p_package USING ERRCODE = '22023';
         END IF;
         IF p_after = 0 THEN
             SELECT count(*) FILTER (WHERE s.covered OR EXISTS (SELECT FROM build b

@@ -110,7 +110,8 @@ fn describe_build(name: &str, abi: &str, build: &Value, checked: bool) -> String
                 .as_i64()
                 .map_or_else(String::new, |id| log_path(BuildId(id)).display().to_string());
             format!(
-                "{} after {seconds:.1} s on {}, attempt {}, {}; {log}; not tried again by itself: piw requeue {name} --abi {abi}",
+                "{} after {seconds:.1} s on {}, attempt {}, {}; {log}; \
+                 not tried again by itself: piw requeue {name} --abi {abi}",
                 text("outcome"),
                 text("slave"),
                 build["attempt"],

@@ -372,7 +372,7 @@ fn a_bad_order_is_refused_with_a_reason_and_loses_nothing() {
             "piw: this farm has no ABI \"cp39\"; 'piw abi list'",
         ),
         (&["unskip", "nonesuch"], "piw: nonesuch is not known to this farm\n"),
-        (&["requeue", "nonesuch"], "piw: this farm does not know nonesuch"),
+        (&["requeue", "nonesuch"], "piw: nonesuch is not known to this farm\n"),
         (&["requeue", "foo==9"], "piw: this farm does not know that version of foo"),
         (&["requeue", "--abi", "cp39"], "piw: this farm has no ABI \"cp39\""),
         (&["abi", "retire", "cp39", "--reason", "x"], "piw: this farm has no ABI \"cp39\""),
