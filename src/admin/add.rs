@@ -25,7 +25,7 @@ pub struct Add {
     /// Read a requirements file
     #[arg(short, long = "requirement", value_name = "FILE")]
     pub requirement: Vec<PathBuf>,
-    /// Build what they require too, and what that requires
+    /// Build what they require too, and what that requires; NAME[EXTRA] for what an extra requires
     #[arg(long)]
     pub with_deps: bool,
     /// Print the answer as JSON

@@ -2,12 +2,12 @@
 //! retired ABIs. Each is audited when its test ends.
 
 use piwheels::domain::NamePattern;
-use piwheels::domain::dependencies::Dependency;
 use piwheels::master::gaze::{Happening, IndexEvent, PageTruth, ProjectStatus, ReleaseTruth};
 use piwheels::master::query::{AddedState, Answer, Named, Order, Outcome, Query, Report, Unread, Wanted};
 use serde_json::{Value, json};
 
 use crate::farm::{Farm, SETTLED, abi, name, opened, version, wanted};
+use crate::requirements::needed;
 
 fn of(package: &str, text: Option<&str>, tag: Option<&str>) -> Named {
     Named { package: name(package), version: text.map(version), abi: tag.map(abi) }
@@ -487,12 +487,7 @@ fn the_feed_is_reported_in_numbers_and_with_what_was_refused() {
     farm.ask(&Query::FeedApply { serial: 9, settled: 5, events: vec![event(8, "foo"), event(9, "bar")] });
     let news = Unread::Failed { retry_secs: 60 };
     farm.ask(&Query::PageUnread { package: name("foo"), news, next_secs: None });
-    let requirements = [("numpy", ">=9"), ("six", "")].map(|(package, specifiers)| Dependency {
-        package: name(package),
-        specifiers: specifiers.to_owned(),
-        extras: Vec::new(),
-    });
-    let requirements = requirements.to_vec();
+    let requirements = vec![needed("numpy", ">=9", &[]), needed("six", "", &[])];
     farm.ask(&Query::DepsFound { order: None, of: "foo 1.0".to_owned(), requirements });
     farm.execute("UPDATE piw.requirement SET refused = 'no such version' WHERE name = 'numpy'");
     farm.add_all(vec![Wanted { specifiers: Some(">=1".to_owned()), ..wanted("baz", "1.0") }]);

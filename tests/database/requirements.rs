@@ -16,7 +16,7 @@ fn extras(names: &[&str]) -> Vec<Extra> {
     names.iter().map(|name| Extra::parse(name).unwrap()).collect()
 }
 
-fn needed(package: &str, specifiers: &str, names: &[&str]) -> Dependency {
+pub(crate) fn needed(package: &str, specifiers: &str, names: &[&str]) -> Dependency {
     Dependency { package: name(package), specifiers: specifiers.to_owned(), extras: extras(names) }
 }
 

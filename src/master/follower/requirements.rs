@@ -9,10 +9,10 @@
 //!
 //! Each requirement is a row that is looked up once, so that packages that require each other come to an end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Busy, Follower, Requiring};
-use crate::domain::dependencies::{Dependency, dependencies};
+use crate::domain::dependencies::{Dependency, MAX_STEPS, dependencies};
 use crate::domain::requirement::{Extra, MAX_EXTRAS};
 use crate::domain::{AbiTag, Environment, Millis, WheelName};
 use crate::master::event::{LookAnswer, Out};
@@ -115,23 +115,34 @@ impl Follower {
 
 /// Packages that a version's files require on one system at least that the farm builds for, and in which versions.
 fn requirements_of(due: &DepsDue, abis: &Abis) -> Vec<Dependency> {
+    // mostly all files say the same
+    let mut alike: BTreeMap<&[String], Vec<Environment>> = BTreeMap::new();
+    for (tags, lines) in &due.files {
+        alike.entry(lines).or_default().extend(environments(tags, abis));
+    }
+    let mut steps = MAX_STEPS;
     let mut wanted = BTreeSet::new();
     let mut refused = BTreeSet::new();
     let mut cut = false;
-    for (tags, lines) in &due.files {
-        let environments = environments(tags, abis);
+    for (lines, environments) in alike {
         let mut extras = due.extras.clone();
-        let found = loop {
-            let found = dependencies(lines, &environments, &extras);
-            // it may name itself, with more extras
+        let mut found = dependencies(lines, &environments, &extras, &mut steps);
+        // it may name itself, with more extras
+        while extras.len() < MAX_EXTRAS {
             let own = found.wanted.iter().filter(|needed| needed.package == due.package);
             let more = own.flat_map(|needed| &needed.extras).filter(|extra| !extras.contains(extra));
             let more: BTreeSet<Extra> = more.cloned().collect();
-            if more.is_empty() || extras.len() >= MAX_EXTRAS {
-                break found;
+            if more.is_empty() {
+                break;
             }
             extras.extend(more);
-        };
+            let with_more = dependencies(lines, &environments, &extras, &mut steps);
+            if with_more.cut {
+                cut = true;
+                break;
+            }
+            found = with_more;
+        }
         cut |= found.cut;
         refused.extend(found.refused);
         wanted.extend(found.wanted.into_iter().filter(|needed| needed.package != due.package));
@@ -295,6 +306,18 @@ mod tests {
         assert_eq!(with_extras(files, &abis, &[]), ["always"]);
         assert_eq!(with_extras(files, &abis, &["b"]), ["always", "b[deep]>=1"]);
         assert_eq!(with_extras(files, &abis, &["everything"]), ["a", "always", "b[deep]>=1"]);
+    }
+
+    #[test]
+    fn what_one_version_costs_is_bounded_however_many_files_and_extras_it_has() {
+        let extras: Vec<String> = (0..1000)
+            .map(|n| format!("me[x{}]; extra == 'x{n}' or {}", n + 1, ["os_name == 'nt'"; 40].join(" or ")))
+            .collect();
+        let files: Vec<Vec<&str>> =
+            (0..60).map(|n| extras.iter().skip(n).map(String::as_str).chain(["late"]).collect()).collect();
+        let files: Vec<(&str, &[&str])> =
+            files.iter().map(|file| ("py3-none-any", file.as_slice())).collect();
+        assert_eq!(with_extras(&files, &farm(&[("cp311", &[])]), &["x0"]), ["late"], "and no more");
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use super::*;
 use crate::domain::{Version, WheelName};
 use crate::master::event::{Effect, LookAnswer};
-use crate::master::gaze::{Happening, ListedProject, PageTruth, ProjectStatus, WheelNews, Wish};
+use crate::master::gaze::{
+    CHANGELOG_ROWS, Changelog, Happening, ListPiece, ListedProject, PageTruth, ProjectStatus, WheelNews, Wish,
+};
+use crate::master::limits::CHANGELOG_EVERY;
 use crate::master::query::{AddedState, AddedVersion, DepsOrder};
 use crate::master::testbed::{abi, project, words};
 
