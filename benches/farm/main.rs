@@ -13,6 +13,8 @@
 mod kit;
 
 mod idle;
+mod pgbench;
+mod queue;
 mod row;
 mod stall;
 mod transfer;
@@ -20,15 +22,18 @@ mod turnaround;
 
 use row::Rows;
 
-const ALL: [&str; 4] = ["transfer", "turnaround", "idle", "stall"];
+const ALL: [&str; 5] = ["transfer", "turnaround", "idle", "stall", "queue"];
 
 fn main() {
     let mut wanted = Vec::new();
     let (mut json, mut quick) = (false, false);
-    for word in std::env::args().skip(1) {
+    let mut versions = None;
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
         match word.as_str() {
             "--json" => json = true,
             "--quick" => quick = true,
+            "--versions" => versions = Some(queue_size(&words.next().unwrap_or_default())),
             // cargo adds it
             "--bench" => {}
             name if ALL.contains(&name) => wanted.push(name.to_owned()),
@@ -53,5 +58,19 @@ fn main() {
     }
     if wants("stall") {
         stall::run(&mut rows, if quick { 2 } else { 10 });
+    }
+    if wants("queue") {
+        queue::run(&mut rows, versions.unwrap_or(if quick { queue::LEAST } else { queue::USUAL }));
+    }
+}
+
+/// How many versions `--versions` says.
+fn queue_size(word: &str) -> u32 {
+    match word.parse() {
+        Ok(versions) if (queue::LEAST..=queue::MOST).contains(&versions) => versions,
+        _ => {
+            eprintln!("bench: --versions is a number from {} to {}, not {word:?}", queue::LEAST, queue::MOST);
+            std::process::exit(2);
+        }
     }
 }

@@ -9,9 +9,16 @@ pub(crate) enum Goal {
     Within,
 }
 
-/// Prints rows as they come.
+/// A figure that was measured.
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) value: f64,
+}
+
+/// Prints rows as they come, and keeps them.
 pub(crate) struct Rows {
     json: bool,
+    pub(crate) all: Vec<Row>,
 }
 
 impl Rows {
@@ -22,7 +29,7 @@ impl Rows {
                 "what", "measured", "limit", "unit", "ratio", "goal"
             );
         }
-        Self { json }
+        Self { json, all: Vec::new() }
     }
 
     pub(crate) fn add(&mut self, name: &str, value: f64, limit: f64, unit: &str, goal: Goal) {
@@ -30,6 +37,7 @@ impl Rows {
             Goal::Share(share) => (value / limit, share, value / limit >= share),
             Goal::Within => (limit / value, 1.0, value <= limit),
         };
+        self.all.push(Row { name: name.to_owned(), value });
         if self.json {
             let row = serde_json::json!({
                 "name": name, "value": value, "unit": unit, "limit": limit, "ratio": ratio, "goal": goal, "met": met,
@@ -41,6 +49,19 @@ impl Rows {
         println!("{name:<22} {value:>12.1} {limit:>12.1} {unit:<8} {ratio:>6.2} {goal:>7.2}  {met}");
     }
 
+    /// A figure that nothing bounds.
+    pub(crate) fn plain(&mut self, name: &str, value: f64, unit: &str) {
+        self.all.push(Row { name: name.to_owned(), value });
+        if self.json {
+            let row = serde_json::json!({
+                "name": name, "value": value, "unit": unit, "limit": null, "ratio": null, "goal": null, "met": null,
+            });
+            println!("{row}");
+            return;
+        }
+        println!("{name:<22} {value:>12.1} {:>12} {unit:<8} {:>6} {:>7}  -", "-", "-", "-");
+    }
+
     /// What a person should know beside the figures.
     pub(crate) fn note(&self, text: &str) {
         eprintln!("  {text}");
@@ -48,7 +69,12 @@ impl Rows {
 }
 
 /// The middle one.
-pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
+pub(crate) fn median(figures: Vec<f64>) -> f64 {
+    percentile(figures, 0.5)
+}
+
+/// The one that this share of them does not exceed.
+pub(crate) fn percentile(mut figures: Vec<f64>, share: f64) -> f64 {
     figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
+    figures[((figures.len() as f64 * share) as usize).min(figures.len() - 1)]
 }

@@ -5,9 +5,10 @@
 --   2  the build took what its board has, time or memory: attempts cost hours, and the next board seldom has much more
 -- How a build ended is partly judged by what it printed (wire-spec/slave.md): these numbers bound what that can cost.
 -- With attempt 1, whether an outcome is the board's and the moment's (false) or the version's own (true).
+-- Names no table, so that it needs no search path and is expanded in place: the audit asks it of every build.
 -- May be called by: functions of this schema.
 CREATE FUNCTION piw._settles(p_outcome text, p_attempt smallint) RETURNS boolean
-LANGUAGE sql IMMUTABLE SET search_path = piw, pg_temp
+LANGUAGE sql IMMUTABLE
 AS $$
     SELECT CASE p_outcome
         WHEN 'lost-slave' THEN p_attempt >= 5

@@ -62,6 +62,7 @@ pub(crate) enum Stop {
 pub(crate) struct Cluster {
     dir: PathBuf,
     fsync: bool,
+    settings: Vec<String>,
     keeper: Option<Child>,
 }
 
@@ -74,8 +75,14 @@ impl Cluster {
 
     /// Starts a server of the caller's own. Without `fsync` it is faster, and what it wrote survives no power cut.
     pub(crate) fn start(fsync: bool) -> Self {
+        Self::start_with(fsync, &[])
+    }
+
+    /// The same with settings of its own, each as `name=value`.
+    pub(crate) fn start_with(fsync: bool, settings: &[&str]) -> Self {
         let cache = cached();
-        let mut cluster = Self { dir: own_dir(), fsync, keeper: None };
+        let settings = settings.iter().map(|s| (*s).to_owned()).collect();
+        let mut cluster = Self { dir: own_dir(), fsync, settings, keeper: None };
         copy(&cache, &cluster.data());
         cluster.restart();
         cluster
@@ -92,6 +99,10 @@ impl Cluster {
         }
         if !self.fsync {
             keeper.args(["-c", "fsync=off", "-c", "full_page_writes=off"]);
+        }
+        // the last word on a setting counts
+        for setting in &self.settings {
+            keeper.arg("-c").arg(setting);
         }
         // its own process group: an interrupt at the terminal reaches us, and the pipe tells the keeper
         keeper.stdin(Stdio::piped()).stdout(Stdio::null()).process_group(0);
@@ -269,7 +280,7 @@ fn fingerprint() -> u64 {
 
 /// A stopped cluster with the template database.
 fn make() -> Cluster {
-    let mut cluster = Cluster { dir: own_dir(), fsync: false, keeper: None };
+    let mut cluster = Cluster { dir: own_dir(), fsync: false, settings: Vec::new(), keeper: None };
     let output = account::command(binaries().join("initdb"))
         .args(["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--wal-segsize=1"])
         .args(["--username", SUPERUSER])

@@ -12,7 +12,7 @@ use postgres::NoTls;
 use serde_json::Value;
 
 use super::account;
-use super::cluster::{Cluster, MASTER};
+use super::cluster::{Cluster, Database, MASTER};
 use super::index::Index;
 use super::wait::until;
 
@@ -94,21 +94,25 @@ pub(crate) struct Farm {
 impl Farm {
     /// A farm with an index of its own that builds for these ABIs; `options` go to the master.
     pub(crate) fn start(abis: &[&str], options: &[&str]) -> Self {
-        Self::start_with(abis, options, None, false)
+        Self::start_with(abis, options, None, Cluster::start(false))
     }
 
     /// The same on a database that forces to the disk what it commits.
     pub(crate) fn start_durable(abis: &[&str], options: &[&str]) -> Self {
-        Self::start_with(abis, options, None, true)
+        Self::start_with(abis, options, None, Cluster::start(true))
+    }
+
+    /// The same on a cluster of the caller's.
+    pub(crate) fn start_on(cluster: Cluster, abis: &[&str], options: &[&str]) -> Self {
+        Self::start_with(abis, options, None, cluster)
     }
 
     /// The same, following the index that pip is configured for.
     pub(crate) fn start_on_the_real_index(abis: &[&str]) -> Self {
-        Self::start_with(abis, &[], Some(()), false)
+        Self::start_with(abis, &[], Some(()), Cluster::start(false))
     }
 
-    fn start_with(abis: &[&str], options: &[&str], real_index: Option<()>, fsync: bool) -> Self {
-        let cluster = Cluster::start(fsync);
+    fn start_with(abis: &[&str], options: &[&str], real_index: Option<()>, cluster: Cluster) -> Self {
         let database = cluster.database().name.clone();
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -325,7 +329,12 @@ impl Farm {
 
     /// Changes the database behind the farm's back.
     pub(crate) fn execute(&self, statements: &str) {
-        self.cluster.reopen(&self.database).superuser().batch_execute(statements).unwrap();
+        self.database().superuser().batch_execute(statements).unwrap();
+    }
+
+    /// Its database.
+    pub(crate) fn database(&self) -> Database<'_> {
+        self.cluster.reopen(&self.database)
     }
 
     /// What became of a build: its published log.
