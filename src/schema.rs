@@ -75,6 +75,7 @@ pub const FUNCTIONS: &[Script] = scripts![
     "views/target.sql",
     "functions/_done.sql",
     "functions/_open_next.sql",
+    "functions/_open_many.sql",
     "functions/_requeue.sql",
     "functions/_judge.sql",
     "functions/_judge_package.sql",

@@ -9,16 +9,11 @@ pub(crate) enum Goal {
     Within,
 }
 
-/// A figure that was measured.
-pub(crate) struct Row {
-    pub(crate) name: String,
-    pub(crate) value: f64,
-}
-
 /// Prints rows as they come, and keeps them.
 pub(crate) struct Rows {
     json: bool,
-    pub(crate) all: Vec<Row>,
+    /// As `--json` prints them.
+    pub(crate) all: Vec<serde_json::Value>,
 }
 
 impl Rows {
@@ -37,29 +32,28 @@ impl Rows {
             Goal::Share(share) => (value / limit, share, value / limit >= share),
             Goal::Within => (limit / value, 1.0, value <= limit),
         };
-        self.all.push(Row { name: name.to_owned(), value });
-        if self.json {
-            let row = serde_json::json!({
-                "name": name, "value": value, "unit": unit, "limit": limit, "ratio": ratio, "goal": goal, "met": met,
-            });
-            println!("{row}");
-            return;
-        }
+        let row = serde_json::json!({
+            "name": name, "value": value, "unit": unit, "limit": limit, "ratio": ratio, "goal": goal, "met": met,
+        });
         let met = if met { "yes" } else { "NO" };
-        println!("{name:<22} {value:>12.1} {limit:>12.1} {unit:<8} {ratio:>6.2} {goal:>7.2}  {met}");
+        self.print(row, &format!("{limit:>12.1} {unit:<8} {ratio:>6.2} {goal:>7.2}  {met}"));
     }
 
     /// A figure that nothing bounds.
     pub(crate) fn plain(&mut self, name: &str, value: f64, unit: &str) {
-        self.all.push(Row { name: name.to_owned(), value });
+        let row = serde_json::json!({
+            "name": name, "value": value, "unit": unit, "limit": null, "ratio": null, "goal": null, "met": null,
+        });
+        self.print(row, &format!("{:>12} {unit}", "-"));
+    }
+
+    fn print(&mut self, row: serde_json::Value, rest: &str) {
         if self.json {
-            let row = serde_json::json!({
-                "name": name, "value": value, "unit": unit, "limit": null, "ratio": null, "goal": null, "met": null,
-            });
             println!("{row}");
-            return;
+        } else {
+            println!("{:<22} {:>12.1} {rest}", row["name"].as_str().unwrap(), row["value"].as_f64().unwrap());
         }
-        println!("{name:<22} {value:>12.1} {:>12} {unit:<8} {:>6} {:>7}  -", "-", "-", "-");
+        self.all.push(row);
     }
 
     /// What a person should know beside the figures.

@@ -18,9 +18,9 @@ AS $$
         'lag_secs', floor(extract(epoch FROM clock_timestamp() - f.heard_at))::bigint,
         'listed_at', floor(extract(epoch FROM f.listed_at))::bigint,
         'pages_due', (SELECT count(*) FROM (
-            SELECT FROM package p WHERE p.read_due <= clock_timestamp() LIMIT 100000) AS few),
+            SELECT FROM package p WHERE p.read_due <= now() LIMIT 100000) AS few),
         'pages_later', (SELECT count(*) FROM (
-            SELECT FROM package p WHERE p.read_due > clock_timestamp() LIMIT 100000) AS few),
+            SELECT FROM package p WHERE p.read_due > now() LIMIT 100000) AS few),
         'unchecked', (SELECT count(*) FROM (SELECT FROM queue q WHERE NOT q.ready LIMIT 100000) AS few),
         'unreadable', (SELECT count(*) FROM (SELECT FROM delayed d WHERE d.why = 'page' LIMIT 100000) AS few),
         'cooldown', (SELECT count(*) FROM (SELECT FROM delayed d WHERE d.why = 'cooldown' LIMIT 100000) AS few),

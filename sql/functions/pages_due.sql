@@ -29,7 +29,7 @@ BEGIN
                 GROUP BY v.pkg_id
                 UNION ALL
                 (SELECT p.pkg_id, 1, extract(epoch FROM p.read_due)::bigint FROM package p
-                    WHERE p.read_due <= clock_timestamp() ORDER BY p.read_due LIMIT p_limit)
+                    WHERE p.read_due <= now() ORDER BY p.read_due LIMIT p_limit)
             ) AS w
             ORDER BY w.pkg_id, w.place
         )

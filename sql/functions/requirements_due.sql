@@ -10,7 +10,7 @@ BEGIN
         RAISE EXCEPTION 'between 1 and 100 requirements at a time' USING ERRCODE = '22023';
     END IF;
     RETURN QUERY SELECT r.req_id, r.name, r.specifiers, r.extras, r.of FROM requirement r
-        WHERE r.refused IS NULL AND r.met_at IS NULL AND r.due <= clock_timestamp()
+        WHERE r.refused IS NULL AND r.met_at IS NULL AND r.due <= now()
         ORDER BY r.due, r.req_id LIMIT p_limit;
 END
 $$;

@@ -8,7 +8,7 @@ AS $$
 DECLARE
     v_walk walk;
     v_ver integer;
-    v_last integer;
+    v_vers integer[];
     v_end integer;
     v_opened smallint[] := '{}';
     v_moved integer := 0;
@@ -46,20 +46,25 @@ BEGIN
         RETURN QUERY SELECT _abi_tags(v_opened), EXISTS (SELECT FROM walk);
         RETURN;
     END IF;
-    FOR v_ver IN
-        SELECT s.ver_id FROM vstate s
-        WHERE s.ver_id BETWEEN v_walk.next_ver AND v_end AND (v_walk.kind = 'judge' OR (
-            NOT s.covered AND NOT s.blocked
-            AND NOT EXISTS (SELECT FROM queue q WHERE q.ver_id = s.ver_id)
-            AND NOT EXISTS (SELECT FROM delayed d WHERE d.ver_id = s.ver_id)
-            AND NOT EXISTS (SELECT FROM lease l WHERE l.ver_id = s.ver_id AND l.ended IS NULL)))
-        ORDER BY s.ver_id LIMIT p_limit
-    LOOP
-        v_opened := v_opened || _judge(v_ver);
-        v_moved := v_moved + 1;
-        v_last := v_ver;
-    END LOOP;
-    UPDATE walk w SET next_ver = CASE WHEN v_moved >= p_limit THEN v_last ELSE v_end END + 1 WHERE w.kind = v_walk.kind;
+    v_vers := ARRAY(
+        SELECT o.ver_id FROM (
+            SELECT s.ver_id FROM vstate s
+            WHERE s.ver_id BETWEEN v_walk.next_ver AND v_end AND (v_walk.kind = 'judge' OR (
+                NOT s.covered AND NOT s.blocked
+                AND NOT EXISTS (SELECT FROM queue q WHERE q.ver_id = s.ver_id)
+                AND NOT EXISTS (SELECT FROM delayed d WHERE d.ver_id = s.ver_id)
+                AND NOT EXISTS (SELECT FROM lease l WHERE l.ver_id = s.ver_id AND l.ended IS NULL)))
+            ORDER BY s.ver_id LIMIT p_limit FOR NO KEY UPDATE
+        ) AS o);
+    IF v_walk.kind = 'open' THEN
+        v_opened := v_opened || _open_many(v_vers);
+    ELSE
+        FOREACH v_ver IN ARRAY v_vers LOOP
+            v_opened := v_opened || _judge(v_ver);
+        END LOOP;
+    END IF;
+    UPDATE walk w SET next_ver = 1 + CASE WHEN cardinality(v_vers) >= p_limit THEN v_vers[p_limit] ELSE v_end END
+    WHERE w.kind = v_walk.kind;
     RETURN QUERY SELECT _abi_tags(v_opened), true;
 END
 $$;

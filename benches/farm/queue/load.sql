@@ -1,7 +1,8 @@
 -- A farm of {versions} versions that has built for years, for ABIs with the numbers 1 to 4, whose order theirs is. Run by a
 -- super-user on an empty database: nothing is checked here. piw.audit() finds nothing in what comes out.
 --
---   packages  a few have thousands of versions, half of them three or fewer
+--   packages  a few have thousands of versions, half of them three or fewer; the pages of half of them are to be read again
+--             within six weeks, none within a day
 --   versions  5 % pre-releases, 2 % yanked, 4 % without source distribution; of the packages' newest 2 % from this month
 --   of 1,000  60 blocked, 400 with a wheel for every ABI, 30 with one for each, 20 with an abi3 wheel, 150 that failed for
 --             all, 340 that wait: 270 for the first ABI, 40, 20 and 10 for the others after failures
@@ -43,11 +44,12 @@ FROM (
     FROM project p CROSS JOIN LATERAL generate_series(1, p.versions) AS k
 ) AS f;
 
-INSERT INTO piw.package (pkg_id, name, display, published, dl_bucket, newest) OVERRIDING SYSTEM VALUE
+INSERT INTO piw.package (pkg_id, name, display, published, dl_bucket, read_at, read_due, newest) OVERRIDING SYSTEM VALUE
 SELECT p.pkg_id, 'project-' || lpad(p.pkg_id::text, 7, '0'), 'Project-' || lpad(p.pkg_id::text, 7, '0'),
     EXISTS (SELECT FROM generate_series(p.before + 1, p.before + p.versions) AS v
         WHERE pg_temp.draw(v, 1) BETWEEN 60 AND 509),
-    least(30, floor(-2 * ln((1 + pg_temp.draw(p.pkg_id, 6)) / 1000.0))), n.ver_id
+    least(30, floor(-2 * ln((1 + pg_temp.draw(p.pkg_id, 6)) / 1000.0))), now() - interval '1 day',
+    CASE WHEN p.pkg_id % 2 = 0 THEN now() + make_interval(hours => 24 + pg_temp.draw(p.pkg_id, 9)) END, n.ver_id
 FROM project p LEFT JOIN (
     SELECT DISTINCT ON (v.pkg_id) v.pkg_id, v.ver_id FROM piw.version v WHERE v.sdist AND v.yanked IS NULL
     ORDER BY v.pkg_id, v.prerelease, v.sort_key DESC

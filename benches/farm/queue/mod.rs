@@ -13,6 +13,7 @@ use piwheels::admin::client;
 use piwheels::config::Config;
 use piwheels::domain::{ProjectName, Version};
 use piwheels::master::gaze::{PageTruth, ProjectStatus, ReleaseTruth};
+use piwheels::master::limits::{CHECK_AHEAD, PAGES_DUE_AT_ONCE};
 use piwheels::master::oracle;
 use piwheels::master::query::{Query, Wanted};
 use piwheels::wire::Channel;
@@ -28,13 +29,13 @@ use crate::pgbench::{self, Length};
 use crate::row::{Goal, Rows, median, percentile};
 use crate::turnaround::{fail_builds, fail_one};
 
-/// The smallest farm, the largest (the whole of PyPI and some years more), and the one that is measured in two minutes.
+/// The smallest farm, the largest (the whole of PyPI and some years more), and the one that is measured in a minute.
 pub(crate) const LEAST: u32 = 10_000;
 pub(crate) const MOST: u32 = 9_000_000;
-pub(crate) const USUAL: u32 = 1_000_000;
+pub(crate) const USUAL: u32 = 100_000;
 
 /// Every row, in order.
-pub(crate) const NAMES: [&str; 16] = [
+pub(crate) const NAMES: [&str; 17] = [
     "audit",
     "statistics",
     "next-job-p50",
@@ -44,6 +45,7 @@ pub(crate) const NAMES: [&str; 16] = [
     "claim-log 8",
     "register-1000",
     "register-1000-again",
+    "pages-due",
     "learn-page",
     "sweep-idle",
     "sweep-500-lost",
@@ -64,7 +66,7 @@ const SETTINGS: [&str; 3] = ["shared_buffers=1GB", "max_wal_size=4GB", "maintena
 const NEXT_JOB_MS: f64 = 3.0;
 
 /// Jobs of each measurement where there are enough.
-const JOBS: usize = 4_000;
+const JOBS: usize = 2_000;
 /// And where there are not: a share of those that wait for the first ABI.
 const SHARE: usize = 10;
 
@@ -103,6 +105,9 @@ pub(crate) fn run(rows: &mut Rows, versions: u32) {
     for name in ["register-1000", "register-1000-again"] {
         rows.plain(name, elapsed(|| oracle::execute(&mut oracle, &query).unwrap()), "ms");
     }
+    let query = Query::PagesDue { limit: PAGES_DUE_AT_ONCE, ahead: CHECK_AHEAD };
+    let times = (0..20).map(|_| elapsed(|| oracle::execute(&mut oracle, &query).unwrap()));
+    rows.plain("pages-due", median(times.collect()), "ms");
     learn_page(rows, &farm, &mut oracle);
     sweep(rows, &farm, &mut oracle);
     add_abi(rows, &farm, versions);
