@@ -12,6 +12,7 @@
 #[path = "../../tests/kit/mod.rs"]
 mod kit;
 
+mod database;
 mod idle;
 mod pgbench;
 mod queue;

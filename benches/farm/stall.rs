@@ -9,12 +9,13 @@ use nix::sys::signal::Signal;
 use piwheels::wire::Channel;
 use piwheels::wire::slave::{FromSlave, ToSlave};
 
+use crate::database::fill;
 use crate::kit::farm::Farm;
 use crate::kit::peer::Peer;
 use crate::kit::sdist::Recipe;
 use crate::row::{Goal, Rows};
 use crate::transfer::{deliver, wheel};
-use crate::turnaround::{fail_builds, fill};
+use crate::turnaround::fail_builds;
 
 pub(crate) fn run(rows: &mut Rows, seconds: u64) {
     let mut farm =

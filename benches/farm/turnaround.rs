@@ -5,23 +5,11 @@ use std::time::{Duration, Instant};
 use piwheels::wire::List;
 use piwheels::wire::slave::{BuildEnd, FromSlave, ToSlave};
 
+use crate::database::fill;
 use crate::kit::farm::Farm;
 use crate::kit::peer::Peer;
 use crate::pgbench::{self, Length};
 use crate::row::{Goal, Rows};
-
-/// Fills the queue with jobs that nobody has to look up.
-pub(crate) fn fill(farm: &Farm, name: &str, jobs: usize) {
-    for from in (0..jobs).step_by(5000) {
-        let to = jobs.min(from + 5000) - 1;
-        farm.execute(&format!(
-            "SELECT count(*) FROM (SELECT piw.add_versions(array_agg('{name}'::text), array_agg('{name}'::text), \
-             array_agg('1.' || n), array_agg(int4send(n)), array_agg(NULL::bigint), array_agg(NULL::text), \
-             array_agg(false), array_agg(false), array_agg(NULL::bigint), array_agg(NULL::text), array_agg(''::text), \
-             array_agg(NULL::text), false) FROM generate_series({from}, {to}) n) done"
-        ));
-    }
-}
 
 /// What slaves whose builds fail at once came to.
 pub(crate) struct Failures {

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on ends")]
 #![allow(dead_code, reason = "bench and kit are shared, and not all of them is needed here")]
 
+#[path = "../../benches/farm/database.rs"]
+mod database;
 #[path = "../kit/mod.rs"]
 mod kit;
 #[path = "../../benches/farm/pgbench.rs"]

@@ -15,13 +15,14 @@ use piwheels::domain::{ProjectName, Version};
 use piwheels::master::gaze::{PageTruth, ProjectStatus, ReleaseTruth};
 use piwheels::master::limits::{CHECK_AHEAD, PAGES_DUE_AT_ONCE};
 use piwheels::master::oracle;
-use piwheels::master::query::{Query, Wanted};
+use piwheels::master::query::Query;
 use piwheels::wire::Channel;
 use piwheels::wire::import::FromTool;
 use piwheels::wire::slave::ToSlave;
-use postgres::{Client, NoTls};
+use postgres::Client;
 
-use crate::kit::cluster::{Cluster, MASTER};
+use crate::database::{session, wanted};
+use crate::kit::cluster::Cluster;
 use crate::kit::farm::Farm;
 use crate::kit::peer::{Peer, hello};
 use crate::kit::wait::until;
@@ -100,8 +101,9 @@ pub(crate) fn run(rows: &mut Rows, versions: u32) {
     }
 
     let mut oracle = session(&farm);
-    let wanted: Vec<Wanted> = (0..1000).map(wanted).collect();
-    let query = Query::AddVersions { wanted, deps: false };
+    // ten versions each of packages that are new
+    let wanted = (0..1000).map(|n| wanted(&format!("asked-for-{}", n / 10), &format!("1.{}", n % 10 + 1)));
+    let query = Query::AddVersions { wanted: wanted.collect(), deps: false };
     for name in ["register-1000", "register-1000-again"] {
         rows.plain(name, elapsed(|| oracle::execute(&mut oracle, &query).unwrap()), "ms");
     }
@@ -137,31 +139,8 @@ fn audit(rows: &mut Rows, farm: &Farm, name: &str) {
     rows.plain(name, took, "ms");
 }
 
-/// A session as an oracle has it.
-fn session(farm: &Farm) -> Client {
-    let mut config = farm.database().config(MASTER);
-    oracle::configure(&mut config);
-    config.connect(NoTls).unwrap()
-}
-
 fn count(farm: &Farm, sql: &str) -> usize {
     farm.database().superuser().query_one(sql, &[]).unwrap().get::<_, i64>(0) as usize
-}
-
-/// One of ten versions each of packages that are new.
-fn wanted(n: usize) -> Wanted {
-    Wanted {
-        package: ProjectName::parse(&format!("asked-for-{}", n / 10)).unwrap(),
-        display: format!("asked-for-{}", n / 10),
-        version: Version::parse(&format!("1.{}", n % 10 + 1)).unwrap(),
-        released: Some(1_700_000_000),
-        yanked: None,
-        named: false,
-        pythons: None,
-        pure: None,
-        tags: Vec::new(),
-        specifiers: None,
-    }
 }
 
 /// The page of a package with a hundred releases (one of a hundred has as many) was read again and has one more.

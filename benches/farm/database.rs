@@ -1,0 +1,45 @@
+//! The database as an oracle of the master has it, for what no slave asks.
+
+use piwheels::domain::{ProjectName, Version};
+use piwheels::master::oracle;
+use piwheels::master::query::{Query, Wanted};
+use postgres::{Client, NoTls};
+
+use crate::kit::cluster::MASTER;
+use crate::kit::farm::Farm;
+
+/// Versions that are added in one question.
+const AT_ONCE: usize = 5000;
+
+/// A session as an oracle has it.
+pub(crate) fn session(farm: &Farm) -> Client {
+    let mut config = farm.database().config(MASTER);
+    oracle::configure(&mut config);
+    config.connect(NoTls).unwrap()
+}
+
+/// A version that somebody asks for.
+pub(crate) fn wanted(package: &str, version: &str) -> Wanted {
+    Wanted {
+        package: ProjectName::parse(package).unwrap(),
+        display: package.to_owned(),
+        version: Version::parse(version).unwrap(),
+        released: Some(1_700_000_000),
+        yanked: None,
+        named: false,
+        pythons: None,
+        pure: None,
+        tags: Vec::new(),
+        specifiers: None,
+        extras: Vec::new(),
+    }
+}
+
+/// Fills the queue with jobs that nobody has to look up.
+pub(crate) fn fill(farm: &Farm, name: &str, jobs: usize) {
+    let mut oracle = session(farm);
+    for from in (0..jobs).step_by(AT_ONCE) {
+        let wanted = (from..jobs.min(from + AT_ONCE)).map(|n| wanted(name, &format!("1.{n}"))).collect();
+        oracle::execute(&mut oracle, &Query::AddVersions { wanted, deps: false }).unwrap();
+    }
+}
