@@ -4,7 +4,7 @@
 --   any other      30 s * 2^(attempt - 1): there it is the next board that mends, not time
 -- May be called by: functions of this schema.
 CREATE FUNCTION piw._back_off(p_outcome text, p_attempt smallint) RETURNS interval
-LANGUAGE sql IMMUTABLE
+LANGUAGE sql IMMUTABLE SET search_path = piw, pg_temp
 AS $$
     SELECT make_interval(secs => CASE
         WHEN p_outcome = 'upload-race' THEN 300 * 2 ^ (p_attempt - 1)

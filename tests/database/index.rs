@@ -526,6 +526,31 @@ fn an_abi_is_opened_in_steps_while_jobs_are_handed_out() {
 }
 
 #[test]
+fn a_new_abi_is_opened_for_what_has_nothing_open_and_for_nothing_else() {
+    let mut farm = Farm::with_abis(&["cp311"]);
+    let names = ["failed", "covered", "abi3", "delayed", "unread", "building", "waiting"];
+    farm.add_all(names.iter().map(|name| wanted(name, "1.0")).collect());
+    let job = farm.job("cp311");
+    farm.failed(&job);
+    let job = farm.job("cp311");
+    farm.built(&job, &[("py3", "none")]);
+    let job = farm.job("cp311");
+    farm.built(&job, &[("cp39", "abi3")]);
+    let job = farm.job("cp311");
+    farm.log(&job, Outcome::Timeout, Vec::new());
+    let job = farm.job("cp311");
+    farm.failed(&job);
+    farm.execute(
+        "UPDATE piw.vstate SET checked = false FROM piw.version v JOIN piw.package p USING (pkg_id) \
+         WHERE v.ver_id = vstate.ver_id AND p.name = 'unread'",
+    );
+    farm.job("cp311");
+    assert_eq!(farm.add_abi("cp312"), Some(2));
+    assert_eq!(farm.job("cp312").package, name("failed"));
+    assert_eq!(farm.claim("cp312"), None, "the other one's page is to be read first");
+}
+
+#[test]
 fn a_retired_abi_hands_its_versions_on_and_takes_them_up_again() {
     let mut farm = Farm::with_abis(&["cp39", "cp311"]);
     farm.add_all((0..5).map(|n| wanted(&format!("p{n}"), "1.0")).collect());
