@@ -28,7 +28,7 @@ BEGIN
                 SELECT v.pkg_id, 0 AS place, min(h.prio) AS prio FROM head h JOIN version v ON v.ver_id = h.ver_id
                 GROUP BY v.pkg_id
                 UNION ALL
-                (SELECT p.pkg_id, 1, extract(epoch FROM p.read_due)::bigint FROM package p
+                (SELECT p.pkg_id, 1, (extract(epoch FROM p.read_due) * 1000000)::bigint FROM package p
                     WHERE p.read_due <= now() ORDER BY p.read_due LIMIT p_limit)
             ) AS w
             ORDER BY w.pkg_id, w.place
@@ -38,6 +38,6 @@ BEGIN
             ARRAY(SELECT floor(extract(epoch FROM o.asked_at))::bigint FROM wish o WHERE o.pkg_id = p.pkg_id
                 ORDER BY o.specifiers LIMIT 100)
         FROM wanted w JOIN package p ON p.pkg_id = w.pkg_id
-        ORDER BY w.place, w.prio LIMIT p_limit;
+        ORDER BY w.place, w.prio, w.pkg_id LIMIT p_limit;
 END
 $$;

@@ -478,7 +478,7 @@ fn the_list_of_all_projects_finds_what_the_changelog_lost() {
         due
     };
     assert_eq!(compare(&mut farm, vec![listed("a", 10), listed("m", 15), listed("new", 14)], None, false), 2);
-    assert_eq!(farm.due_names(), ["gone", "m"], "one that was lost, one that is gone");
+    assert_eq!(farm.due_names(), ["m", "gone"], "one that was lost, one that is gone");
     assert_eq!(
         compare(&mut farm, vec![listed("z", 25)], Some("new"), false),
         0,
