@@ -6,7 +6,7 @@
 CREATE FUNCTION piw._renew_newest(p_pkg integer) RETURNS smallint[]
 LANGUAGE plpgsql SET search_path = piw, pg_temp
 -- the index has the order, whatever the statistics say of a table that is being filled
-SET enable_bitmapscan = off SET enable_sort = off
+SET enable_bitmapscan = off
 AS $$
 DECLARE
     v_before integer;
