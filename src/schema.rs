@@ -143,6 +143,7 @@ pub const FUNCTIONS: &[Script] = scripts![
     "functions/log_downloads.sql",
     "functions/drop_downloads.sql",
     "functions/_dl_bucket.sql",
+    "functions/_popularity.sql",
     "functions/roll_popularity.sql",
     "functions/audit.sql",
     "functions/mend.sql",

@@ -3,8 +3,6 @@
 -- May be called by: functions of this schema.
 CREATE FUNCTION piw._reprioritise(p_pkg integer) RETURNS void
 LANGUAGE plpgsql SET search_path = piw, pg_temp
--- callers may have told the planner otherwise; without sorting, a whole farm would be read in the order of its numbers
-SET enable_seqscan = on SET enable_bitmapscan = on SET enable_sort = on
 AS $$
 DECLARE
     v_ver integer;

@@ -6,7 +6,6 @@
 -- May be called by: the farm's login roles.
 CREATE FUNCTION piw.roll_popularity(p_limit integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, pg_temp
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
 AS $$
 DECLARE
     v_until timestamptz := clock_timestamp() + interval '1 s';
@@ -28,12 +27,9 @@ BEGIN
         v_state.last_pkg := 0;
     END IF;
     LOOP
-        v_state.last_pkg := (SELECT d.pkg_id FROM download_day d WHERE d.pkg_id > v_state.last_pkg
-            ORDER BY d.pkg_id LIMIT 1);
+        SELECT o.pkg_id, o.bucket INTO v_state.last_pkg, v_bucket FROM _popularity(v_state.last_pkg, v_today) AS o;
         EXIT WHEN v_state.last_pkg IS NULL;
         v_looked := v_looked + 1;
-        SELECT _dl_bucket(coalesce(sum(d.n), 0)::bigint) INTO v_bucket FROM download_day d
-        WHERE d.pkg_id = v_state.last_pkg AND d.day BETWEEN v_today - 29 AND v_today;
         UPDATE package p SET dl_bucket = v_bucket WHERE p.pkg_id = v_state.last_pkg AND p.dl_bucket <> v_bucket;
         IF FOUND THEN
             PERFORM _reprioritise(v_state.last_pkg);
