@@ -2,9 +2,10 @@
 //! an unexpected kind is passed over instead of making the whole page unreadable. Pure.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::master::gaze::LARGEST_SERIAL;
 
@@ -115,6 +116,43 @@ impl Meta {
 
     pub(super) fn serial(&self) -> Option<u64> {
         self.serial.serial()
+    }
+}
+
+/// Takes the elements of a list one by one: the list is never held as a whole.
+pub(super) struct Each<T, F> {
+    /// What the list is, for people.
+    what: &'static str,
+    take: F,
+    element: PhantomData<T>,
+}
+
+impl<T, F: FnMut(T)> Each<T, F> {
+    pub(super) fn new(what: &'static str, take: F) -> Self {
+        Self { what, take, element: PhantomData }
+    }
+}
+
+impl<'de, T: Deserialize<'de>, F: FnMut(T)> DeserializeSeed<'de> for Each<T, F> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de, T: Deserialize<'de>, F: FnMut(T)> Visitor<'de> for Each<T, F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.what)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        while let Some(element) = list.next_element()? {
+            (self.take)(element);
+        }
+        Ok(())
     }
 }
 

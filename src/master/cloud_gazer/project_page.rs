@@ -6,9 +6,9 @@ use std::fmt;
 use std::io::{self, Read};
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::json::{Meta, Scalar};
+use super::json::{Each, Meta, Scalar};
 use super::releases::{File, Release, Releases};
 use super::trouble;
 use crate::domain::{ProjectName, Version};
@@ -129,10 +129,23 @@ impl<'de> Visitor<'de> for PageSeed<'_> {
                 Key::Meta => page.meta = Some(map.next_value()?),
                 Key::Name => page.name = map.next_value()?,
                 Key::Files => {
-                    map.next_value_seed(FilesSeed(&mut releases))?;
+                    map.next_value_seed(Each::new("a list of files", |file: RawFile| {
+                        let Some(filename) = file.filename.text() else { return };
+                        releases.add(&File {
+                            filename,
+                            yanked: &file.yanked,
+                            uploaded: &file.uploaded,
+                            requires_python: &file.requires_python,
+                        });
+                    }))?;
                     page.has_files = true;
                 }
-                Key::Versions => map.next_value_seed(VersionsSeed(&mut releases))?,
+                // PEP 700: a list of texts; anything else in it says nothing
+                Key::Versions => {
+                    map.next_value_seed(Each::new("a list of versions", |version: Scalar| {
+                        version.text().into_iter().for_each(|text| releases.add_version(text));
+                    }))?
+                }
                 Key::ProjectStatus => page.status = map.next_value()?,
                 Key::Other => {
                     map.next_value::<IgnoredAny>()?;
@@ -154,63 +167,6 @@ struct RawFile {
     uploaded: Scalar,
     #[serde(default, rename = "requires-python")]
     requires_python: Scalar,
-}
-
-struct FilesSeed<'a>(&'a mut Releases);
-
-impl<'de> DeserializeSeed<'de> for FilesSeed<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for FilesSeed<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of files")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while let Some(file) = list.next_element::<RawFile>()? {
-            let Some(filename) = file.filename.text() else { continue };
-            self.0.add(&File {
-                filename,
-                yanked: &file.yanked,
-                uploaded: &file.uploaded,
-                requires_python: &file.requires_python,
-            });
-        }
-        Ok(())
-    }
-}
-
-/// PEP 700: a list of texts; anything else says nothing.
-struct VersionsSeed<'a>(&'a mut Releases);
-
-impl<'de> DeserializeSeed<'de> for VersionsSeed<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for VersionsSeed<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of versions")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while let Some(version) = list.next_element::<Scalar>()? {
-            version.text().into_iter().for_each(|text| self.0.add_version(text));
-        }
-        Ok(())
-    }
 }
 
 /// PEP 792: an object; some indexes write the status alone.

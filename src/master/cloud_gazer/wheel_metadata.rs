@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::http::{ANY_KIND, Bounds, Found, Reply, body_trouble, file_url};
-use super::json::{Scalar, TEXT_BYTES};
+use super::json::{Each, Scalar, TEXT_BYTES};
 use super::trouble::{Scope, Trouble};
 use super::{CloudGazer, PEP_691, TRIES};
 use crate::domain::core_metadata::{CoreMetadata, MAX_METADATA_BYTES};
@@ -176,52 +176,17 @@ impl<'de> Visitor<'de> for PageSeed<'_> {
         let mut found = None;
         while let Some(key) = map.next_key()? {
             match key {
-                Key::Files => map.next_value_seed(FilesSeed { filename: self.0, found: &mut found })?,
+                Key::Files => map.next_value_seed(Each::new("a list of files", |file: RawFile| {
+                    if file.filename.text() == Some(self.0) {
+                        found = file.on_page().or(found.take());
+                    }
+                }))?,
                 Key::Other => {
                     map.next_value::<IgnoredAny>()?;
                 }
             }
         }
         Ok(found)
-    }
-}
-
-struct FilesSeed<'a> {
-    filename: &'a str,
-    found: &'a mut Option<FileOnPage>,
-}
-
-impl<'de> DeserializeSeed<'de> for FilesSeed<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for FilesSeed<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of files")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while let Some(file) = list.next_element::<RawFile>()? {
-            let url = file.url.text().filter(|url| url.len() < TEXT_BYTES);
-            if let Some(url) = url
-                && file.filename.text() == Some(self.filename)
-            {
-                // the newer name counts, where there are both (PEP 714)
-                let metadata = file.core_metadata.or(file.dist_info_metadata).unwrap_or_default();
-                let sha256 = match file.hashes {
-                    Offered::Yes(sha256) => sha256,
-                    Offered::No => None,
-                };
-                *self.found = Some(FileOnPage { url: url.to_owned(), metadata, sha256 });
-            }
-        }
-        Ok(())
     }
 }
 
@@ -239,6 +204,20 @@ struct RawFile {
     core_metadata: Option<Offered>,
     #[serde(default)]
     dist_info_metadata: Option<Offered>,
+}
+
+impl RawFile {
+    /// Nothing where its place is not said.
+    fn on_page(self) -> Option<FileOnPage> {
+        let url = self.url.text().filter(|url| url.len() < TEXT_BYTES)?.to_owned();
+        // the newer name counts, where there are both (PEP 714)
+        let metadata = self.core_metadata.or(self.dist_info_metadata).unwrap_or_default();
+        let sha256 = match self.hashes {
+            Offered::Yes(sha256) => sha256,
+            Offered::No => None,
+        };
+        Some(FileOnPage { url, metadata, sha256 })
+    }
 }
 
 impl<'de> Deserialize<'de> for Offered {
