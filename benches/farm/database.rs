@@ -1,12 +1,12 @@
 //! The database as an oracle of the master has it, for what no slave asks.
 
-use piwheels::domain::{ProjectName, Version};
 use piwheels::master::oracle;
-use piwheels::master::query::{Query, Wanted};
+use piwheels::master::query::Query;
 use postgres::{Client, NoTls};
 
 use crate::kit::cluster::MASTER;
 use crate::kit::farm::Farm;
+use crate::kit::wanted::wanted;
 
 /// Versions that are added in one question.
 const AT_ONCE: usize = 5000;
@@ -16,23 +16,6 @@ pub(crate) fn session(farm: &Farm) -> Client {
     let mut config = farm.database().config(MASTER);
     oracle::configure(&mut config);
     config.connect(NoTls).unwrap()
-}
-
-/// A version that somebody asks for.
-pub(crate) fn wanted(package: &str, version: &str) -> Wanted {
-    Wanted {
-        package: ProjectName::parse(package).unwrap(),
-        display: package.to_owned(),
-        version: Version::parse(version).unwrap(),
-        released: Some(1_700_000_000),
-        yanked: None,
-        named: false,
-        pythons: None,
-        pure: None,
-        tags: Vec::new(),
-        specifiers: None,
-        extras: Vec::new(),
-    }
 }
 
 /// Fills the queue with jobs that nobody has to look up.

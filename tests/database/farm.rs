@@ -11,6 +11,7 @@ use postgres::{Client, NoTls};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::kit::cluster::{Cluster, Database, MASTER};
+pub(crate) use crate::kit::wanted::wanted;
 
 /// How long leases of the tests run: longer than any test.
 pub(crate) const LEASE_SECS: u32 = 3600;
@@ -235,22 +236,6 @@ pub(crate) fn name(text: &str) -> ProjectName {
 
 pub(crate) fn version(text: &str) -> Version {
     Version::parse(text).unwrap()
-}
-
-pub(crate) fn wanted(package: &str, text: &str) -> Wanted {
-    Wanted {
-        package: name(package),
-        display: package.to_owned(),
-        version: version(text),
-        released: Some(1_700_000_000),
-        yanked: None,
-        named: false,
-        pythons: None,
-        pure: None,
-        tags: Vec::new(),
-        specifiers: None,
-        extras: Vec::new(),
-    }
 }
 
 /// A wheel of a job's version; other tags are other files, and the build's number makes other bytes.

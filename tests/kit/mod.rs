@@ -10,3 +10,4 @@ pub(crate) mod index;
 pub(crate) mod peer;
 pub(crate) mod sdist;
 pub(crate) mod wait;
+pub(crate) mod wanted;

@@ -21,11 +21,12 @@ use piwheels::wire::import::FromTool;
 use piwheels::wire::slave::ToSlave;
 use postgres::Client;
 
-use crate::database::{session, wanted};
+use crate::database::session;
 use crate::kit::cluster::Cluster;
 use crate::kit::farm::Farm;
 use crate::kit::peer::{Peer, hello};
 use crate::kit::wait::until;
+use crate::kit::wanted::wanted;
 use crate::pgbench::{self, Length};
 use crate::row::{Goal, Rows, median, percentile};
 use crate::turnaround::{fail_builds, fail_one};
