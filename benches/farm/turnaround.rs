@@ -61,6 +61,7 @@ pub(crate) fn fail_one(farm: &Farm, peer: &mut Peer) -> f64 {
                     duration_ms: 1,
                     log_bytes: 0,
                     files: List::new(Vec::new()).unwrap(),
+                    report: Default::default(),
                 });
             }
             Some(ToSlave::Done { .. }) => return wait,

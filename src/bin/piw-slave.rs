@@ -197,6 +197,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Refusal> {
             python_tag: Text::cut(&python.python_tag),
             abi_tag: Text::cut(&python.abi_tag),
             platform_tag: Text::cut(&python.platform_tag),
+            board: Default::default(),
         },
         seed: seed(),
     };

@@ -247,7 +247,16 @@ impl Farm {
             return self.verdict(conn, Verdict::Drop(defect), out);
         }
         let verdict = match message {
-            FromSlave::Hello { software, label, timeout_secs, python_tag, abi_tag, platform_tag, held } => {
+            FromSlave::Hello {
+                software,
+                label,
+                timeout_secs,
+                python_tag,
+                abi_tag,
+                platform_tag,
+                board,
+                held,
+            } => {
                 let greeting = Greeting {
                     software: &software,
                     label: &label,
@@ -255,6 +264,7 @@ impl Farm {
                     platform: &platform_tag,
                     python: &python_tag,
                     timeout: Millis::secs(timeout_secs.into()),
+                    board,
                     held,
                 };
                 let verdict = self.slaves.hello(conn, greeting, &self.abis);
@@ -266,16 +276,16 @@ impl Farm {
                 verdict
             }
             FromSlave::Idle {} => self.slaves.idle(conn, &self.abis),
-            FromSlave::Busy { vitals } => {
+            FromSlave::Busy { vitals, holds_back } => {
                 let wall = self.wall(now);
-                self.slaves.busy(conn, vitals, wall);
+                self.slaves.busy(conn, vitals, holds_back, wall);
                 Verdict::Fine
             }
             FromSlave::Log { offset, data } => {
                 self.counts.log_bytes += data.len() as u64;
                 self.slaves.log(conn, offset, data, &self.limits, out)
             }
-            FromSlave::Built { token, end, duration_ms, log_bytes, files } => {
+            FromSlave::Built { token, end, duration_ms, log_bytes, files, report: _ } => {
                 let result = Finished { token, end, duration_ms, log_bytes, files: &files };
                 self.slaves.built(conn, &result, &self.limits)
             }

@@ -11,6 +11,7 @@ use super::limits::{MONITORS, STATS_EVERY};
 use super::slave_driver::{HeldJob, Slave, SlaveDriver, State};
 use crate::domain::{BuildId, Millis};
 use crate::wire::Text;
+use crate::wire::limits::HOLDS_BACK_BYTES;
 use crate::wire::status::{Doing, FromMonitor, JobNow, Mode, SlaveNow, ToMonitor, Vitals};
 
 /// What has happened since the master started.
@@ -53,6 +54,7 @@ struct Face {
     introduced: bool,
     vitals: Option<Vitals>,
     clock_offset: Option<i64>,
+    holds_back: Option<Text<HOLDS_BACK_BYTES>>,
     resting: bool,
     kill_pending: bool,
     skipping: bool,
@@ -169,6 +171,7 @@ fn face(view: &View<'_>, slave: &Slave) -> Face {
         introduced: slave.introduction.is_some(),
         vitals: slave.vitals.clone(),
         clock_offset: slave.clock_offset,
+        holds_back: slave.holds_back.clone(),
         resting: slave.resting,
         kill_pending: slave.kill.is_some(),
         skipping: job(view, slave).is_some_and(|held| held.cancelled),
@@ -198,6 +201,7 @@ fn picture(view: &View<'_>, slave: &Slave, since: Millis) -> SlaveNow {
         abi: Text::cut(who.map_or("", |who| who.abi.as_str())),
         platform: Text::cut(who.map_or("", |who| &who.platform)),
         python: Text::cut(who.map_or("", |who| &who.python)),
+        board: who.map(|who| who.board.clone()),
         doing: face.doing,
         since_ms: since.0,
         heard_ms: (view.wall - view.now.since(slave.heard)).0,
@@ -208,6 +212,7 @@ fn picture(view: &View<'_>, slave: &Slave, since: Millis) -> SlaveNow {
         }),
         vitals: face.vitals,
         clock_offset_ms: face.clock_offset,
+        holds_back: face.holds_back,
         resting: face.resting,
         kill_pending: face.kill_pending,
         skipping: face.skipping,

@@ -403,11 +403,19 @@ pub enum Outcome {
     OutOfMemory,
     /// The slave's disk did not suffice. Tried again, up to the fifth attempt.
     Disk,
+    /// It printed more than its slave lets a build print.
+    LogLimit,
+    /// A wheel is larger than its slave lets a wheel be.
+    WheelLimit,
+    /// It wrote more than its slave lets a build write. Tried once more, when it was the first attempt.
+    DiskLimit,
+    /// It had more processes than its slave lets a build have.
+    ProcessLimit,
 }
 
 impl Outcome {
     /// Every outcome.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 18] = [
         Self::Built,
         Self::Failed,
         Self::Timeout,
@@ -422,6 +430,10 @@ impl Outcome {
         Self::Silence,
         Self::OutOfMemory,
         Self::Disk,
+        Self::LogLimit,
+        Self::WheelLimit,
+        Self::DiskLimit,
+        Self::ProcessLimit,
     ];
 
     /// The name in the database and in JSON.
@@ -441,6 +453,10 @@ impl Outcome {
             Self::Silence => "silence",
             Self::OutOfMemory => "out-of-memory",
             Self::Disk => "disk",
+            Self::LogLimit => "log-limit",
+            Self::WheelLimit => "wheel-limit",
+            Self::DiskLimit => "disk-limit",
+            Self::ProcessLimit => "process-limit",
         }
     }
 }

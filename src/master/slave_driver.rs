@@ -19,7 +19,8 @@ use super::publisher::{Offer, OfferedFile};
 use super::query::{Job, Outcome};
 use crate::domain::{AbiTag, BuildId, JobToken, Millis, Version, WheelName};
 use crate::wire::control::When;
-use crate::wire::slave::{BuildEnd, BuiltFile, Held, ToSlave, Vitals};
+use crate::wire::limits::HOLDS_BACK_BYTES;
+use crate::wire::slave::{Board, BuildEnd, BuiltFile, Held, ToSlave, Vitals};
 use crate::wire::{Blob, Text, limits};
 
 /// The ABIs that are built for, and the platforms of the slaves that may; none: any.
@@ -38,6 +39,8 @@ pub struct Introduction {
     pub python: String,
     /// The time it allows a build.
     pub timeout: Millis,
+    /// Its machine.
+    pub board: Board,
 }
 
 /// A connected slave.
@@ -59,6 +62,8 @@ pub struct Slave {
     pub vitals: Option<Vitals>,
     /// How far its clock is ahead of the master's, in milliseconds, by its last BUSY.
     pub clock_offset: Option<i64>,
+    /// Why it asks for no job, by its last BUSY.
+    pub holds_back: Option<Text<HOLDS_BACK_BYTES>>,
     clock_warned: bool,
     /// It gets no job until the administrator says so.
     pub resting: bool,
@@ -131,6 +136,8 @@ pub struct Greeting<'a> {
     pub python: &'a str,
     /// The time it allows a build.
     pub timeout: Millis,
+    /// Its machine.
+    pub board: Board,
     /// A job from an earlier connection.
     pub held: Option<Held>,
 }
@@ -194,6 +201,7 @@ impl SlaveDriver {
             heard: now,
             vitals: None,
             clock_offset: None,
+            holds_back: None,
             clock_warned: false,
             resting: false,
             kill: None,
@@ -221,7 +229,13 @@ impl SlaveDriver {
     }
 
     /// BUSY: how its machine is doing. `wall` is what the master's clock shows, milliseconds since 1970.
-    pub fn busy(&mut self, conn: ConnId, vitals: Vitals, wall: Option<Millis>) {
+    pub fn busy(
+        &mut self,
+        conn: ConnId,
+        vitals: Vitals,
+        holds_back: Option<Text<HOLDS_BACK_BYTES>>,
+        wall: Option<Millis>,
+    ) {
         let Some(slave) = self.slaves.get_mut(&conn) else { return };
         let clock = i64::try_from(vitals.clock_ms).unwrap_or(i64::MAX);
         let offset = wall.map(|wall| clock.saturating_sub_unsigned(wall.0));
@@ -237,12 +251,12 @@ impl SlaveDriver {
                 if offset > 0 { "ahead of" } else { "behind" }
             );
         }
-        (slave.vitals, slave.clock_offset) = (Some(vitals), offset);
+        (slave.vitals, slave.clock_offset, slave.holds_back) = (Some(vitals), offset, holds_back);
     }
 
     /// HELLO: who it is, and whether it may be here.
     pub fn hello(&mut self, conn: ConnId, greeting: Greeting<'_>, abis: &Abis) -> Verdict {
-        let Greeting { software, label, abi, platform, python, timeout, held } = greeting;
+        let Greeting { software, label, abi, platform, python, timeout, board, held } = greeting;
         let Some(slave) = self.slaves.get_mut(&conn) else { return Verdict::Fine };
         if slave.introduction.is_some() {
             return Verdict::Drop("a second HELLO".to_owned());
@@ -278,6 +292,7 @@ impl SlaveDriver {
             platform: platform.to_owned(),
             python: python.to_owned(),
             timeout,
+            board,
         });
         match held {
             Some(held) => {
@@ -444,6 +459,10 @@ impl SlaveDriver {
             BuildEnd::Network => Outcome::Network,
             BuildEnd::OutOfMemory => Outcome::OutOfMemory,
             BuildEnd::Disk => Outcome::Disk,
+            BuildEnd::LogLimit => Outcome::LogLimit,
+            BuildEnd::WheelLimit => Outcome::WheelLimit,
+            BuildEnd::DiskLimit => Outcome::DiskLimit,
+            BuildEnd::ProcessLimit => Outcome::ProcessLimit,
         };
         match check_files(held, end, files, limits) {
             Ok(files) => Verdict::Offers(Box::new(Offer { files, ..offer(held, outcome, duration_ms, "") })),

@@ -14,7 +14,9 @@ use super::limits::Limits;
 use super::query::*;
 use crate::domain::ranges::RangeSet;
 use crate::domain::{AbiTag, BuildId, JobToken, Millis, ProjectName, Sha256, Version};
-use crate::wire::slave::{BuildEnd, BuiltFile, FromSlave, Held, Holding, ToSlave, Vitals};
+use crate::wire::slave::{
+    Board, BuildEnd, BuildReport, BuiltFile, FromSlave, Held, Holding, ToSlave, Vitals,
+};
 use crate::wire::{Blob, Channel, List, Text, control, file, import, status};
 
 /// The platform of every slave here.
@@ -436,8 +438,9 @@ pub(super) fn busy_at(clock: Millis) -> FromSlave {
         disk_free: 1 << 34,
         temperature: Some(483),
         clock_ms: clock.0,
+        throttled: Some(false),
     };
-    FromSlave::Busy { vitals }
+    FromSlave::Busy { vitals, holds_back: None }
 }
 
 /// A sign of life.
@@ -454,6 +457,7 @@ pub(super) fn hello(abi: &str, held: Option<Held>) -> FromSlave {
         python_tag: text("311"),
         abi_tag: text(abi),
         platform_tag: text(PLATFORM),
+        board: Board::default(),
         held,
     }
 }
@@ -464,7 +468,14 @@ pub(super) fn built(token: JobToken, end: BuildEnd, files: &[(&str, u64)]) -> Fr
         .iter()
         .map(|(name, size)| BuiltFile { filename: text(name), size: *size, sha256: digest(name) })
         .collect();
-    FromSlave::Built { token, end, duration_ms: 1500, log_bytes: 0, files: List::new(files).expect("few") }
+    FromSlave::Built {
+        token,
+        end,
+        duration_ms: 1500,
+        log_bytes: 0,
+        files: List::new(files).expect("few"),
+        report: BuildReport::default(),
+    }
 }
 
 /// The digest that a file of this name has here.

@@ -223,6 +223,7 @@ impl Session {
             python_tag: me.python_tag,
             abi_tag: me.abi_tag,
             platform_tag: me.platform_tag,
+            board: me.board,
             held,
         }));
         self.link = Link::Greeting { give_up_at: now + ANSWER_LIMIT };
@@ -497,6 +498,7 @@ impl Session {
                 duration_ms: outcome.duration.0,
                 log_bytes: outcome.log_bytes,
                 files: outcome.files.clone(),
+                report: outcome.report.clone(),
             }));
             self.link = Link::Open(Stage::Offered { give_up_at: now + COMMIT_LIMIT });
         }

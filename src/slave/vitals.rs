@@ -38,6 +38,7 @@ pub fn read(dir: &Path) -> Vitals {
         clock_ms: SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX)),
+        throttled: None,
     }
 }
 

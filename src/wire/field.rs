@@ -221,10 +221,22 @@ impl<const MAX: usize> Field for Blob<MAX> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct List<T, const MAX: usize>(Vec<T>);
 
+impl<T, const MAX: usize> Default for List<T, MAX> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
 impl<T, const MAX: usize> List<T, MAX> {
     /// The values, if they are not too many.
     pub fn new(values: Vec<T>) -> Result<Self, &'static str> {
         if values.len() > MAX { Err("has too many entries") } else { Ok(Self(values)) }
+    }
+
+    /// As many of the values as fit.
+    pub fn cut(mut values: Vec<T>) -> Self {
+        values.truncate(MAX);
+        Self(values)
     }
 
     /// The values themselves.

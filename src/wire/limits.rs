@@ -43,6 +43,18 @@ pub const NAME_BYTES: usize = 200;
 pub const FILENAME_BYTES: usize = 240;
 /// A reason or another line for people, in bytes.
 pub const REASON_BYTES: usize = 1000;
+/// A machine's model, in bytes.
+pub const MACHINE_BYTES: usize = 100;
+/// A system's name and version, in bytes.
+pub const OS_BYTES: usize = 200;
+/// Kinds of walls around a build.
+pub const WALLS: usize = 32;
+/// Why a slave asks for no job, in bytes.
+pub const HOLDS_BACK_BYTES: usize = 200;
+/// Name and version of a tool, in bytes.
+pub const TOOL_BYTES: usize = 200;
+/// Build requirements in one report.
+pub const REPORT_REQUIREMENTS: usize = 100;
 /// Where a peer connects from, in bytes.
 pub const PEER_BYTES: usize = 100;
 /// A URL, in bytes.
@@ -51,11 +63,21 @@ pub const URL_BYTES: usize = 2000;
 pub const JSON_BYTES: usize = IMPORT_FRAME_BYTES - 64;
 
 // The bounds fit into each other.
-const _: () = assert!(1 + 5 * (2 + LABEL_BYTES) + 4 + 26 <= FIRST_FRAME_BYTES && TAG_BYTES <= LABEL_BYTES);
+const _: () = assert!(
+    1 + 5 * (2 + LABEL_BYTES) + 4 + 26 + (2 + MACHINE_BYTES) + (2 + OS_BYTES) + (2 + WALLS) + SEAL_BYTES
+        <= FIRST_FRAME_BYTES
+        && TAG_BYTES <= LABEL_BYTES
+);
 const _: () = assert!(LOG_BYTES + 64 + SEAL_BYTES <= SLAVE_FRAME_BYTES);
 const _: () = assert!(NAME_KEY_BYTES <= LABEL_BYTES);
-const _: () =
-    assert!(FILES_PER_BUILD * (FILENAME_BYTES + 2 + 8 + 32) + 256 + SEAL_BYTES <= SLAVE_FRAME_BYTES);
+const _: () = assert!(
+    FILES_PER_BUILD * (FILENAME_BYTES + 2 + 8 + 32)
+        + REPORT_REQUIREMENTS * (NAME_BYTES + 2)
+        + (REASON_BYTES + FILENAME_BYTES + 2 * TOOL_BYTES + TAG_BYTES)
+        + 512
+        + SEAL_BYTES
+        <= SLAVE_FRAME_BYTES
+);
 const _: () = assert!(ADD_ITEMS * (3 * NAME_BYTES + 6) <= IMPORT_FRAME_BYTES);
 const _: () =
     assert!(DOWNLOAD_RECORDS * (FILENAME_BYTES + 10 * (CLIENT_BYTES + 2) + 64) <= IMPORT_FRAME_BYTES);

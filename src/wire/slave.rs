@@ -37,6 +37,42 @@ code! {
         8 "out-of-memory" OutOfMemory,
         /// The machine's disk did not suffice.
         9 "disk" Disk,
+        /// It printed more than its slave lets a build print.
+        10 "log-limit" LogLimit,
+        /// A wheel is larger than its slave lets a wheel be.
+        11 "wheel-limit" WheelLimit,
+        /// It wrote more than its slave lets a build write.
+        12 "disk-limit" DiskLimit,
+        /// It had more processes than its slave lets a build have.
+        13 "process-limit" ProcessLimit,
+    }
+}
+
+code! {
+    /// Something that stands between a build and the machine it runs on, in force for every build of a slave.
+    Wall {
+        /// Users, mounts, processes and IPC of its own (user, mount, pid, ipc and uts namespaces).
+        0 "namespaces" Namespaces,
+        /// It can write nowhere but in its own directories; /tmp is its own, homes and keys are out of sight.
+        1 "read-only" ReadOnly,
+        /// It is built without a network: what it needs was fetched before, and nothing of it ran then.
+        2 "net-off" NetOff,
+        /// No process of it gains rights.
+        3 "no-new-privileges" NoNewPrivileges,
+        /// System calls that no build needs are refused.
+        4 "seccomp" Seccomp,
+        /// The kernel's Landlock keeps its files apart, too.
+        5 "landlock" Landlock,
+        /// Its memory, all processes together, is limited by a control group.
+        6 "cgroup-memory" CgroupMemory,
+        /// So is the number of its processes.
+        7 "cgroup-pids" CgroupPids,
+        /// So is its share of the processors.
+        8 "cgroup-cpu" CgroupCpu,
+        /// Each process has limits of its own.
+        9 "rlimits" Rlimits,
+        /// Whatever it starts is found and killed.
+        10 "tree-kill" TreeKill,
     }
 }
 
@@ -81,6 +117,56 @@ record! {
         temperature: Option<i16>,
         /// Its wall clock: milliseconds since 1970.
         clock_ms: u64,
+        /// Whether its processors are slowed down now, for heat or for want of voltage.
+        throttled: Option<bool>,
+    }
+}
+
+record! {
+    /// What a slave's machine is, and what it can hold a build back with.
+    #[derive(Default)]
+    Board {
+        /// The model, such as `Raspberry Pi 4 Model B Rev 1.5`.
+        machine: Text<MACHINE_BYTES>,
+        /// The system, such as `Debian GNU/Linux 12 (bookworm), Linux 6.12.34+rpt-rpi-v8`.
+        os: Text<OS_BYTES>,
+        /// What is in force for every build, in the order of the codes.
+        walls: List<Wall, WALLS>,
+    }
+}
+
+record! {
+    /// What a build was made from.
+    Sdist {
+        /// File name, without a path.
+        filename: Text<FILENAME_BYTES>,
+        /// Bytes.
+        size: u64,
+        /// Of those bytes.
+        sha256: Sha256,
+    }
+}
+
+record! {
+    /// What is kept of a build for whoever wants to repeat it. What the slave cannot tell is empty, 0 or none.
+    #[derive(Default)]
+    BuildReport {
+        /// Such as `CPython 3.11.2`.
+        interpreter: Text<TOOL_BYTES>,
+        /// Its pip's version.
+        pip: Text<TAG_BYTES>,
+        /// The arguments that pip built with.
+        pip_arguments: Text<REASON_BYTES>,
+        /// Such as `gcc (Debian 12.2.0-14+deb12u1) 12.2.0`.
+        compiler: Text<TOOL_BYTES>,
+        /// What it was built from.
+        sdist: Option<Sdist>,
+        /// Build requirements as pip says that it installed them: `setuptools-69.5.1`.
+        requirements: List<Text<NAME_BYTES>, REPORT_REQUIREMENTS>,
+        /// Largest memory of all its processes together, in bytes.
+        peak_memory: u64,
+        /// Processor time of all its processes, in milliseconds.
+        cpu_ms: u64,
     }
 }
 
@@ -113,6 +199,8 @@ messages! {
             abi_tag: Text<TAG_BYTES>,
             /// Platform, such as `linux_armv7l`.
             platform_tag: Text<TAG_BYTES>,
+            /// Its machine.
+            board: Board,
             /// A job from an earlier connection.
             held: Option<Held>,
         }
@@ -122,6 +210,8 @@ messages! {
         0x03 "BUSY" Busy {
             /// How its machine is doing.
             vitals: Vitals,
+            /// Why it asks for no job, for people; none: it asks when it has none.
+            holds_back: Option<Text<HOLDS_BACK_BYTES>>,
         }
         /// A piece of the build's log.
         0x04 "LOG" Log {
@@ -142,6 +232,8 @@ messages! {
             log_bytes: u64,
             /// What it made; empty unless `end` is `built`.
             files: List<BuiltFile, FILES_PER_BUILD>,
+            /// How it came about.
+            report: BuildReport,
         }
         /// The file asked for was sent on the file channel.
         0x06 "SENT" Sent {

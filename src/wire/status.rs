@@ -3,7 +3,7 @@
 use super::Text;
 use super::ids::BuildId;
 use super::limits::*;
-pub use super::slave::Vitals;
+pub use super::slave::{Board, Vitals};
 
 code! {
     /// Whether the farm works.
@@ -68,6 +68,8 @@ record! {
         platform: Text<TAG_BYTES>,
         /// Python version, such as `311`.
         python: Text<TAG_BYTES>,
+        /// Its machine; none before its HELLO.
+        board: Option<Board>,
         /// What it is doing.
         doing: Doing,
         /// Since when: milliseconds since 1970.
@@ -80,6 +82,8 @@ record! {
         vitals: Option<Vitals>,
         /// How far its clock is ahead of the master's, in milliseconds.
         clock_offset_ms: Option<i64>,
+        /// Why it asks for no job, as its last BUSY says.
+        holds_back: Option<Text<HOLDS_BACK_BYTES>>,
         /// It gets no job until it is told WAKE.
         resting: bool,
         /// It is told BYE at its next IDLE.

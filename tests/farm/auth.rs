@@ -34,7 +34,9 @@ fn busy() -> FromSlave {
             disk_free: 1 << 33,
             temperature: None,
             clock_ms: 0,
+            throttled: None,
         },
+        holds_back: None,
     }
 }
 

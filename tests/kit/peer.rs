@@ -185,7 +185,14 @@ impl Peer {
             sha256: *sha256,
         });
         let files = List::new(files.collect()).unwrap();
-        self.say(&FromSlave::Built { token, end: BuildEnd::Built, duration_ms: 1, log_bytes: 0, files });
+        self.say(&FromSlave::Built {
+            token,
+            end: BuildEnd::Built,
+            duration_ms: 1,
+            log_bytes: 0,
+            files,
+            report: Default::default(),
+        });
     }
 
     pub(crate) fn log(&mut self, offset: u64, text: &str) {
@@ -203,6 +210,7 @@ pub(crate) fn hello(software: &str, label: &str, abi: &str, held: Option<Held>) 
         python_tag: Text::new("311").unwrap(),
         abi_tag: Text::new(abi).unwrap(),
         platform_tag: Text::new("linux_x86_64").unwrap(),
+        board: Default::default(),
         held,
     }
 }

@@ -4,7 +4,7 @@ use log::Level;
 
 use crate::domain::{BuildId, Millis};
 use crate::wire::limits::{FILES_PER_BUILD, LABEL_BYTES, TAG_BYTES};
-use crate::wire::slave::{BuildEnd, BuiltFile, FromSlave, ToSlave};
+use crate::wire::slave::{Board, BuildEnd, BuildReport, BuiltFile, FromSlave, ToSlave};
 use crate::wire::{List, Text};
 
 /// What HELLO says of this slave.
@@ -22,6 +22,8 @@ pub struct Identity {
     pub abi_tag: Text<TAG_BYTES>,
     /// Platform, such as `linux_armv7l`.
     pub platform_tag: Text<TAG_BYTES>,
+    /// Its machine.
+    pub board: Board,
 }
 
 /// How a build ended.
@@ -35,6 +37,8 @@ pub struct Outcome {
     pub log_bytes: u64,
     /// What it made; empty unless it was built.
     pub files: List<BuiltFile, FILES_PER_BUILD>,
+    /// How it came about.
+    pub report: BuildReport,
 }
 
 /// What happened.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::BuildId;
-use crate::wire::slave::{BuildEnd, BuiltFile};
+use crate::wire::slave::{BuildEnd, BuildReport, BuiltFile};
 use crate::wire::{List, Sha256};
 
 const TOKEN: JobToken = JobToken { build: BuildId(7), secret: [9; 16] };
@@ -20,7 +20,7 @@ fn outcome(log_bytes: u64, files: u8) -> Outcome {
     };
     let end = if files > 0 { BuildEnd::Built } else { BuildEnd::Failed };
     let files = List::new((0..files).map(file).collect()).unwrap();
-    Outcome { end, duration: Millis(1234), log_bytes, files }
+    Outcome { end, duration: Millis(1234), log_bytes, files, report: BuildReport::default() }
 }
 
 fn hello(resume: Resume, log_from: u64) -> Input {
@@ -68,6 +68,7 @@ impl Rig {
             python_tag: text("311"),
             abi_tag: text("cp311"),
             platform_tag: text("linux_armv7l"),
+            board: Default::default(),
         };
         Self { session: Session::new(identity, 42), now: Millis::secs(1000), reports: Vec::new() }
     }
@@ -149,6 +150,7 @@ fn built(files: u8) -> Effect {
         duration_ms: 1234,
         log_bytes: 100,
         files: outcome.files,
+        report: BuildReport::default(),
     })
 }
 

@@ -370,7 +370,7 @@ impl Shell {
             }
             Effect::SendBusy => {
                 let vitals = vitals::read(&self.options.settings.dir);
-                self.control.send(|out| FromSlave::Busy { vitals }.encode(out));
+                self.control.send(|out| FromSlave::Busy { vitals, holds_back: None }.encode(out));
             }
             Effect::SendLog { offset, length } => match self.bench.log_piece(offset, length) {
                 Ok(data) => {

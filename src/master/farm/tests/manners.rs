@@ -11,7 +11,7 @@ use crate::master::query::Answer;
 use crate::master::testbed::{PLATFORM, Testbed, built, busy, hello, job_of, log, text, token};
 use crate::wire::Channel;
 use crate::wire::limits::LOG_BYTES;
-use crate::wire::slave::{BuildEnd, FromSlave, Held, Holding};
+use crate::wire::slave::{Board, BuildEnd, FromSlave, Held, Holding};
 
 /// A slave brought into a state, by the state's name.
 fn in_state(state: &str) -> (Testbed, ConnId, JobToken) {
@@ -137,6 +137,7 @@ fn introduction(software: &str, abi: &str, platform: &str) -> FromSlave {
         python_tag: text("311"),
         abi_tag: text(abi),
         platform_tag: text(platform),
+        board: Board::default(),
         held: None,
     }
 }
