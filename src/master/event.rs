@@ -117,7 +117,7 @@ pub enum Message {
     /// On an import channel.
     Tool(import::ToTool),
     /// On a status channel.
-    Monitor(status::ToMonitor),
+    Monitor(Box<status::ToMonitor>),
     /// On a control channel.
     Control(control::ToTool),
 }

@@ -105,7 +105,7 @@ impl Hub {
             Some(_) => return Err("a second HELLO".to_owned()),
             None => return Ok(()),
         }
-        let mut tell = |message| out.effects.push(Effect::Send(conn, Message::Monitor(message)));
+        let mut tell = |message| out.effects.push(Effect::Send(conn, Message::Monitor(Box::new(message))));
         tell(ToMonitor::Hello {
             software: Text::cut(crate::VERSION),
             started_ms: view.started.0,
@@ -126,7 +126,7 @@ impl Hub {
             self.monitors.iter().filter(|(_, greeted)| **greeted).map(|(conn, _)| *conn).collect();
         let mut tell = |message: ToMonitor| {
             for conn in &listeners {
-                out.effects.push(Effect::Send(*conn, Message::Monitor(message.clone())));
+                out.effects.push(Effect::Send(*conn, Message::Monitor(Box::new(message.clone()))));
             }
         };
         for slave in view.slaves.slaves.values() {

@@ -296,12 +296,14 @@ fn message_word(message: &Message) -> String {
         Message::File(file::ToSlave::Fetch { offset, length }) => format!("FETCH {offset}+{length}"),
         Message::File(file::ToSlave::Done {}) => "file DONE".to_owned(),
         Message::Tool(import::ToTool::Done { json }) => format!("DONE {json}"),
-        Message::Monitor(status::ToMonitor::Slave { slave }) => {
-            let job = slave.job.as_ref().map_or_else(String::new, |job| format!(" {}", job.build));
-            format!("slave {} {:?}{job}", slave.slave_id, slave.doing)
-        }
-        Message::Monitor(status::ToMonitor::Gone { slave_id }) => format!("gone {slave_id}"),
-        Message::Monitor(other) => other.name().to_owned(),
+        Message::Monitor(message) => match &**message {
+            status::ToMonitor::Slave { slave } => {
+                let job = slave.job.as_ref().map_or_else(String::new, |job| format!(" {}", job.build));
+                format!("slave {} {:?}{job}", slave.slave_id, slave.doing)
+            }
+            status::ToMonitor::Gone { slave_id } => format!("gone {slave_id}"),
+            other => other.name().to_owned(),
+        },
         Message::Control(control::ToTool::Done { affected }) => format!("DONE {affected}"),
         Message::Control(control::ToTool::Error { reason }) => format!("ERROR {reason}"),
         Message::Tool(import::ToTool::Error { reasons }) => {

@@ -498,7 +498,7 @@ impl Session {
                 duration_ms: outcome.duration.0,
                 log_bytes: outcome.log_bytes,
                 files: outcome.files.clone(),
-                report: outcome.report.clone(),
+                report: (*outcome.report).clone(),
             }));
             self.link = Link::Open(Stage::Offered { give_up_at: now + COMMIT_LIMIT });
         }

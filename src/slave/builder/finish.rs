@@ -19,7 +19,7 @@ use crate::domain::{Millis, Sha256, WheelName};
 use crate::slave::session::Outcome;
 use crate::slave::workdir::remove_tree;
 use crate::wire::limits::FILES_PER_BUILD;
-use crate::wire::slave::{BuildEnd, BuildReport, BuiltFile};
+use crate::wire::slave::{BuildEnd, BuiltFile};
 use crate::wire::{List, Text};
 
 const READ_BYTES: usize = 16 * 1024;
@@ -74,7 +74,7 @@ impl Finish {
             BuildEnd::ProcessLimit => "process-limit",
         };
         let log_bytes = self.log.finish(&format!("piw-slave: {said} after {seconds:.1} s: {why}"));
-        Outcome { end, duration: self.duration, log_bytes, files, report: BuildReport::default() }
+        Outcome { end, duration: self.duration, log_bytes, files, report: Box::default() }
     }
 
     fn judge(&self) -> (BuildEnd, String, List<BuiltFile, FILES_PER_BUILD>) {

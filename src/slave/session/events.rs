@@ -38,7 +38,7 @@ pub struct Outcome {
     /// What it made; empty unless it was built.
     pub files: List<BuiltFile, FILES_PER_BUILD>,
     /// How it came about.
-    pub report: BuildReport,
+    pub report: Box<BuildReport>,
 }
 
 /// What happened.

@@ -20,7 +20,7 @@ fn outcome(log_bytes: u64, files: u8) -> Outcome {
     };
     let end = if files > 0 { BuildEnd::Built } else { BuildEnd::Failed };
     let files = List::new((0..files).map(file).collect()).unwrap();
-    Outcome { end, duration: Millis(1234), log_bytes, files, report: BuildReport::default() }
+    Outcome { end, duration: Millis(1234), log_bytes, files, report: Box::default() }
 }
 
 fn hello(resume: Resume, log_from: u64) -> Input {
