@@ -11,12 +11,13 @@ use piwheels::config::{Config, ConfigError, Duration, Size};
 use piwheels::domain::Millis;
 use piwheels::keyfile::Keys;
 use piwheels::logging;
-use piwheels::slave::builder::{SMALLEST_LIMIT, Settings, command};
+use piwheels::slave::builder::{Limits, SMALLEST_LIMIT};
 use piwheels::slave::link::Identity;
-use piwheels::slave::python::Python;
+use piwheels::slave::sandbox::launch;
 use piwheels::slave::session;
 use piwheels::slave::shell::{self, Options};
-use piwheels::slave::workdir::Workdir;
+use piwheels::slave::start::{self, Paths, Refusal, Switch, Walls, Wishes};
+use piwheels::slave::vitals;
 use piwheels::wire::Text;
 
 /// Builds wheels on behalf of piw-master. Runs until it is stopped: the first SIGTERM or SIGINT lets it deliver the
@@ -70,21 +71,44 @@ struct Arguments {
     /// most that is kept of one build's log (4M)
     #[argh(option, arg_name = "size")]
     log_limit: Option<Size>,
+    /// most that a build may print; 0: any amount (256M)
+    #[argh(option, arg_name = "size")]
+    output_limit: Option<Size>,
+    /// largest wheel; 0: any size (2G)
+    #[argh(option, arg_name = "size")]
+    wheel_limit: Option<Size>,
+    /// most that a build may write to the disk; 0: any amount (16G)
+    #[argh(option, arg_name = "size")]
+    disk_limit: Option<Size>,
+    /// memory of all a build's processes together; 0: any amount (what the machine has)
+    #[argh(option, arg_name = "size")]
+    memory_limit: Option<Size>,
+    /// processes and threads of a build; 0: any number (1024)
+    #[argh(option, arg_name = "n")]
+    process_limit: Option<u64>,
+    /// off: builds have no network; what they need is fetched before (on)
+    #[argh(option, arg_name = "on|off")]
+    net: Option<Switch>,
+    /// walls of the sandbox without which nothing is built, with commas between them: namespaces,net-off,seccomp; see
+    /// --check
+    #[argh(option, arg_name = "walls")]
+    require: Option<Walls>,
+    /// files and directories that builds may read beside the system's own, with commas between them
+    #[argh(option, arg_name = "paths")]
+    expose: Option<Paths>,
+    /// import what was built, in an environment of its own, before it is offered
+    #[argh(switch)]
+    import_test: bool,
 }
 
-/// Why the program ends before it has begun: an exit code and a line for people.
-struct Refusal(u8, String);
-
-impl From<ConfigError> for Refusal {
-    fn from(error: ConfigError) -> Self {
-        Self(2, error.to_string())
-    }
+fn wrong(error: ConfigError) -> Refusal {
+    Refusal(2, error.to_string())
 }
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1).peekable();
-    if words.next_if(|word| word == command::LAUNCH).is_some() {
-        return command::launch(words);
+    if let Some(code) = launch::stage(&mut words) {
+        return code;
     }
     let arguments = match parse(words) {
         Ok(arguments) => arguments,
@@ -125,71 +149,35 @@ fn parse(words: impl Iterator<Item = OsString>) -> Result<Arguments, ExitCode> {
 }
 
 fn run(arguments: Arguments) -> Result<ExitCode, Refusal> {
-    if nix::unistd::geteuid().is_root() {
-        let line = "builds run strangers' code and must not run as root: start it as a user of its own \
-                    (for example: runuser -u piwheels -- piw-slave)";
-        return Err(Refusal(1, line.to_owned()));
-    }
-    let config = Config::load(arguments.configuration.as_deref())?;
-    let quiet = config.value(arguments.quiet.then_some(true), "quiet", false)?;
-    let verbose = config.value(Some(arguments.verbose).filter(|n| *n > 0), "verbose", 0)?;
-    let log_file: Option<PathBuf> = config.find(arguments.log_file, "log-file")?;
+    let config = Config::load(arguments.configuration.as_deref()).map_err(wrong)?;
+    let quiet = config.value(arguments.quiet.then_some(true), "quiet", false).map_err(wrong)?;
+    let verbose = config.value(Some(arguments.verbose).filter(|n| *n > 0), "verbose", 0).map_err(wrong)?;
+    let log_file: Option<PathBuf> = config.find(arguments.log_file.clone(), "log-file").map_err(wrong)?;
     logging::start_small("piw-slave", logging::console_level(quiet, verbose), log_file.as_deref())
         .map_err(|line| Refusal(1, line))?;
     config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
 
-    let timeout = config.value(arguments.timeout, "timeout", Duration::secs(3 * 3600))?;
-    let timeout_secs = u32::try_from(timeout.0.as_secs()).unwrap_or(0);
-    if timeout_secs == 0 {
-        return Err(Refusal(2, "the timeout must be from one second to 136 years".to_owned()));
-    }
-    let silence = config.value(arguments.silence, "silence", Duration::secs(3600))?;
-    let silence = u64::try_from(silence.0.as_millis()).unwrap_or(u64::MAX);
-    if (1..1000).contains(&silence) {
-        return Err(Refusal(
-            2,
-            "the silence must be 0, which is no limit, or one second at least".to_owned(),
-        ));
-    }
-    let Size(log_limit) = config.value(arguments.log_limit, "log-limit", Size(4 << 20))?;
-    if log_limit < SMALLEST_LIMIT {
-        return Err(Refusal(2, format!("the log limit must be {SMALLEST_LIMIT} bytes at least")));
-    }
-    let key_file: Option<PathBuf> = config.find(arguments.key_file, "key-file")?;
+    let key_file: Option<PathBuf> = config.find(arguments.key_file.clone(), "key-file").map_err(wrong)?;
     let key = key_file.as_deref().map(read_key).transpose()?;
-    let label: Option<String> = config.find(arguments.label, "label")?;
-    let program: PathBuf = config.value(arguments.python, "python", "python3".into())?;
-    let dir: Option<PathBuf> = config.find(arguments.dir, "dir")?;
-    let master = config.value(arguments.master, "master", "localhost".to_owned())?;
-    let slave_port = config.value(arguments.slave_port, "slave-port", 5555)?;
-    let file_port = config.value(arguments.file_port, "file-port", 5556)?;
+    let label: Option<String> = config.find(arguments.label.clone(), "label").map_err(wrong)?;
+    let master = config.value(arguments.master.clone(), "master", "localhost".to_owned()).map_err(wrong)?;
+    let slave_port = config.value(arguments.slave_port, "slave-port", 5555).map_err(wrong)?;
+    let file_port = config.value(arguments.file_port, "file-port", 5556).map_err(wrong)?;
+    let wishes = wishes(&arguments, &config, key_file)?;
+    let timeout_secs = u32::try_from(wishes.limits.time.0 / 1000).unwrap_or(0);
 
-    let workdir = Workdir::open(dir.as_deref()).map_err(|line| Refusal(1, line))?;
-    let python = match Python::ask(&program, workdir.path()) {
-        Ok(python) => python,
-        Err(line) => {
-            workdir.close();
-            return Err(Refusal(2, line));
-        }
-    };
+    let ready = start::prepare(&wishes)?;
     if key.is_none() && !is_this_machine(&master) {
         log::warn!(
             "no --key-file: {master} takes this slave in only if it runs with --insecure, and anybody can pose as it"
         );
     }
+    let python = &ready.python;
     let options = Options {
         key,
         master,
         slave_port,
         file_port,
-        settings: Settings {
-            interpreter: format!("{} {}, pip {}", python.abi_tag, python.platform_tag, python.pip),
-            python: python.executable,
-            dir: workdir.path().to_owned(),
-            timeout: Millis::secs(timeout_secs.into()),
-            silence: Some(Millis(silence)).filter(|limit| limit.0 > 0),
-            log_limit,
-        },
         identity: session::Identity {
             software: Text::cut(piwheels::VERSION),
             label: Text::cut(&label.unwrap_or_else(host_name)),
@@ -197,17 +185,63 @@ fn run(arguments: Arguments) -> Result<ExitCode, Refusal> {
             python_tag: Text::cut(&python.python_tag),
             abi_tag: Text::cut(&python.abi_tag),
             platform_tag: Text::cut(&python.platform_tag),
-            board: Default::default(),
+            board: start::board(&ready.strength),
         },
+        settings: ready.settings,
         seed: seed(),
     };
     let ended = shell::run(options);
-    workdir.close();
+    ready.workdir.close();
     match ended {
         Ok(false) => Ok(ExitCode::SUCCESS),
         Ok(true) => Ok(ExitCode::from(1)),
         Err(e) => Err(Refusal(1, e.to_string())),
     }
+}
+
+/// How it is to build.
+fn wishes(arguments: &Arguments, config: &Config, key_file: Option<PathBuf>) -> Result<Wishes, Refusal> {
+    let refuse = |line: String| Refusal(2, line);
+    let size = |flag: Option<Size>, key: &str, default: u64| {
+        config.value(flag, key, Size(default)).map(|size| size.0).map_err(wrong)
+    };
+    let Duration(time) =
+        config.value(arguments.timeout, "timeout", Duration::secs(3 * 3600)).map_err(wrong)?;
+    if u32::try_from(time.as_secs()).unwrap_or(0) == 0 {
+        return Err(refuse("the timeout must be from one second to 136 years".to_owned()));
+    }
+    let silence = config.value(arguments.silence, "silence", Duration::secs(3600)).map_err(wrong)?;
+    let silence = u64::try_from(silence.0.as_millis()).unwrap_or(u64::MAX);
+    if (1..1000).contains(&silence) {
+        return Err(refuse("the silence must be 0, which is no limit, or one second at least".to_owned()));
+    }
+    let log_limit = size(arguments.log_limit, "log-limit", 4 << 20)?;
+    if log_limit < SMALLEST_LIMIT {
+        return Err(refuse(format!("the log limit must be {SMALLEST_LIMIT} bytes at least")));
+    }
+    let whole_memory = vitals::read(Path::new("/")).memory_total;
+    let limits = Limits {
+        time: Millis::secs(time.as_secs()),
+        silence: Millis(silence),
+        output_bytes: size(arguments.output_limit, "output-limit", 256 << 20)?,
+        wheel_bytes: size(arguments.wheel_limit, "wheel-limit", 2 << 30)?,
+        disk_bytes: size(arguments.disk_limit, "disk-limit", 16 << 30)?,
+        memory_bytes: size(arguments.memory_limit, "memory-limit", whole_memory)?,
+        processes: config.value(arguments.process_limit, "process-limit", 1024).map_err(wrong)?,
+    };
+    Ok(Wishes {
+        python: config.value(arguments.python.clone(), "python", "python3".into()).map_err(wrong)?,
+        dir: config.find(arguments.dir.clone(), "dir").map_err(wrong)?,
+        limits,
+        log_limit,
+        network: config.value(arguments.net, "net", Switch(true)).map_err(wrong)?.0,
+        import_test: config
+            .value(arguments.import_test.then_some(true), "import-test", false)
+            .map_err(wrong)?,
+        require: config.value(arguments.require.clone(), "require", Walls::default()).map_err(wrong)?,
+        expose: config.value(arguments.expose.clone(), "expose", Paths::default()).map_err(wrong)?,
+        hide: key_file.into_iter().filter_map(|path| std::fs::canonicalize(path).ok()).collect(),
+    })
 }
 
 /// argh takes `--name value` and `-v -v`; people also write `--name=value` and `-vv`.

@@ -1,4 +1,5 @@
-//! What the chosen interpreter builds for (PEP 425), asked of it once at start, in the environment that builds get.
+//! What the chosen interpreter is and what it builds for (PEP 425), asked of it once at start, in the environment that
+//! builds get.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,23 +9,7 @@ use crate::domain::AbiTag;
 
 /// pip brings the reference implementation of tags with it. Of its platforms the plain one (`linux_…`; last up to pip 25,
 /// first since) is the one wheels are named by, and right for a 32-bit Python on a 64-bit kernel.
-const QUESTION: &str = r#"
-import sys
-try:
-    import pip
-    from pip._vendor.packaging import tags
-except ImportError as e:
-    sys.exit("it has no usable pip: %s" % e)
-best = next(tags.sys_tags())
-print("\n".join([
-    "piw-slave",
-    sys.executable,
-    "%d%d" % sys.version_info[:2],
-    best.abi,
-    next(tag for tag in tags.platform_tags() if tag.startswith("linux_")),
-    pip.__version__,
-]))
-"#;
+const QUESTION: &str = include_str!("builder/scripts/ask.py");
 
 /// An interpreter and what it builds for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +24,12 @@ pub struct Python {
     pub platform_tag: String,
     /// The version of its pip.
     pub pip: String,
+    /// Name and version, such as `CPython 3.11.2`.
+    pub version: String,
+    /// Name and version of the C compiler that it would use; `none` where there is none.
+    pub compiler: String,
+    /// The directories that it needs to read.
+    pub places: Vec<PathBuf>,
 }
 
 impl Python {
@@ -48,7 +39,7 @@ impl Python {
         let wrong = |what: &str| format!("the interpreter {}: {what}", program.display());
         let mut command = Command::new(program);
         command.args(["-c", QUESTION]).stdin(Stdio::null()).env_clear();
-        command.envs(environment(dir, true, |name| std::env::var_os(name)));
+        command.envs(environment(&dir.join("home"), &dir.join("tmp"), true, |name| std::env::var_os(name)));
         let output = command.output().map_err(|e| wrong(&format!("cannot be run: {e}")))?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
@@ -67,6 +58,12 @@ impl Python {
             abi_tag: line()?,
             platform_tag: line()?,
             pip: line()?,
+            version: line()?,
+            compiler: line()?,
+            places: lines
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute() && path != Path::new("/"))
+                .collect(),
         };
         AbiTag::parse(&python.abi_tag).map_err(|e| e.to_string())?;
         Ok(python)
@@ -79,13 +76,16 @@ mod tests {
 
     #[test]
     fn an_answer_is_read_behind_whatever_a_start_up_file_prints() {
-        let python = Python::read("hello\npiw-slave\n/p/python\n313\ncp313t\nlinux_armv7l\n24.0\n").unwrap();
+        let answer = "hello\npiw-slave\n/p/python\n313\ncp313t\nlinux_armv7l\n24.0\nCPython 3.13.1\ngcc 12\n/p/lib\n/\n";
+        let python = Python::read(answer).unwrap();
         assert_eq!(
             (python.python_tag.as_str(), python.abi_tag.as_str(), python.platform_tag.as_str()),
             ("313", "cp313t", "linux_armv7l")
         );
+        assert_eq!((python.version.as_str(), python.compiler.as_str()), ("CPython 3.13.1", "gcc 12"));
+        assert_eq!(python.places, [PathBuf::from("/p/lib")]);
         assert!(Python::read("piw-slave\n/p/python\n").is_err());
-        assert!(Python::read("piw-slave\n/p/pypy\n310\npypy310_pp73\nlinux_x86_64\n24.0\n").is_err());
+        assert!(Python::read(&answer.replace("cp313t", "pypy310_pp73")).is_err());
     }
 
     #[test]
@@ -95,6 +95,8 @@ mod tests {
         assert!(python.executable.is_absolute());
         assert_eq!(python.abi_tag.strip_prefix("cp").map(|v| v.starts_with(&python.python_tag)), Some(true));
         assert!(python.platform_tag.starts_with("linux_"), "{}", python.platform_tag);
+        assert!(python.version.starts_with("CPython 3."), "{}", python.version);
+        assert!(!python.places.is_empty());
         let missing = Python::ask(Path::new("/no/such/python"), dir.path()).unwrap_err();
         assert!(missing.contains("/no/such/python: cannot be run"), "{missing}");
         let mute = Python::ask(Path::new("/bin/true"), dir.path()).unwrap_err();

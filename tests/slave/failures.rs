@@ -97,7 +97,8 @@ fn a_package_that_speaks_of_trouble_is_believed_only_if_it_fails() {
         ("error: incomplete-download", BuildEnd::Network),
         ("x.c: fatal error: Killed signal terminated program cc1", BuildEnd::OutOfMemory),
         ("ld: final link failed: No space left on device", BuildEnd::Disk),
-        ("ERROR: No matching distribution found for foo==1.0", BuildEnd::NoSdist),
+        // it was fetched: a package cannot say that there is none
+        ("ERROR: No matching distribution found for foo==1.0", BuildEnd::Failed),
     ];
     for (line, expected) in lines {
         let (end, log) = build(&format!("say({line:?})\nraise SystemExit(1)"));

@@ -29,7 +29,7 @@ fn waiting(rig: &Rig) -> String {
 
 /// A build that starts a process which gets away from everything but its number, and then hangs.
 fn escaping(rig: &Rig, mark: &str) -> String {
-    let fled = rig.dir.path().join("work/fled");
+    let fled = rig.work().join("build-7/tmp/fled");
     format!(
         r#"
 code = """

@@ -64,7 +64,7 @@ impl Rig {
         let mut command = self.command();
         command.args(["-v", "-v", "--master", "127.0.0.1", "--python", "/usr/bin/python3"]);
         command.args(["--slave-port", &slave_port.to_string(), "--file-port", &file_port.to_string()]);
-        command.arg("--dir").arg(self.work()).args(arguments);
+        command.arg("--dir").arg(self.work()).arg("--expose").arg(self.dir.path()).args(arguments);
         let child = command.stderr(File::create(&said).unwrap()).spawn().unwrap();
         Slave { child, said }
     }

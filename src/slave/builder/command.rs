@@ -1,22 +1,10 @@
-//! The command that builds, its environment, and how it is started.
-//!
-//! The slave takes its signals through a signalfd and has them blocked, and a blocked signal stays blocked across fork
-//! and exec: pip would not hear SIGTERM. Between the two therefore comes this same program once more, started with
-//! [`LAUNCH`], which puts the signals right, gives up every way to more rights, and becomes pip.
+//! What pip is told, and the environment that builds get.
 
-use std::ffi::{OsStr, OsString};
-use std::io::PipeWriter;
-use std::os::unix::process::CommandExt;
+use std::ffi::OsString;
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
-
-use nix::sys::prctl;
-use nix::sys::signal::{SigSet, Signal};
 
 use super::{Job, Settings};
 
-/// The first argument that makes `piw-slave` a launcher.
-pub const LAUNCH: &str = "--launch-build";
 /// Where programs are looked for when the slave itself was not told.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
@@ -44,7 +32,7 @@ const PASSED: [&str; 17] = [
 /// Runs pip as `-m pip` does, except that it tells of every page of an index that it could not read. By itself it passes
 /// over those below `-v -v` and then finds no source distribution, as if the index had none. Where a later pip keeps that
 /// word elsewhere, it is as silent as before, and nothing else changes.
-const RUN_PIP: &str = r#"import logging, runpy
+pub(super) const RUN_PIP: &str = r#"import logging, runpy
 def louder(record):
     if record.levelno < 30 and str(record.msg).startswith("Could not fetch URL"):
         record.levelno, record.levelname = 30, "WARNING"
@@ -55,32 +43,44 @@ pages.addFilter(louder)
 runpy.run_module("pip", run_name="__main__", alter_sys=True)
 "#;
 
-/// The arguments of pip for a job; `out` is where wheels go.
-pub fn pip_arguments(job: &Job, out: &Path) -> Vec<OsString> {
+/// The arguments of pip that build a wheel of `sdist` into `out`. With `from` build requirements come from that directory
+/// alone.
+pub fn pip_arguments(job: &Job, out: &Path, sdist: &Path, from: Option<&Path>) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = Vec::with_capacity(20);
     // without -v pip keeps what a backend prints to itself, unless it fails
     arguments.extend(["wheel", "-v", "--no-deps", "--no-cache-dir", "--no-binary"].map(Into::into));
     arguments.push(job.package.clone().into());
     arguments.extend(["--wheel-dir".into(), out.into()]);
     arguments.extend(["--disable-pip-version-check", "--no-input", "--progress-bar", "off"].map(Into::into));
-    if !job.index_url.is_empty() {
+    if let Some(from) = from {
+        arguments.extend(["--no-index".into(), "--find-links".into(), from.into()]);
+    } else if !job.index_url.is_empty() {
         arguments.extend(["--index-url".into(), job.index_url.clone().into()]);
     }
-    arguments.push(job.requirement().into());
+    arguments.push(sdist.into());
     arguments
 }
 
-/// The command line for people. An index's password stays out of it: logs are published.
-pub fn shown(settings: &Settings, arguments: &[OsString]) -> String {
-    let words: Vec<String> =
-        arguments.iter().map(|word| without_credentials(&word.to_string_lossy())).collect();
+/// The first line of a log: who builds what with what.
+pub fn headline(settings: &Settings, job: &Job) -> String {
     format!(
-        "piw-slave {}: {} ({}) -m pip {}",
+        "piw-slave {}: {} ({}) builds {}",
         crate::VERSION,
         settings.python.display(),
         settings.interpreter,
-        words.join(" ")
+        job.requirement()
     )
+}
+
+/// pip's arguments for people: without the names of this machine's directories and, since logs are published, without an
+/// index's password.
+pub fn shown(arguments: &[OsString]) -> String {
+    let words = arguments.iter().map(|word| {
+        let word = word.to_string_lossy();
+        let name = word.starts_with('/').then(|| word.rsplit('/').next()).flatten();
+        name.map_or_else(|| without_credentials(&word), str::to_owned)
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn without_credentials(word: &str) -> String {
@@ -92,19 +92,19 @@ fn without_credentials(word: &str) -> String {
     }
 }
 
-/// The environment of whatever runs for a build in `dir`, and nothing else of the slave's own.
+/// The environment of whatever runs for a build, and nothing else of the slave's own.
 pub fn environment(
-    dir: &Path,
+    home: &Path,
+    tmp: &Path,
     named_index: bool,
     lookup: impl Fn(&str) -> Option<OsString>,
 ) -> Vec<(String, OsString)> {
-    let home = dir.join("home");
     let mut variables: Vec<(String, OsString)> = vec![
         ("PATH".into(), lookup("PATH").unwrap_or_else(|| PATH.into())),
         ("LANG".into(), "C.UTF-8".into()),
         ("XDG_CACHE_HOME".into(), home.join(".cache").into()),
         ("HOME".into(), home.into()),
-        ("TMPDIR".into(), dir.join("tmp").into()),
+        ("TMPDIR".into(), tmp.into()),
         ("PIWHEELS_BUILD".into(), "1".into()),
         ("GIT_ALLOW_PROTOCOL".into(), "file".into()),
         ("PYTHONUNBUFFERED".into(), "1".into()),
@@ -118,42 +118,14 @@ pub fn environment(
     variables
 }
 
-/// The whole command: output into `pipe`, a process group of its own, nothing inherited that is not meant.
-pub fn command(
-    settings: &Settings,
-    job: &Job,
-    dir: &Path,
-    arguments: &[OsString],
-    pipe: PipeWriter,
-) -> std::io::Result<Command> {
-    // Not current_exe(): after an upgrade that path names another program, or none.
-    let mut command = Command::new("/proc/self/exe");
-    command.arg(LAUNCH).arg(&settings.python).args(["-c", RUN_PIP]).args(arguments);
-    command.env_clear().envs(environment(dir, !job.index_url.is_empty(), |name| std::env::var_os(name)));
-    command.current_dir(dir.join("tmp")).process_group(0);
-    command.stdin(Stdio::null()).stdout(pipe.try_clone()?).stderr(pipe);
-    Ok(command)
-}
-
-/// The launcher: becomes the program that `words` name. Returns only when it cannot.
-pub fn launch(mut words: impl Iterator<Item = OsString>) -> ExitCode {
-    let Some(program) = words.next() else {
-        eprintln!("piw-slave: {LAUNCH} is for the slave's own use");
-        return ExitCode::from(2);
-    };
-    let prepared = SigSet::all()
-        .thread_unblock()
-        // a build whose slave was killed must not go on unseen
-        .and_then(|()| prctl::set_pdeathsig(Signal::SIGKILL))
-        // a set-user-ID program could get out of the reach of kill(2)
-        .and_then(|()| prctl::set_no_new_privs());
-    if let Err(e) = prepared {
-        eprintln!("piw-slave: cannot prepare the build's process: {e}");
-        return ExitCode::from(126);
-    }
-    let error = Command::new(&program).args(words).exec();
-    eprintln!("piw-slave: cannot run {}: {error}", AsRef::<OsStr>::as_ref(&program).display());
-    ExitCode::from(127)
+/// Those of the variables that name files which a build must be able to read.
+pub fn named_files(lookup: impl Fn(&str) -> Option<OsString>) -> Vec<std::path::PathBuf> {
+    let names = ["PIP_CERT", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "PIP_FIND_LINKS"];
+    let values = names.into_iter().filter_map(lookup).filter_map(|value| value.into_string().ok());
+    let words: Vec<String> =
+        values.flat_map(|value| value.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect();
+    let paths = words.iter().map(|word| Path::new(word.strip_prefix("file://").unwrap_or(word)));
+    paths.filter(|path| path.is_absolute() && path.exists()).map(Path::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -173,19 +145,19 @@ mod tests {
 
     #[test]
     fn pip_is_told_to_build_this_one_requirement_from_its_source() {
-        let words = |url| {
-            let words: Vec<_> = pip_arguments(&job(url), Path::new("/b/out"))
-                .into_iter()
-                .map(|word| word.into_string().unwrap())
-                .collect();
-            words.join(" ")
-        };
+        let arguments =
+            |url, from| pip_arguments(&job(url), Path::new("/b/out"), Path::new("/b/foo-1.0.tar.gz"), from);
         assert_eq!(
-            words(""),
-            "wheel -v --no-deps --no-cache-dir --no-binary foo --wheel-dir /b/out --disable-pip-version-check \
-             --no-input --progress-bar off foo==1.0"
+            shown(&arguments("", None)),
+            "wheel -v --no-deps --no-cache-dir --no-binary foo --wheel-dir out --disable-pip-version-check \
+             --no-input --progress-bar off foo-1.0.tar.gz"
         );
-        assert!(words("http://i/simple").ends_with("--index-url http://i/simple foo==1.0"));
+        assert!(
+            shown(&arguments("http://u:p@i/simple", None))
+                .ends_with("--index-url http://***@i/simple foo-1.0.tar.gz")
+        );
+        let off = shown(&arguments("http://i/simple", Some(Path::new("/b/deps"))));
+        assert!(off.ends_with("--no-index --find-links deps foo-1.0.tar.gz"), "{off}");
     }
 
     #[test]
@@ -198,8 +170,10 @@ mod tests {
             _ => None,
         };
         let names = |named| {
-            let mut names: Vec<_> =
-                environment(Path::new("/b"), named, own).into_iter().map(|(name, _)| name).collect();
+            let mut names: Vec<_> = environment(Path::new("/b/home"), Path::new("/b/tmp"), named, own)
+                .into_iter()
+                .map(|(name, _)| name)
+                .collect();
             names.sort();
             names
         };
@@ -217,7 +191,7 @@ mod tests {
         ];
         assert_eq!(names(true), always);
         assert!(names(false).contains(&"PIP_INDEX_URL".to_owned()));
-        let variables = environment(Path::new("/b"), true, own);
+        let variables = environment(Path::new("/b/home"), Path::new("/b/tmp"), true, own);
         assert!(variables.contains(&("HOME".into(), "/b/home".into())));
     }
 

@@ -6,20 +6,22 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::libc::O_NOFOLLOW;
 use nix::sys::signal::Signal;
-use nix::sys::wait::WaitStatus;
 use sha2::Digest;
 
 use super::log::BuildLog;
 use super::signs::Sign;
+use super::step::{self, Dirs, NETWORK, NO, Step};
+use super::watch::{Limits, Stop};
 use crate::domain::{Millis, Sha256, WheelName};
+use crate::slave::sandbox::launch::Ended;
 use crate::slave::session::Outcome;
 use crate::slave::workdir::remove_tree;
 use crate::wire::limits::FILES_PER_BUILD;
-use crate::wire::slave::{BuildEnd, BuiltFile};
+use crate::wire::slave::{BuildEnd, BuildReport, BuiltFile, Sdist};
 use crate::wire::{List, Text};
 
 const READ_BYTES: usize = 16 * 1024;
@@ -27,92 +29,105 @@ const READ_BYTES: usize = 16 * 1024;
 /// A build whose processes are gone.
 #[derive(Debug)]
 pub struct Finish {
-    pub(super) dir: PathBuf,
+    pub(super) dirs: Dirs,
     pub(super) log: BuildLog,
-    pub(super) status: Option<WaitStatus>,
+    /// The last step, and how it ended.
+    pub(super) step: Step,
+    pub(super) end: Ended,
     /// What made the slave end it, if anything.
     pub(super) stopped: Option<Stop>,
+    pub(super) limits: Limits,
     /// Why it failed, if it did, and if that is not its own fault.
     pub(super) sign: Option<Sign>,
+    /// What is wrong with a wheel, as the scripts that looked at it say.
+    pub(super) wrong: Option<String>,
     pub(super) duration: Millis,
-}
-
-/// What makes the slave end a build.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// It took this long.
-    Timeout(Millis),
-    /// It printed nothing for this long.
-    Silence(Millis),
-    /// The master said so.
-    Cancelled,
+    // for the report
+    pub(super) requirements: Vec<String>,
+    pub(super) versions: [String; 3],
+    pub(super) pip_arguments: String,
+    pub(super) cpu_ms: u64,
+    pub(super) peak_memory: u64,
 }
 
 impl Finish {
     /// Reads everything the build left. Takes as long as that takes.
     pub fn run(self) -> Outcome {
-        for name in ["home", "tmp"] {
+        for name in ["home", "tmp", "check"] {
             // room for what follows; the whole directory goes later, and then it is told if it will not go
-            let _ = remove_tree(&self.dir.join(name));
+            let _ = remove_tree(&self.dirs.0.join(name));
         }
         let (end, why, files) = self.judge();
+        let report = self.report();
         let seconds = self.duration.0 as f64 / 1e3;
-        let said = match end {
-            BuildEnd::Built => "built",
-            BuildEnd::Failed => "failed",
-            BuildEnd::Timeout => "timeout",
-            BuildEnd::NoSdist => "no-sdist",
-            BuildEnd::BadWheel => "bad-wheel",
-            BuildEnd::Cancelled => "cancelled",
-            BuildEnd::Silence => "silence",
-            BuildEnd::Network => "network",
-            BuildEnd::OutOfMemory => "out-of-memory",
-            BuildEnd::Disk => "disk",
-            BuildEnd::LogLimit => "log-limit",
-            BuildEnd::WheelLimit => "wheel-limit",
-            BuildEnd::DiskLimit => "disk-limit",
-            BuildEnd::ProcessLimit => "process-limit",
-        };
-        let log_bytes = self.log.finish(&format!("piw-slave: {said} after {seconds:.1} s: {why}"));
-        Outcome { end, duration: self.duration, log_bytes, files, report: Box::default() }
+        let log_bytes = self.log.finish(&format!("piw-slave: {} after {seconds:.1} s: {why}", name(end)));
+        Outcome { end, duration: self.duration, log_bytes, files, report: Box::new(report) }
     }
 
     fn judge(&self) -> (BuildEnd, String, List<BuiltFile, FILES_PER_BUILD>) {
-        if let Some(stop) = self.stopped {
-            let (end, what) = match stop {
-                Stop::Timeout(limit) => {
-                    (BuildEnd::Timeout, format!("the time limit of {} s ended it", limit.0 / 1000))
-                }
-                Stop::Silence(limit) => {
-                    (BuildEnd::Silence, format!("it printed nothing for {} s", limit.0 / 1000))
-                }
-                Stop::Cancelled => (BuildEnd::Cancelled, "the master's operator ended it".to_owned()),
-            };
-            return (end, format!("{what}; all its processes were killed"), empty());
+        if let Some(stop) = &self.stopped {
+            let (end, what) = self.limit(stop);
+            return (end, format!("{what}; all its processes were killed"), List::default());
         }
-        let (end, why) = match self.status {
-            Some(WaitStatus::Exited(_, 0)) => match wheels(&self.dir.join("out")) {
-                Ok(files) => {
-                    let names: Vec<_> =
-                        files.iter().map(|f| format!("{} ({} bytes)", f.filename, f.size)).collect();
-                    return (BuildEnd::Built, names.join(", "), files);
+        let (end, why) = match (&self.step, self.end.code) {
+            (Step::Check | Step::Install | Step::Import, Some(0)) | (Step::Install, Some(NO)) => {
+                match wheels(&self.dirs.out()) {
+                    Ok(files) => {
+                        let names: Vec<_> =
+                            files.iter().map(|f| format!("{} ({} bytes)", f.filename, f.size)).collect();
+                        return (BuildEnd::Built, names.join(", "), files);
+                    }
+                    Err(why) => (BuildEnd::BadWheel, why),
                 }
-                Err(why) => (BuildEnd::BadWheel, why),
-            },
-            Some(WaitStatus::Exited(_, code)) => {
+            }
+            (Step::Check | Step::Import, Some(NO)) => {
+                let wrong = self.wrong.as_deref().and_then(|line| line.strip_prefix("bad wheel: "));
+                (BuildEnd::BadWheel, wrong.unwrap_or("a wheel is not sound").to_owned())
+            }
+            (Step::Check | Step::Install | Step::Import, _) => {
+                (BuildEnd::BadWheel, format!("looking at what was built ended with {}", self.ending()))
+            }
+            (Step::Fetch(_), Some(NO)) => (BuildEnd::NoSdist, "there is no source distribution".to_owned()),
+            (Step::Fetch(_), Some(NETWORK)) => {
+                (BuildEnd::Network, "the index could not be reached, or a download broke".to_owned())
+            }
+            (Step::Fetch(_), _) => {
                 let (end, what) = self.failure();
-                (end, format!("{what}pip ended with exit status {code}"))
+                (end, format!("{what}fetching the source distribution ended with {}", self.ending()))
+            }
+            (Step::Build, Some(_)) => {
+                let (end, what) = self.failure();
+                (end, format!("{what}pip ended with {}", self.ending()))
             }
             // not by the slave, and nobody else on the machine has a reason
-            Some(WaitStatus::Signaled(_, Signal::SIGKILL, _)) => {
+            (Step::Build, None) if self.end.signal == Some(Signal::SIGKILL as i32) => {
                 (BuildEnd::OutOfMemory, "pip was killed, as Linux does when memory runs out".to_owned())
             }
-            Some(WaitStatus::Signaled(_, signal, _)) => {
-                (BuildEnd::Failed, format!("pip was killed by {signal}"))
-            }
-            _ => (BuildEnd::Failed, "pip ended nobody knows how".to_owned()),
+            (Step::Build, None) => (BuildEnd::Failed, format!("pip was killed by {}", self.ending())),
         };
-        (end, why, empty())
+        (end, why, List::default())
+    }
+
+    /// The limit that ended it.
+    fn limit(&self, stop: &Stop) -> (BuildEnd, String) {
+        let Limits { time, silence, output_bytes, wheel_bytes, disk_bytes, memory_bytes, processes } =
+            &self.limits;
+        match stop {
+            Stop::Time => (BuildEnd::Timeout, format!("the time limit of {} s ended it", time.0 / 1000)),
+            Stop::Silence => (BuildEnd::Silence, format!("it printed nothing for {} s", silence.0 / 1000)),
+            Stop::Output => (BuildEnd::LogLimit, format!("it printed more than {output_bytes} bytes")),
+            Stop::Wheel(name) => {
+                (BuildEnd::WheelLimit, format!("the wheel {name:?} is larger than {wheel_bytes} bytes"))
+            }
+            Stop::Disk => (BuildEnd::DiskLimit, format!("it wrote more than {disk_bytes} bytes to the disk")),
+            Stop::Memory => {
+                (BuildEnd::OutOfMemory, format!("it used more than {memory_bytes} bytes of memory"))
+            }
+            Stop::Processes => {
+                (BuildEnd::ProcessLimit, format!("it had more than {processes} processes and threads"))
+            }
+            Stop::Cancelled => (BuildEnd::Cancelled, "the master's operator ended it".to_owned()),
+        }
     }
 
     /// Why pip said no. That the log could not be written is no matter of judgement, and comes first.
@@ -120,7 +135,6 @@ impl Finish {
         match self.sign {
             _ if self.log.is_disk_full() => (BuildEnd::Disk, "the disk is full: "),
             None => (BuildEnd::Failed, ""),
-            Some(Sign::NoSdist) => (BuildEnd::NoSdist, "there is no source distribution: "),
             Some(Sign::Network) => {
                 (BuildEnd::Network, "pip could not reach its index, or a download broke: ")
             }
@@ -128,10 +142,56 @@ impl Finish {
             Some(Sign::Disk) => (BuildEnd::Disk, "the disk is full: "),
         }
     }
+
+    /// How the last step ended, for people.
+    fn ending(&self) -> String {
+        match (self.end.code, self.end.signal) {
+            (Some(code), _) => format!("exit status {code}"),
+            (None, Some(signal)) => Signal::try_from(signal)
+                .map_or_else(|_| format!("signal {signal}"), |signal| signal.to_string()),
+            (None, None) => "nobody knows what".to_owned(),
+        }
+    }
+
+    fn report(&self) -> BuildReport {
+        let [interpreter, pip, compiler] = &self.versions;
+        BuildReport {
+            interpreter: Text::cut(interpreter),
+            pip: Text::cut(pip),
+            pip_arguments: Text::cut(&self.pip_arguments),
+            compiler: Text::cut(compiler),
+            sdist: self.sdist(),
+            requirements: List::cut(self.requirements.iter().map(|line| Text::cut(line)).collect()),
+            peak_memory: self.peak_memory,
+            cpu_ms: self.cpu_ms,
+        }
+    }
+
+    fn sdist(&self) -> Option<Sdist> {
+        let path = self.dirs.sdist().ok()?;
+        let (size, sha256) = digest(&path).ok()?;
+        Some(Sdist { filename: Text::new(step::file_name(&path)).ok()?, size, sha256 })
+    }
 }
 
-fn empty() -> List<BuiltFile, FILES_PER_BUILD> {
-    List::new(Vec::new()).unwrap_or_else(|_| unreachable!("nothing is not too much"))
+/// The name of an end, as logs and pages have it.
+pub(super) fn name(end: BuildEnd) -> &'static str {
+    match end {
+        BuildEnd::Built => "built",
+        BuildEnd::Failed => "failed",
+        BuildEnd::Timeout => "timeout",
+        BuildEnd::NoSdist => "no-sdist",
+        BuildEnd::BadWheel => "bad-wheel",
+        BuildEnd::Cancelled => "cancelled",
+        BuildEnd::Silence => "silence",
+        BuildEnd::Network => "network",
+        BuildEnd::OutOfMemory => "out-of-memory",
+        BuildEnd::Disk => "disk",
+        BuildEnd::LogLimit => "log-limit",
+        BuildEnd::WheelLimit => "wheel-limit",
+        BuildEnd::DiskLimit => "disk-limit",
+        BuildEnd::ProcessLimit => "process-limit",
+    }
 }
 
 /// The wheels in `out`, by name, or why they cannot be offered.
@@ -159,23 +219,28 @@ fn wheel(path: &Path) -> Result<BuiltFile, String> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let parsed = WheelName::parse(&name).map_err(|e| e.to_string())?;
     let filename = Text::new(parsed.as_str()).map_err(|e| format!("the name {name:?} {e}"))?;
-    let (mut file, size) = open_regular(path).map_err(|e| format!("{name}: {e}"))?;
+    let (size, sha256) = digest(path).map_err(|e| format!("{name}: {e}"))?;
     if size == 0 {
         return Err(format!("{name} is empty"));
     }
+    Ok(BuiltFile { filename, size, sha256 })
+}
+
+/// Bytes of a file, and their digest.
+fn digest(path: &Path) -> Result<(u64, Sha256), String> {
+    let (mut file, _) = open_regular(path)?;
     let mut hash = sha2::Sha256::new();
     let mut buffer = [0; READ_BYTES];
     let mut read = 0;
     loop {
-        match file.read(&mut buffer).map_err(|e| format!("{name}: {e}"))? {
-            0 => break,
+        match file.read(&mut buffer).map_err(|e| e.to_string())? {
+            0 => return Ok((read, Sha256(hash.finalize().into()))),
             n => {
                 hash.update(&buffer[..n]);
                 read += n as u64;
             }
         }
     }
-    Ok(BuiltFile { filename, size: read, sha256: Sha256(hash.finalize().into()) })
 }
 
 /// Opens a file that a build made, if it is one: a link may point at anything on this machine.

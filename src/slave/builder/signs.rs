@@ -1,6 +1,7 @@
-//! What pip and the build print, read for the reason of a failure: was it the package, or this machine, or the moment?
+//! What pip and the build print, read for the reason of a failure: was it the package, or this machine, or the moment? And
+//! for what pip says that it installed for the build, or did not find.
 //!
-//! In: the output, in pieces. Out: one [`Sign`], or none. It never says how a build ended, only why a failed one may
+//! In: the output, in pieces. Out: one [`Sign`], or none, and the two lists. It never says how a build ended, only why a failed one may
 //! have failed, because whatever is looked for here a package can print too, by chance or on purpose: what follows from
 //! a sign is whether and when a build is tried again, a bounded number of times, and nothing else.
 //!
@@ -11,8 +12,6 @@
 /// Why a build failed, other than by its own fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sign {
-    /// pip found no source distribution of what it was to build.
-    NoSdist,
     /// pip could not reach its index, or a download broke.
     Network,
     /// Memory ran out.
@@ -44,6 +43,12 @@ const NETWORK: [&str; 11] = [
 /// A page that pip could not read and passes over (see `command.rs`, which makes it say so).
 const PAGE: &str = "WARNING: Could not fetch URL ";
 
+/// How pip says what it has installed, and what it has not found.
+const INSTALLED: &str = "Successfully installed ";
+const MISSING: &str = "ERROR: No matching distribution found for ";
+/// Of each, at most.
+const MOST: usize = 100;
+
 /// What compilers, linkers and interpreters say when they get no memory, anywhere in a line or at its end.
 const MEMORY: [&str; 7] = [
     "Killed signal terminated program",
@@ -74,35 +79,21 @@ const DISK: [&str; 4] = [
 const DISK_AT_END: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
 
 /// See the module's head.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Signs {
-    no_sdist: [String; 2],
     line: Vec<u8>,
     /// Bytes seen.
     seen: u64,
-    no_sdist_said: bool,
     network: bool,
     /// What ran out last, and how many bytes had been seen then.
     machine: Option<(Sign, u64)>,
+    installed: Vec<String>,
+    missing: Vec<String>,
+    /// The last line that begins as this program's own do.
+    own_line: Option<String>,
 }
 
 impl Signs {
-    /// Looks for why this requirement (`name==version`) cannot be built.
-    pub(super) fn new(requirement: &str) -> Self {
-        Self {
-            // Only of the requirement itself: a build that misses its own dependencies says the same of those.
-            no_sdist: [
-                format!("ERROR: No matching distribution found for {requirement}"),
-                format!("ERROR: Could not find a version that satisfies the requirement {requirement} "),
-            ],
-            line: Vec::new(),
-            seen: 0,
-            no_sdist_said: false,
-            network: false,
-            machine: None,
-        }
-    }
-
     /// Looks at the next piece.
     pub(super) fn feed(&mut self, data: &[u8]) {
         for piece in data.split_inclusive(|b| *b == b'\n') {
@@ -116,15 +107,35 @@ impl Signs {
     }
 
     /// The sign that counts, when all was seen. Means something only of a build that failed.
-    pub(super) fn verdict(mut self) -> Option<Sign> {
+    pub(super) fn verdict(&mut self) -> Option<Sign> {
         self.look();
         if self.network {
             return Some(Sign::Network);
         }
-        if self.no_sdist_said {
-            return Some(Sign::NoSdist);
-        }
         self.machine.filter(|(_, at)| self.seen - at <= NEAR_END).map(|(sign, _)| sign)
+    }
+
+    /// Begins anew, for another command of the same build; what was installed stays.
+    pub(super) fn begin(&mut self) {
+        let installed = std::mem::take(&mut self.installed);
+        *self = Self { installed, ..Self::default() };
+    }
+
+    /// What pip says that it installed, as `NAME-VERSION`, each once.
+    pub(super) fn installed(&self) -> &[String] {
+        &self.installed
+    }
+
+    /// Requirements that pip says it did not find.
+    pub(super) fn missing(&mut self) -> Vec<String> {
+        self.look();
+        std::mem::take(&mut self.missing)
+    }
+
+    /// The last line that this program's own scripts have printed, without its beginning.
+    pub(super) fn own_line(&mut self) -> Option<String> {
+        self.look();
+        self.own_line.take()
     }
 
     /// Looks at one whole line, and forgets it.
@@ -132,9 +143,13 @@ impl Signs {
         let bytes = std::mem::take(&mut self.line);
         let text = String::from_utf8_lossy(&bytes);
         let line = text.trim();
-        // pip's word on the requirement itself is never indented; of what it runs, everything is
-        let (said, whole) = (&self.no_sdist, text.trim_end());
-        self.no_sdist_said |= whole == said[0] || text.starts_with(&*said[1]);
+        if let Some(names) = line.strip_prefix(INSTALLED) {
+            add(&mut self.installed, names.split_whitespace());
+        } else if let Some(requirement) = line.strip_prefix(MISSING) {
+            add(&mut self.missing, [requirement]);
+        } else if let Some(rest) = line.strip_prefix("piw-slave: ") {
+            self.own_line = Some(rest.to_owned());
+        }
         if line.starts_with("Running command ") {
             self.network = false;
         }
@@ -147,6 +162,14 @@ impl Signs {
         }
         self.line = bytes;
         self.line.clear();
+    }
+}
+
+fn add<'a>(to: &mut Vec<String>, words: impl IntoIterator<Item = &'a str>) {
+    for word in words {
+        if to.len() < MOST && !to.iter().any(|known| known == word) {
+            to.push(word.to_owned());
+        }
     }
 }
 
@@ -181,7 +204,7 @@ mod tests {
 
     fn sign(text: &str) -> Option<Sign> {
         let mut verdicts = [1, 7, 100_000].map(|step| {
-            let mut signs = Signs::new("foo==1.0");
+            let mut signs = Signs::default();
             text.as_bytes().chunks(step).for_each(|piece| signs.feed(piece));
             signs.verdict()
         });
@@ -191,17 +214,18 @@ mod tests {
     }
 
     #[test]
-    fn pips_word_on_the_source_distribution_counts_for_this_requirement_only() {
-        assert_eq!(
-            sign("Looking\nERROR: No matching distribution found for foo==1.0\n"),
-            Some(Sign::NoSdist)
+    fn what_pip_installs_and_does_not_find_is_kept_once() {
+        let mut signs = Signs::default();
+        signs.feed(b"  Successfully installed setuptools-69.5.1 wheel-0.43.0\n  Successfully installed wheel-0.43.0\n");
+        signs.feed(
+            b"  ERROR: No matching distribution found for cython<3; python_version < '4'\npiw-slave: bad",
         );
-        let text =
-            "ERROR: Could not find a version that satisfies the requirement foo==1.0 (from versions: none)";
-        assert_eq!(sign(text), Some(Sign::NoSdist));
-        assert_eq!(sign("ERROR: No matching distribution found for foo==1.0.1\n"), None);
-        assert_eq!(sign("ERROR: No matching distribution found for setuptools>=99\n"), None);
-        assert_eq!(sign("      ERROR: No matching distribution found for foo==1.0\n"), None);
+        assert_eq!(signs.own_line().as_deref(), Some("bad"));
+        assert_eq!(signs.installed(), ["setuptools-69.5.1", "wheel-0.43.0"]);
+        assert_eq!(signs.missing(), ["cython<3; python_version < '4'"]);
+        signs.begin();
+        assert_eq!((signs.installed().len(), signs.missing().len(), signs.own_line()), (2, 0, None));
+        signs.feed("Successfully installed a ".repeat(1000).as_bytes());
         assert_eq!(sign(&"x".repeat(100_000)), None);
     }
 
@@ -313,7 +337,7 @@ mod tests {
                     ERROR: Could not find a version that satisfies the requirement foo==1.0 (from versions: none)\n\
                     ERROR: No matching distribution found for foo==1.0\n";
         assert_eq!(sign(text), Some(Sign::Network));
-        assert_eq!(sign(&text.replace("503 Server", "404 Client")), Some(Sign::NoSdist));
+        assert_eq!(sign(&text.replace("503 Server", "404 Client")), None);
     }
 
     #[test]
@@ -340,7 +364,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_output_is_read_in_bounded_memory(pieces in proptest::collection::vec(".{0,40}\n?", 0..40)) {
-            let mut signs = Signs::new("foo==1.0");
+            let mut signs = Signs::default();
             for piece in &pieces {
                 signs.feed(piece.as_bytes());
                 prop_assert!(signs.line.capacity() <= 2 * LINE_BYTES);

@@ -54,6 +54,66 @@ pub fn reap(main: Option<Pid>) -> Option<WaitStatus> {
     }
 }
 
+/// What the build's processes use together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    /// Processes and threads.
+    pub tasks: u64,
+    /// Memory, in bytes; pages that several share are counted for each.
+    pub memory: u64,
+}
+
+/// Looks at every descendant.
+pub fn measure() -> Used {
+    let mut used = Used::default();
+    for process in descendants(getpid()) {
+        let Ok(stat) = fs::read(format!("/proc/{}/stat", process.pid)) else { continue };
+        if let (Some(threads), Some(pages)) = (field(&stat, THREADS), field(&stat, RESIDENT)) {
+            used.tasks += threads;
+            used.memory += pages * page_bytes();
+        }
+    }
+    used
+}
+
+/// The memory of every descendant, in bytes, where each of those that share a page counts a part of it. Costs more.
+pub fn exact_memory() -> u64 {
+    let share = |pid: Pid| {
+        let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
+    };
+    // one whose share cannot be read counts as a whole, so that nobody hides by it
+    let whole = |pid: Pid| {
+        field(&fs::read(format!("/proc/{pid}/stat")).ok()?, RESIDENT).map(|pages| pages * page_bytes() / 1024)
+    };
+    descendants(getpid()).iter().filter_map(|p| share(p.pid).or_else(|| whole(p.pid))).sum::<u64>() * 1024
+}
+
+fn page_bytes() -> u64 {
+    let size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
+    size.and_then(|size| u64::try_from(size).ok()).unwrap_or(4096)
+}
+
+/// Processes and threads of this process's user on the whole machine: its limit of processes counts them all.
+pub fn tasks_of_user() -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let own = nix::unistd::geteuid().as_raw();
+    let Ok(entries) = fs::read_dir("/proc") else { return 0 };
+    let stats = entries.flatten().filter(|entry| entry.metadata().is_ok_and(|m| m.uid() == own));
+    stats.filter_map(|entry| field(&fs::read(entry.path().join("stat")).ok()?, THREADS)).sum()
+}
+
+/// Of a line of /proc/PID/stat, counted from the state (proc(5) counts that as the third).
+const THREADS: usize = 17;
+const RESIDENT: usize = 21;
+
+fn field(stat: &[u8], at: usize) -> Option<u64> {
+    let after_name = stat.iter().rposition(|b| *b == b')')? + 1;
+    let mut fields = stat[after_name..].split(|b| *b == b' ').filter(|field| !field.is_empty());
+    std::str::from_utf8(fields.nth(at)?).ok()?.trim_end().parse().ok()
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Process {
     pid: Pid,

@@ -11,11 +11,10 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use bytes::{Bytes, BytesMut};
-use nix::sys::wait::WaitStatus;
 
 use super::helper::{Helpers, Report};
 use crate::domain::Millis;
-use crate::slave::builder::{Build, Job, LOG_FILE, Settings, open_regular, tree};
+use crate::slave::builder::{Build, Job, LOG_FILE, Progress, Settings, open_regular, tree};
 use crate::slave::session::{Input, Outcome};
 use crate::slave::workdir::remove_tree;
 use crate::wire::Blob;
@@ -98,16 +97,19 @@ impl Bench {
             tree::reap(None);
             return None;
         };
-        if let Some(status @ (WaitStatus::Exited(..) | WaitStatus::Signaled(..))) =
-            tree::reap(Some(build.pip()))
-        {
-            build.child_ended(now, status);
+        if tree::reap(Some(build.launcher())).is_some() {
+            build.child_ended(now);
         }
-        if !build.step(now) {
+        let progress = build.step(now);
+        if progress == Progress::Going {
             return None;
         }
         let Place::Running(build) = std::mem::replace(&mut self.place, Place::Empty) else { return None };
         let dir = build.dir().to_owned();
+        if let Progress::Cannot(reason) = progress {
+            self.place = Place::Kept { dir, files: Vec::new() };
+            return Some(Input::CannotBuild(reason));
+        }
         if build.is_aborted() {
             self.clear(dir, helpers);
             return None;
