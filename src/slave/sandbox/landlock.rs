@@ -3,7 +3,6 @@
 //! (version 6) keep signals and abstract sockets inside.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use nix::fcntl::{OFlag, open};
@@ -65,7 +64,7 @@ pub(super) fn enforce<'a>(
             Access::Write => all,
         };
         let allowed = if path.is_dir() { allowed } else { allowed & FILE & all };
-        sys::landlock_allow(&rules, &OwnedFd::from(file), allowed)?;
+        sys::landlock_allow(&rules, &file, allowed)?;
     }
     sys::landlock_enforce(&rules)
 }

@@ -178,6 +178,7 @@ fn watch(plan: &Plan, words: &[OsString], report: &File) -> std::result::Result<
             Err(e) => return Err(format!("cannot wait for the build: {e}")),
         }
     };
+    #[allow(clippy::useless_conversion, reason = "these are i32 on 32-bit systems")]
     let (cpu_ms, peak) = getrusage(UsageWho::RUSAGE_CHILDREN).map_or((0, 0), |usage| {
         let times = [usage.user_time(), usage.system_time()];
         let ms =
@@ -245,6 +246,7 @@ fn limit(plan: &Plan) -> nix::Result<()> {
     );
     for (resource, most) in limits {
         let (_, hard) = nix::sys::resource::getrlimit(resource)?;
+        #[allow(clippy::useless_conversion, reason = "it is u32 on some systems")]
         let most = hard.min(most.try_into().unwrap_or(hard));
         setrlimit(resource, most, most)?;
     }
