@@ -18,6 +18,7 @@ use piwheels::slave::session;
 use piwheels::slave::shell::{self, Options};
 use piwheels::slave::start::{self, Paths, Refusal, Switch, Walls, Wishes};
 use piwheels::slave::vitals;
+use piwheels::slave::{alone, check};
 use piwheels::wire::Text;
 
 /// Builds wheels on behalf of piw-master. Runs until it is stopped: the first SIGTERM or SIGINT lets it deliver the
@@ -99,6 +100,18 @@ struct Arguments {
     /// import what was built, in an environment of its own, before it is offered
     #[argh(switch)]
     import_test: bool,
+    /// say what this machine can do and what it lacks, and exit: 0 when it can build, 1 when not
+    #[argh(switch)]
+    check: bool,
+    /// build this (PACKAGE==VERSION) without a master, print a report as JSON, and exit: 0 when it was built, 1 when not
+    #[argh(option, arg_name = "what")]
+    build: Option<String>,
+    /// where --build puts wheels and log (.)
+    #[argh(option, arg_name = "dir")]
+    out: Option<PathBuf>,
+    /// index that --build builds from (the one pip is configured for)
+    #[argh(option, arg_name = "url")]
+    index_url: Option<String>,
 }
 
 fn wrong(error: ConfigError) -> Refusal {
@@ -163,10 +176,30 @@ fn run(arguments: Arguments) -> Result<ExitCode, Refusal> {
     let master = config.value(arguments.master.clone(), "master", "localhost".to_owned()).map_err(wrong)?;
     let slave_port = config.value(arguments.slave_port, "slave-port", 5555).map_err(wrong)?;
     let file_port = config.value(arguments.file_port, "file-port", 5556).map_err(wrong)?;
-    let wishes = wishes(&arguments, &config, key_file)?;
+    let wishes = wishes(&arguments, &config, key_file.clone())?;
     let timeout_secs = u32::try_from(wishes.limits.time.0 / 1000).unwrap_or(0);
 
+    let job =
+        arguments.build.as_deref().map(|what| alone::job(what, arguments.index_url.clone())).transpose()?;
     let ready = start::prepare(&wishes)?;
+    let board = start::board(&ready.strength);
+    if arguments.check {
+        let vitals = vitals::read(ready.workdir.path());
+        let key = match (&key, &key_file) {
+            (Some(key), Some(file)) => format!("{} ({})", key.name, file.display()),
+            _ => "none".to_owned(),
+        };
+        let (table, able) = check::table(&ready, &board, &vitals, None, &key);
+        ready.workdir.close();
+        say(&mut io::stdout(), table);
+        return Ok(ExitCode::from(u8::from(!able)));
+    }
+    if let Some(job) = job {
+        let out = arguments.out.clone().unwrap_or_else(|| ".".into());
+        let built = alone::build(&ready, &board, &job, &out);
+        ready.workdir.close();
+        return Ok(ExitCode::from(u8::from(!built?)));
+    }
     if key.is_none() && !is_this_machine(&master) {
         log::warn!(
             "no --key-file: {master} takes this slave in only if it runs with --insecure, and anybody can pose as it"
@@ -185,7 +218,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Refusal> {
             python_tag: Text::cut(&python.python_tag),
             abi_tag: Text::cut(&python.abi_tag),
             platform_tag: Text::cut(&python.platform_tag),
-            board: start::board(&ready.strength),
+            board,
         },
         settings: ready.settings,
         seed: seed(),

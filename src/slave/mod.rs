@@ -5,8 +5,11 @@
 //! processes and signals; [`link`] is one connection of it. [`python`] and [`workdir`] are asked once, at start,
 //! [`vitals`] for every sign of life.
 
+pub mod alone;
 pub mod backoff;
 pub mod builder;
+pub mod check;
+mod json;
 pub mod link;
 pub mod python;
 pub mod sandbox;

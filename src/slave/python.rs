@@ -28,6 +28,8 @@ pub struct Python {
     pub version: String,
     /// Name and version of the C compiler that it would use; `none` where there is none.
     pub compiler: String,
+    /// Whether its headers are there.
+    pub headers: bool,
     /// The directories that it needs to read.
     pub places: Vec<PathBuf>,
 }
@@ -60,6 +62,7 @@ impl Python {
             pip: line()?,
             version: line()?,
             compiler: line()?,
+            headers: line()? == "headers",
             places: lines
                 .map(PathBuf::from)
                 .filter(|path| path.is_absolute() && path != Path::new("/"))
@@ -76,14 +79,14 @@ mod tests {
 
     #[test]
     fn an_answer_is_read_behind_whatever_a_start_up_file_prints() {
-        let answer = "hello\npiw-slave\n/p/python\n313\ncp313t\nlinux_armv7l\n24.0\nCPython 3.13.1\ngcc 12\n/p/lib\n/\n";
+        let answer = "hello\npiw-slave\n/p/python\n313\ncp313t\nlinux_armv7l\n24.0\nCPython 3.13.1\ngcc 12\nno headers\n/p/lib\n/\n";
         let python = Python::read(answer).unwrap();
         assert_eq!(
             (python.python_tag.as_str(), python.abi_tag.as_str(), python.platform_tag.as_str()),
             ("313", "cp313t", "linux_armv7l")
         );
         assert_eq!((python.version.as_str(), python.compiler.as_str()), ("CPython 3.13.1", "gcc 12"));
-        assert_eq!(python.places, [PathBuf::from("/p/lib")]);
+        assert_eq!((python.headers, python.places), (false, vec![PathBuf::from("/p/lib")]));
         assert!(Python::read("piw-slave\n/p/python\n").is_err());
         assert!(Python::read(&answer.replace("cp313t", "pypy310_pp73")).is_err());
     }

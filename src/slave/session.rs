@@ -434,7 +434,7 @@ impl Session {
         out: &mut Vec<Effect>,
     ) -> Result<(), String> {
         let package = ProjectName::parse(package).map_err(|e| format!("BUILD: {e}"))?;
-        check_version(version)?;
+        check_version(version).map_err(|e| format!("BUILD: {e}"))?;
         out.push(Effect::Report(Level::Info, format!("build {}: {package} {version}", token.build)));
         out.push(Effect::StartBuild {
             build: token.build,
@@ -521,12 +521,12 @@ impl Session {
 }
 
 /// What becomes an argument of pip must not be taken for an option, a URL or a condition.
-fn check_version(version: &str) -> Result<(), String> {
+pub(super) fn check_version(version: &str) -> Result<(), String> {
     let sound = version.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
         && version
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'!' | b'+' | b'_' | b'-'));
-    if sound { Ok(()) } else { Err(format!("BUILD: {version:?} is not a version")) }
+    if sound { Ok(()) } else { Err(format!("{version:?} is not a version")) }
 }
 
 fn check_index_url(url: &str) -> Result<(), String> {

@@ -24,6 +24,7 @@ def prepare_metadata_for_build_wheel(directory, config_settings=None):
 def make(directory, blocks=1):
     name = NAME + "-1.0-py3-none-any.whl"
     with zipfile.ZipFile(os.path.join(directory, name), "w") as z:
+        z.writestr(NAME + ".py", "answer = 42\n")
         z.writestr(NAME + ".bin", b"".join(hashlib.sha256(b"%d" % n).digest() for n in range(blocks)))
         z.writestr(INFO + "/METADATA", META)
         z.writestr(INFO + "/WHEEL", WHEEL)
@@ -55,11 +56,22 @@ impl Index {
 
     /// Adds version 1.0 of a package whose `build_wheel(directory, …)` has this body.
     pub(crate) fn add(&self, name: &str, body: &str) {
+        self.add_requiring(name, body, &[], &[]);
+    }
+
+    /// The same for one whose build requires these, as it declares and as its backend says when it is asked.
+    pub(crate) fn add_requiring(&self, name: &str, body: &str, declared: &[&str], asked: &[&str]) {
         let source = self.dir.join(format!("{name}-1.0"));
         fs::create_dir(&source).unwrap();
         let body: String = body.trim().lines().map(|line| format!("    {line}\n")).collect();
-        fs::write(source.join("backend.py"), BACKEND.replace("@NAME@", name) + &body).unwrap();
-        let project = "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n";
+        let hook =
+            format!("def get_requires_for_build_wheel(config_settings=None):\n    return {asked:?}\n\n");
+        let backend =
+            BACKEND.replace("@NAME@", name).replace("def build_wheel", &format!("{hook}def build_wheel"));
+        fs::write(source.join("backend.py"), backend + &body).unwrap();
+        let project = format!(
+            "[build-system]\nrequires = {declared:?}\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n"
+        );
         fs::write(source.join("pyproject.toml"), project).unwrap();
         fs::write(source.join("PKG-INFO"), format!("Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"))
             .unwrap();

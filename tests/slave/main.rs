@@ -3,6 +3,7 @@
 // Helpers of tests fail as tests do; clippy knows them only by #[test].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod alone;
 mod failures;
 mod faults;
 mod index;

@@ -47,8 +47,11 @@ runpy.run_module("pip", run_name="__main__", alter_sys=True)
 /// alone.
 pub fn pip_arguments(job: &Job, out: &Path, sdist: &Path, from: Option<&Path>) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = Vec::with_capacity(20);
+    // --use-pep517: an environment of its own for every build, whatever the machine has installed;
     // without -v pip keeps what a backend prints to itself, unless it fails
-    arguments.extend(["wheel", "-v", "--no-deps", "--no-cache-dir", "--no-binary"].map(Into::into));
+    arguments.extend(
+        ["wheel", "-v", "--no-deps", "--no-cache-dir", "--use-pep517", "--no-binary"].map(Into::into),
+    );
     arguments.push(job.package.clone().into());
     arguments.extend(["--wheel-dir".into(), out.into()]);
     arguments.extend(["--disable-pip-version-check", "--no-input", "--progress-bar", "off"].map(Into::into));
@@ -149,7 +152,7 @@ mod tests {
             |url, from| pip_arguments(&job(url), Path::new("/b/out"), Path::new("/b/foo-1.0.tar.gz"), from);
         assert_eq!(
             shown(&arguments("", None)),
-            "wheel -v --no-deps --no-cache-dir --no-binary foo --wheel-dir out --disable-pip-version-check \
+            "wheel -v --no-deps --no-cache-dir --use-pep517 --no-binary foo --wheel-dir out --disable-pip-version-check \
              --no-input --progress-bar off foo-1.0.tar.gz"
         );
         assert!(

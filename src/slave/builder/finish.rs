@@ -175,7 +175,7 @@ impl Finish {
 }
 
 /// The name of an end, as logs and pages have it.
-pub(super) fn name(end: BuildEnd) -> &'static str {
+pub fn name(end: BuildEnd) -> &'static str {
     match end {
         BuildEnd::Built => "built",
         BuildEnd::Failed => "failed",

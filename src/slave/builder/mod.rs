@@ -36,7 +36,7 @@ use signs::Signs;
 use step::{Dirs, Running, Step};
 use watch::{Stop, Watch};
 
-pub use finish::{Finish, open_regular};
+pub use finish::{Finish, name as end_name, open_regular};
 pub use log::{BuildLog, LOG_FILE, SMALLEST_LIMIT};
 pub use watch::Limits;
 
@@ -142,8 +142,9 @@ pub struct Build {
     watch: Watch,
     group: Option<Group>,
     fetches: u8,
-    /// pip's arguments, for the report.
+    /// pip's arguments and what it installed to build with, for the report.
     pip_arguments: String,
+    requirements: Vec<String>,
     ended: Option<Millis>,
     /// How the present step ended, as far as the launcher could tell.
     end: Ended,
@@ -181,6 +182,7 @@ impl Build {
             group,
             fetches: 1,
             pip_arguments: String::new(),
+            requirements: Vec::new(),
             ended: None,
             end: Ended::default(),
             cpu_ms: 0,
@@ -339,6 +341,9 @@ impl Build {
             // it was killed before it could say anything: by a limit, or by the kernel for want of memory
             None => Ended { signal: Some(Signal::SIGKILL as i32), ..Ended::default() },
         };
+        if self.step == Step::Build {
+            self.requirements = self.signs.installed();
+        }
         self.cpu_ms += self.end.cpu_ms;
         self.peak_memory = self.peak_memory.max(self.end.peak_memory);
         match self.following() {
@@ -409,7 +414,7 @@ impl Build {
             Step::Install => self.say("installing it, to see whether it can be imported"),
             Step::Import => self.say("importing it"),
         }
-        self.signs.begin();
+        self.signs = Signs::default();
         self.watch.begin(now);
         let plan = plan(&self.settings, self.group.as_ref());
         match step::start(&step, &self.settings, &self.job, &self.dirs, plan) {
@@ -438,7 +443,7 @@ impl Build {
         Finish {
             sign: self.signs.verdict(),
             wrong: self.signs.own_line(),
-            requirements: self.signs.installed().to_vec(),
+            requirements: self.requirements,
             duration: self.ended.unwrap_or(now).since(self.watch.started()),
             cpu_ms: self.cpu_ms.max(usage.cpu_ms),
             peak_memory: self.peak_memory.max(usage.peak_memory).max(self.watch.peak_memory()),

@@ -52,10 +52,11 @@ impl Strength {
         let plain = Plan { network: true, root, tmp, ..Plan::default() };
         attempt(&plain).map_err(|reason| format!("no command can be started in a sandbox: {reason}"))?;
         let namespaces = attempt(&Plan { namespaces: true, ..plain.clone() });
-        let no_network = match network {
-            true => Err("builds have a network: --net off".to_owned()),
-            false => attempt(&Plan { namespaces: true, network: false, ..plain.clone() }),
-        };
+        let no_network = attempt(&Plan { namespaces: true, network: false, ..plain.clone() });
+        let no_network = no_network.and_then(|()| match network {
+            true => Err("can be had, with --net off".to_owned()),
+            false => Ok(()),
+        });
         let seccomp = match seccomp::program() {
             None => Err("the system calls of this architecture are not known".to_owned()),
             Some(_) => attempt(&Plan { seccomp: true, ..plain.clone() }),

@@ -56,5 +56,6 @@ print("\n".join([
     pip.__version__,
     "%s %s" % (platform.python_implementation(), platform.python_version()),
     compiler(),
+    "headers" if os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h")) else "no headers",
     *sorted(place for place in places if os.path.isdir(place)),
 ]))
