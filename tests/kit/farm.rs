@@ -255,6 +255,8 @@ impl Farm {
             command.arg("--slave-port").arg(self.slave_port.to_string());
             command.arg("--file-port").arg(self.file_port.to_string());
         }
+        // the gates that packages wait at
+        command.arg("--expose").arg(self.dir.path());
         command.arg("--python").arg(python).arg("--dir").arg(dir).args(options);
         command
     }
