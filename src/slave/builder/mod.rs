@@ -377,10 +377,12 @@ impl Build {
 
     /// Whether the kernel ended something for a limit of the control group.
     fn limit_of_group(&mut self) -> bool {
-        let Some(usage) = self.group.as_ref().map(Group::usage) else { return false };
+        // one that came through all the same has done without what it was refused
+        let failed = self.end.code != Some(0);
+        let Some(usage) = self.group.as_ref().filter(|_| failed).map(Group::usage) else { return false };
         if usage.out_of_memory {
             self.stopped = Some(Stop::Memory);
-        } else if usage.out_of_processes && self.end.code != Some(0) {
+        } else if usage.out_of_processes {
             self.stopped = Some(Stop::Processes);
         }
         self.stopped.is_some()

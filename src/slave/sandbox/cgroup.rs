@@ -14,6 +14,9 @@ use nix::errno::Errno;
 /// What is asked of the kernel, and can be missing one by one: Raspberry Pi OS has no `memory` unless it is told to.
 const CONTROLLERS: [&str; 3] = ["memory", "pids", "cpu"];
 
+/// The group of the slave itself.
+const OWN: &str = "piw-slave";
+
 /// The slave's share of the processors is as large as that of a hundred builds': its signs of life must get through.
 const BUILD_CPU_WEIGHT: &str = "10";
 
@@ -47,9 +50,13 @@ impl Groups {
         Self::divide(base)
     }
 
-    fn divide(base: PathBuf) -> Result<Self, String> {
+    fn divide(mut base: PathBuf) -> Result<Self, String> {
+        // divided already, by this process before it became itself anew
+        if base.file_name().is_some_and(|name| name == OWN) {
+            base.pop();
+        }
         let not_ours = |e: std::io::Error| format!("{} is not this slave's to divide: {e}", base.display());
-        let own = base.join("piw-slave");
+        let own = base.join(OWN);
         make(&own).map_err(not_ours)?;
         fs::write(own.join("cgroup.procs"), "0").map_err(not_ours)?;
         let works = CONTROLLERS
