@@ -13,7 +13,7 @@ BEGIN
     END IF;
     IF p_outcome IS NULL OR p_outcome NOT IN
         ('built', 'failed', 'timeout', 'no-sdist', 'bad-wheel', 'lost-slave', 'lost-transfer', 'cancelled', 'network',
-        'silence', 'out-of-memory', 'disk')
+        'silence', 'out-of-memory', 'disk', 'log-limit', 'wheel-limit', 'disk-limit', 'process-limit')
     THEN
         RAISE EXCEPTION '"%" is not how a slave''s build ends', coalesce(p_outcome, 'null') USING ERRCODE = '22023';
     END IF;

@@ -6,7 +6,8 @@ LANGUAGE plpgsql IMMUTABLE SET search_path = piw, pg_temp
 AS $$
 DECLARE
     c_all CONSTANT text[] := ARRAY['failed', 'timeout', 'no-sdist', 'bad-wheel', 'lost-slave', 'lost-transfer',
-        'cancelled', 'upload-race', 'network', 'silence', 'out-of-memory', 'disk'];
+        'cancelled', 'upload-race', 'network', 'silence', 'out-of-memory', 'disk', 'log-limit',
+        'wheel-limit', 'disk-limit', 'process-limit'];
 BEGIN
     IF p_outcome IS NULL THEN
         RETURN c_all;

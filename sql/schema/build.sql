@@ -10,7 +10,8 @@ CREATE TABLE piw.build (
     outcome     text        NOT NULL CHECK (outcome IN ('built', 'failed', 'timeout', 'no-sdist', 'bad-wheel',
                                                         'lost-slave', 'lost-transfer', 'superseded', 'cancelled',
                                                         'upload-race', 'network', 'silence', 'out-of-memory',
-                                                        'disk')),
+                                                        'disk', 'log-limit', 'wheel-limit', 'disk-limit',
+                                                        'process-limit')),
     -- The lease's: tells a result that comes twice from a stranger's.
     secret      bytea       NOT NULL CHECK (octet_length(secret) = 16),
     built_at    timestamptz NOT NULL,

@@ -42,7 +42,7 @@ ALTER TABLE piw.build DROP CONSTRAINT build_outcome_check;
 ALTER TABLE piw.build
     ADD CONSTRAINT build_outcome_check CHECK (outcome IN ('built', 'failed', 'timeout', 'no-sdist', 'bad-wheel',
         'lost-slave', 'lost-transfer', 'superseded', 'cancelled', 'upload-race', 'network', 'silence',
-        'out-of-memory', 'disk')),
+        'out-of-memory', 'disk', 'log-limit', 'wheel-limit', 'disk-limit', 'process-limit')),
     ADD COLUMN void boolean NOT NULL DEFAULT false;
 ALTER TABLE piw.file
     ALTER COLUMN metadata_sha256 DROP NOT NULL,

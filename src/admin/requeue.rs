@@ -11,7 +11,7 @@ use crate::wire::Text;
 use crate::wire::import::FromTool;
 
 /// How a failed attempt may have ended (`wire-spec/import.md`).
-const CLASSES: [&str; 12] = [
+const CLASSES: [&str; 16] = [
     "failed",
     "timeout",
     "no-sdist",
@@ -24,6 +24,10 @@ const CLASSES: [&str; 12] = [
     "silence",
     "out-of-memory",
     "disk",
+    "log-limit",
+    "wheel-limit",
+    "disk-limit",
+    "process-limit",
 ];
 
 /// Make failed attempts again: those that fit all that is named, which is something; what has a wheel stays

@@ -32,7 +32,7 @@ fn a_transfer_that_fails_is_tried_again_ever_later_and_the_fifth_is_final() {
 #[test]
 fn each_outcome_has_its_attempts_and_waits_and_then_is_final() {
     let mut farm = Farm::with_abis(&["cp39", "cp311"]);
-    let rules: [(Outcome, &str, &[i64]); 8] = [
+    let rules: [(Outcome, &str, &[i64]); 12] = [
         (Outcome::LostTransfer, "lost-transfer", &[30, 60, 120, 240]),
         (Outcome::Network, "network", &[60, 240, 960, 3840]),
         (Outcome::Disk, "disk", &[60, 240, 960, 3840]),
@@ -40,6 +40,10 @@ fn each_outcome_has_its_attempts_and_waits_and_then_is_final() {
         (Outcome::Timeout, "timeout", &[30]),
         (Outcome::Silence, "silence", &[30]),
         (Outcome::OutOfMemory, "out-of-memory", &[30]),
+        (Outcome::DiskLimit, "disk-limit", &[30]),
+        (Outcome::LogLimit, "log-limit", &[]),
+        (Outcome::WheelLimit, "wheel-limit", &[]),
+        (Outcome::ProcessLimit, "process-limit", &[]),
         (Outcome::Failed, "failed", &[]),
     ];
     for (outcome, recorded, waits) in rules {
@@ -208,9 +212,12 @@ fn a_late_wheel_counts_though_the_last_attempt_found_no_network() {
 #[test]
 fn a_late_failure_of_the_board_takes_no_job_from_the_slave_that_has_it() {
     let mut farm = Farm::with_abis(&["cp39"]);
-    for (package, outcome) in
-        [("foo", Outcome::OutOfMemory), ("bar", Outcome::Timeout), ("baz", Outcome::Silence)]
-    {
+    for (package, outcome) in [
+        ("foo", Outcome::OutOfMemory),
+        ("bar", Outcome::Timeout),
+        ("baz", Outcome::Silence),
+        ("bat", Outcome::DiskLimit),
+    ] {
         farm.add(package, "1.0");
         let first = farm.job("cp39");
         farm.lose(&first);

@@ -92,6 +92,10 @@ fn a_failed_build_is_recorded_without_send() {
         (BuildEnd::Network, "network"),
         (BuildEnd::OutOfMemory, "out-of-memory"),
         (BuildEnd::Disk, "disk"),
+        (BuildEnd::LogLimit, "log-limit"),
+        (BuildEnd::WheelLimit, "wheel-limit"),
+        (BuildEnd::DiskLimit, "disk-limit"),
+        (BuildEnd::ProcessLimit, "process-limit"),
     ] {
         let mut bed = Testbed::new();
         let (slave, token) = bed.building(1);
