@@ -56,6 +56,7 @@ const PURE: &[&str] = &[
     "src/master/publisher.rs",
     "src/master/query.rs",
     "src/master/refusals.rs",
+    "src/master/report.rs",
     "src/master/seraph.rs",
     "src/master/slave_driver.rs",
     "src/slave/backoff.rs",

@@ -11,7 +11,7 @@ const SCRIPT: &str = "\
 SELECT build_id AS build, s::text AS secret FROM gen_random_uuid() s, \
 piw.claim('cp311', 'pgbench', uuid_send(s), 300, 0::smallint) \\gset
 SELECT verdict FROM piw.log_build(:build, uuid_send(:secret::uuid), 'pgbench', 'failed', 1, 0, \
-'{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}');
+'{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', NULL);
 ";
 
 /// How long it goes on.

@@ -3,7 +3,7 @@
 CREATE FUNCTION piw._check_result(
     p_slave text, p_outcome text, p_duration_ms bigint, p_log_bytes bigint,
     p_filenames text[], p_sizes bigint[], p_sha256s bytea[], p_python_tags text[], p_abi_tags text[],
-    p_platform_tags text[], p_requires text[], p_metadata bytea[], p_requires_dist text[]
+    p_platform_tags text[], p_requires text[], p_metadata bytea[], p_requires_dist text[], p_report jsonb
 ) RETURNS void
 LANGUAGE plpgsql IMMUTABLE SET search_path = piw, pg_temp
 AS $$
@@ -40,6 +40,9 @@ BEGIN
             OR coalesce(f.python_tag, '') = '' OR coalesce(f.abi_tag, '') = '' OR coalesce(f.platform_tag, '') = ''
     ) THEN
         RAISE EXCEPTION 'a file without sound name, size, hashes or tags' USING ERRCODE = '22023';
+    END IF;
+    IF jsonb_typeof(p_report) <> 'object' OR octet_length(p_report::text) > 65536 THEN
+        RAISE EXCEPTION 'the report is no object, or longer than 65,536 bytes' USING ERRCODE = '22023';
     END IF;
 END
 $$;

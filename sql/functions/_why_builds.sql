@@ -1,6 +1,6 @@
--- The "builds" of one version, as functions/why.sql describes them.
+-- The "builds" of one version, as functions/why.sql describes them; the reports where they are asked for.
 -- May be called by: functions of this schema.
-CREATE FUNCTION piw._why_builds(p_ver integer) RETURNS jsonb
+CREATE FUNCTION piw._why_builds(p_ver integer, p_reports boolean) RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = piw, pg_temp
 AS $$
     SELECT coalesce(jsonb_agg(jsonb_build_object(
@@ -11,7 +11,8 @@ AS $$
         'built_at', floor(extract(epoch FROM e.built_at))::bigint,
         'duration_ms', e.duration_ms, 'log_bytes', e.log_bytes,
         'attempt', coalesce(e.open_attempt, CASE WHEN e.recorded THEN e.attempt END),
-        'place', e.place, 'due', floor(extract(epoch FROM e.due))::bigint, 'reason', e.reason, 'files', e.files) ORDER BY e.rank), '[]')
+        'place', e.place, 'due', floor(extract(epoch FROM e.due))::bigint, 'reason', e.reason,
+        'report', CASE WHEN p_reports THEN e.report END, 'files', e.files) ORDER BY e.rank), '[]')
     FROM (
         SELECT a.tag, a.rank, b.*, l.build_id AS lease_id, l.slave AS lease_slave, l.claimed_at, d.due,
             CASE one.state WHEN 'delayed' THEN d.why WHEN 'off' THEN t.off END AS reason,
@@ -30,7 +31,7 @@ AS $$
         LEFT JOIN delayed d ON d.ver_id = s.ver_id AND d.abi_id = a.abi_id
         LEFT JOIN lease l ON l.ver_id = s.ver_id AND l.abi_id = a.abi_id AND l.ended IS NULL
         LEFT JOIN LATERAL (
-            SELECT n.build_id, n.slave, n.outcome, n.built_at, n.duration_ms, n.log_bytes, n.attempt, n.void
+            SELECT n.build_id, n.slave, n.outcome, n.built_at, n.duration_ms, n.log_bytes, n.attempt, n.void, n.report
             FROM build n WHERE n.ver_id = s.ver_id AND n.abi_id = a.abi_id
             -- by when it was recorded: a late result that counts may be of a lower number than a loss
             ORDER BY n.outcome = 'superseded', n.built_at DESC, n.build_id DESC LIMIT 1

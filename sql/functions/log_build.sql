@@ -17,7 +17,7 @@
 CREATE FUNCTION piw.log_build(
     p_build bigint, p_secret bytea, p_slave text, p_outcome text, p_duration_ms bigint, p_log_bytes bigint,
     p_filenames text[], p_sizes bigint[], p_sha256s bytea[], p_python_tags text[], p_abi_tags text[],
-    p_platform_tags text[], p_requires text[], p_metadata bytea[], p_requires_dist text[]
+    p_platform_tags text[], p_requires text[], p_metadata bytea[], p_requires_dist text[], p_report jsonb
 ) RETURNS TABLE (verdict text, opened text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, pg_temp
 AS $$
@@ -33,7 +33,7 @@ DECLARE
 BEGIN
     PERFORM _check_token(p_build, p_secret);
     PERFORM _check_result(p_slave, p_outcome, p_duration_ms, p_log_bytes, p_filenames, p_sizes, p_sha256s,
-        p_python_tags, p_abi_tags, p_platform_tags, p_requires, p_metadata, p_requires_dist);
+        p_python_tags, p_abi_tags, p_platform_tags, p_requires, p_metadata, p_requires_dist, p_report);
 
     -- Locks in the order abi, lease, vstate, queue. The version's live lease too: a late result may end it.
     LOCK TABLE abi IN ROW SHARE MODE;
@@ -66,7 +66,7 @@ BEGIN
             OR EXISTS (SELECT FROM delayed d WHERE d.ver_id = v_ver AND d.abi_id = v_lease.abi_id);
     END IF;
     IF NOT v_wanted THEN
-        PERFORM _record(v_lease, p_slave, 'superseded', p_duration_ms, p_log_bytes);
+        PERFORM _record(v_lease, p_slave, 'superseded', p_duration_ms, p_log_bytes, p_report);
         DELETE FROM lease l WHERE l.build_id = p_build;
         PERFORM _open_next(v_ver);
         PERFORM _order_page(v_pkg);
@@ -74,7 +74,7 @@ BEGIN
         RETURN;
     END IF;
 
-    PERFORM _record(v_lease, p_slave, p_outcome, p_duration_ms, p_log_bytes);
+    PERFORM _record(v_lease, p_slave, p_outcome, p_duration_ms, p_log_bytes, p_report);
     DELETE FROM lease l WHERE l.build_id = p_build;
     IF v_stopped THEN
         UPDATE build b SET void = true WHERE b.build_id = p_build;

@@ -1,13 +1,15 @@
 -- The pages that have been due for longest, each with its order's number and the project's files, newest version
 -- first; no files for the root and for a project whose page must go, which one under quarantine is. `gone` names the
 -- files that were withdrawn and must go from the disk behind the page; `builds` and what stands beside it are the newest
--- 100 attempts at the project. Order and rows are read at one moment, so a page written from them lacks nothing that its
+-- 100 attempts at the project, with the reports of the newest of them, 256 KiB of these at most: what slaves say is bounded
+-- for each, and here for all. Order and rows are read at one moment, so a page written from them lacks nothing that its
 -- order stands for. At most 64.
 -- Orders whose package was deleted name no page any more: they are dropped, as many as are asked for at a time.
 -- May be called by: the farm's login roles.
 CREATE FUNCTION piw.rewrites_due(p_limit integer)
 RETURNS TABLE (kind text, name text, ordered bigint, display text, filenames text[], sha256s bytea[],
-    requires text[], metadata bytea[], yanked text[], gone text[], builds bigint[], versions text[], abis text[], outcomes text[])
+    requires text[], metadata bytea[], yanked text[], gone text[], builds bigint[], versions text[], abis text[], outcomes text[],
+    durations bigint[], reports text[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, pg_temp
 AS $$
 BEGIN
@@ -24,7 +26,7 @@ BEGIN
         SELECT r.kind, coalesce(r.name, ''), r.ordered, coalesce(r.display, ''), f.filenames, f.sha256s, f.requires,
             f.metadata, f.yanked,
             ARRAY(SELECT w.filename FROM withdrawn w WHERE w.pkg_id = r.pkg_id AND w.pending ORDER BY w.filename),
-            b.builds, b.versions, b.abis, b.outcomes
+            b.builds, b.versions, b.abis, b.outcomes, b.durations, b.reports
         FROM (
             SELECT o.*, p.name, p.display, p.status FROM rewrite o LEFT JOIN package p ON p.pkg_id = o.pkg_id
             WHERE o.kind = 'root' OR p.pkg_id IS NOT NULL
@@ -43,12 +45,18 @@ BEGIN
             SELECT coalesce(array_agg(n.build_id ORDER BY n.build_id DESC), '{}') AS builds,
                 coalesce(array_agg(n.version ORDER BY n.build_id DESC), '{}') AS versions,
                 coalesce(array_agg(n.tag ORDER BY n.build_id DESC), '{}') AS abis,
-                coalesce(array_agg(n.outcome ORDER BY n.build_id DESC), '{}') AS outcomes
+                coalesce(array_agg(n.outcome ORDER BY n.build_id DESC), '{}') AS outcomes,
+                coalesce(array_agg(n.duration_ms ORDER BY n.build_id DESC), '{}') AS durations,
+                coalesce(array_agg(CASE WHEN n.length_so_far <= 262144 THEN n.report::text END
+                    ORDER BY n.build_id DESC), '{}') AS reports
             FROM (
-                SELECT d.build_id, v.version, a.tag, d.outcome
-                FROM version v JOIN build d ON d.ver_id = v.ver_id JOIN abi a ON a.abi_id = d.abi_id
-                WHERE v.pkg_id = r.pkg_id AND r.status <> 'quarantined'
-                ORDER BY d.build_id DESC LIMIT 100
+                SELECT o.*, sum(octet_length(o.report::text)) OVER (ORDER BY o.build_id DESC) AS length_so_far
+                FROM (
+                    SELECT d.build_id, v.version, a.tag, d.outcome, d.duration_ms, d.report
+                    FROM version v JOIN build d ON d.ver_id = v.ver_id JOIN abi a ON a.abi_id = d.abi_id
+                    WHERE v.pkg_id = r.pkg_id AND r.status <> 'quarantined'
+                    ORDER BY d.build_id DESC LIMIT 100
+                ) AS o
             ) AS n
         ) AS b
         ORDER BY r.ordered_at, r.kind, r.pkg_id;

@@ -34,7 +34,7 @@ BEGIN
         UPDATE lease l SET ended = 'expired', ended_at = v_now WHERE l.build_id = v_lease.build_id;
         IF _settles('lost-slave', v_lease.attempt) THEN
             PERFORM _record(v_lease, v_lease.slave, 'lost-slave',
-                greatest(0, extract(epoch FROM v_lease.expires_at - v_lease.claimed_at) * 1000)::bigint, 0);
+                greatest(0, extract(epoch FROM v_lease.expires_at - v_lease.claimed_at) * 1000)::bigint, 0, NULL);
             UPDATE vstate s SET done = s.done | (1::bigint << v_lease.abi_id) WHERE s.ver_id = v_lease.ver_id;
             v_opened := v_opened || _open_next(v_lease.ver_id);
             v_recorded := v_recorded || v_lease.ver_id;

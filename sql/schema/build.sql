@@ -18,7 +18,19 @@ CREATE TABLE piw.build (
     duration_ms bigint      NOT NULL CHECK (duration_ms >= 0),
     log_bytes   bigint      NOT NULL CHECK (log_bytes >= 0),
     -- Somebody asked for the version again since: what came of this attempt settles nothing any more.
-    void        boolean     NOT NULL DEFAULT false
+    void        boolean     NOT NULL DEFAULT false,
+    -- What the slave said of itself and of the build, for whoever wants to repeat it; null where it said nothing (a lost
+    -- slave) and for builds of older versions. Nothing is decided by it: a build's own processes ran beside what it is read
+    -- from. What the slave could not tell is null, or an empty list:
+    --   python, platform    the slave's Python version (311) and platform (linux_armv7l)
+    --   machine, os         its model, and its system with the kernel
+    --   walls               what stood between the build and that machine (wire-spec/slave.md)
+    --   interpreter, pip    with their versions; pip_arguments: what pip built with
+    --   compiler            with its version
+    --   sdist               what was built: {filename, size, sha256}
+    --   requirements        what pip installed to build with: NAME-VERSION
+    --   peak_memory         bytes, all of the build's processes together; cpu_ms: their processor time
+    report      jsonb       CHECK (jsonb_typeof(report) = 'object')
 );
 CREATE INDEX build_version ON piw.build (ver_id, abi_id);
 CREATE INDEX build_time ON piw.build (built_at);

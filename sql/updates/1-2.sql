@@ -43,7 +43,8 @@ ALTER TABLE piw.build
     ADD CONSTRAINT build_outcome_check CHECK (outcome IN ('built', 'failed', 'timeout', 'no-sdist', 'bad-wheel',
         'lost-slave', 'lost-transfer', 'superseded', 'cancelled', 'upload-race', 'network', 'silence',
         'out-of-memory', 'disk', 'log-limit', 'wheel-limit', 'disk-limit', 'process-limit')),
-    ADD COLUMN void boolean NOT NULL DEFAULT false;
+    ADD COLUMN void boolean NOT NULL DEFAULT false,
+    ADD COLUMN report jsonb CHECK (jsonb_typeof(report) = 'object');
 ALTER TABLE piw.file
     ALTER COLUMN metadata_sha256 DROP NOT NULL,
     ADD COLUMN requires_dist text[] NOT NULL DEFAULT '{}';

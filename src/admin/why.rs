@@ -19,7 +19,7 @@ pub struct Why {
     /// NAME or NAME==VERSION
     #[arg(value_name = "PACKAGE")]
     pub package: String,
-    /// Print the answer as JSON
+    /// Print the answer as JSON, with what the slaves say of the builds
     #[arg(long)]
     pub json: bool,
 }

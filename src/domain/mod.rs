@@ -18,6 +18,7 @@ pub mod tags;
 pub mod time;
 #[cfg(any(feature = "master", feature = "admin"))]
 pub mod version;
+pub mod walls;
 pub mod wheel;
 
 /// Where the log of a build is published, below the output path.

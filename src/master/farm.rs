@@ -285,8 +285,8 @@ impl Farm {
                 self.counts.log_bytes += data.len() as u64;
                 self.slaves.log(conn, offset, data, &self.limits, out)
             }
-            FromSlave::Built { token, end, duration_ms, log_bytes, files, report: _ } => {
-                let result = Finished { token, end, duration_ms, log_bytes, files: &files };
+            FromSlave::Built { token, end, duration_ms, log_bytes, files, report } => {
+                let result = Finished { token, end, duration_ms, log_bytes, files: &files, report: &report };
                 self.slaves.built(conn, &result, &self.limits)
             }
             FromSlave::Sent { index } => match self.slaves.slaves.get(&conn).map(|s| s.state.clone()) {

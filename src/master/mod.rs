@@ -21,6 +21,7 @@ pub mod publisher;
 pub mod query;
 pub mod reactor;
 pub mod refusals;
+pub mod report;
 pub mod seraph;
 pub mod slave_driver;
 pub mod slave_keys;

@@ -274,7 +274,9 @@ fn log_build(client: &mut Client, record: &BuildRecord) -> Result<Answer, Failur
     let metadata: Vec<&[u8]> = files.iter().map(|f| &f.metadata_sha256.0[..]).collect();
     let requires_dist: Vec<String> = files.iter().map(|f| f.requires_dist.join("\n")).collect();
     let sql = "SELECT verdict, opened FROM piw.log_build($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, \
-               $15)";
+               $15, $16::jsonb)";
+    let report = record.report.as_ref().map(serde_json::to_string).transpose();
+    let report = report.map_err(|error| Failure::Refused(format!("the report: {error}")))?;
     let row = ask_one(
         client,
         sql,
@@ -294,6 +296,7 @@ fn log_build(client: &mut Client, record: &BuildRecord) -> Result<Answer, Failur
             (&requires, Type::TEXT_ARRAY),
             (&metadata, Type::BYTEA_ARRAY),
             (&requires_dist, Type::TEXT_ARRAY),
+            (&report, Type::TEXT),
         ],
     )?;
     Ok(Answer::Logged(match read::<String>(&row, 0)?.as_str() {

@@ -25,6 +25,7 @@ use super::event::{
 };
 use super::limits::{DIGEST_FAILURES, DISK_RETRY};
 use super::query::{Answer, BuildRecord, FileRecord, Job, Logged, Outcome, Query};
+use super::report::KeptReport;
 use crate::domain::{BuildId, Millis, Sha256, WheelName};
 
 /// A build whose BUILT was found sound.
@@ -42,6 +43,8 @@ pub struct Offer {
     pub log_bytes: u64,
     /// What it made. Empty unless `outcome` is `Built`.
     pub files: Vec<OfferedFile>,
+    /// What its slave says of it; none where that said nothing.
+    pub report: Option<Box<KeptReport>>,
     /// The master's own words for the end of the log.
     pub remark: Option<String>,
 }
@@ -395,6 +398,7 @@ impl Publisher {
                     duration_ms: publication.offer.duration_ms,
                     log_bytes: publication.offer.log_bytes,
                     files: publication.ready.iter().map(|(_, file)| file.clone()).collect(),
+                    report: publication.offer.report.clone(),
                 };
                 out.ask(Purpose::Build(build), Query::LogBuild(Box::new(record)));
             }
@@ -480,7 +484,13 @@ impl Publisher {
                 self.fail(build, Outcome::BadWheel, format!("not recorded: {reason}"), out);
                 None
             }
-            // Without files nothing of it can be at fault. Never DONE without a record: the slave keeps the build.
+            // one that the database cannot keep, such as in an encoding without its characters
+            Answer::Refused(reason) if publication.offer.report.take().is_some() => {
+                log::warn!("build {build} is recorded without its report: {reason}");
+                self.place(build, out);
+                None
+            }
+            // With neither files nor report nothing of it can be at fault. Never DONE without a record: the slave keeps the build.
             other => {
                 log::error!(
                     "build {build} cannot be recorded: {other:?}; trying again in {} s",

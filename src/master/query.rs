@@ -5,6 +5,7 @@
 //! asks again, and the second time changes nothing that the first had done.
 
 use super::gaze::{IndexEvent, ListedProject, PageTruth};
+use super::report::KeptReport;
 use crate::domain::dependencies::Dependency;
 use crate::domain::requirement::Extra;
 use crate::domain::{AbiTag, BuildId, JobToken, ProjectName, Sha256, Version};
@@ -476,6 +477,8 @@ pub struct BuildRecord {
     pub log_bytes: u64,
     /// What it made, all verified and in place. Empty unless `outcome` is [`Outcome::Built`].
     pub files: Vec<FileRecord>,
+    /// What its slave says of it; none where that said nothing.
+    pub report: Option<Box<KeptReport>>,
 }
 
 /// A published file.
@@ -573,6 +576,10 @@ pub struct PageBuild {
     pub abi: String,
     /// How it ended.
     pub outcome: String,
+    /// Wall-clock time of the build.
+    pub duration_ms: u64,
+    /// What its slave says of it, where that is known and not too long for the page.
+    pub report: Option<Box<KeptReport>>,
 }
 
 /// A file as its project's page shows it.

@@ -17,10 +17,11 @@ use super::event::{ConnId, DiskRequest, Effect, Out};
 use super::limits::{BUILD_GRACE, CLOCK_TOLERANCE, LOG_BACKLOG_BYTES, LOG_PIECE_COST, Limits, SLAVE_LEAVES};
 use super::publisher::{Offer, OfferedFile};
 use super::query::{Job, Outcome};
+use super::report::KeptReport;
 use crate::domain::{AbiTag, BuildId, JobToken, Millis, Version, WheelName};
 use crate::wire::control::When;
 use crate::wire::limits::HOLDS_BACK_BYTES;
-use crate::wire::slave::{Board, BuildEnd, BuiltFile, Held, ToSlave, Vitals};
+use crate::wire::slave::{Board, BuildEnd, BuildReport, BuiltFile, Held, ToSlave, Vitals};
 use crate::wire::{Blob, Text, limits};
 
 /// The ABIs that are built for, and the platforms of the slaves that may; none: any.
@@ -155,6 +156,8 @@ pub struct Finished<'a> {
     pub log_bytes: u64,
     /// What it made.
     pub files: &'a [BuiltFile],
+    /// How it came about.
+    pub report: &'a BuildReport,
 }
 
 /// What to do about a message.
@@ -430,7 +433,7 @@ impl SlaveDriver {
 
     /// BUILT: a finished build, to be believed only as far as it can be checked.
     pub fn built(&mut self, conn: ConnId, result: &Finished<'_>, limits: &Limits) -> Verdict {
-        let Finished { token, end, duration_ms, log_bytes, files } = *result;
+        let Finished { token, end, duration_ms, log_bytes, files, report } = *result;
         let Some(slave) = self.slaves.get_mut(&conn) else { return Verdict::Fine };
         let State::Building(build) = slave.state else {
             return Verdict::Drop(format!("BUILT while it is {}", slave.state.name()));
@@ -464,13 +467,15 @@ impl SlaveDriver {
             BuildEnd::DiskLimit => Outcome::DiskLimit,
             BuildEnd::ProcessLimit => Outcome::ProcessLimit,
         };
+        let report = slave.introduction.as_ref().map(|who| Box::new(KeptReport::of(who, report)));
+        let offered = |outcome, files, remark: &str| {
+            Box::new(Offer { files, report, ..offer(held, outcome, duration_ms, remark) })
+        };
         match check_files(held, end, files, limits) {
-            Ok(files) => Verdict::Offers(Box::new(Offer { files, ..offer(held, outcome, duration_ms, "") })),
-            Err(Unsound::Odd(reason)) => {
-                Verdict::Offers(Box::new(offer(held, Outcome::BadWheel, duration_ms, &reason)))
-            }
+            Ok(files) => Verdict::Offers(offered(outcome, files, "")),
+            Err(Unsound::Odd(reason)) => Verdict::Offers(offered(Outcome::BadWheel, Vec::new(), &reason)),
             Err(Unsound::Hostile(reason)) => {
-                Verdict::OffersAndDrop(Box::new(offer(held, Outcome::BadWheel, duration_ms, &reason)), reason)
+                Verdict::OffersAndDrop(offered(Outcome::BadWheel, Vec::new(), &reason), reason)
             }
         }
     }
@@ -584,6 +589,7 @@ fn offer(held: &HeldJob, outcome: Outcome, duration_ms: u64, remark: &str) -> Of
         duration_ms,
         log_bytes: held.log_bytes,
         files: Vec::new(),
+        report: None,
         remark: (!remark.is_empty()).then(|| remark.to_owned()),
     }
 }

@@ -10,7 +10,9 @@ use crate::farm::{Farm, abi, record, secret, wheel};
 fn nulls_and_nonsense_are_refused_by_every_function() {
     let mut farm = Farm::with_abis(&["cp39"]);
     let secret = "'\\x000102030405060708090a0b0c0d0e0f'";
-    let none = "'{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'";
+    let no_files = ["'{}'"; 9].join(", ");
+    let none = format!("{no_files}, NULL");
+    let endless = "jsonb_build_object('machine', repeat('x', 65536))";
     let no_releases = ["'{}'"; 10].join(", ");
     let no_events = ["'{}'"; 9].join(", ");
     let one = "ARRAY[repeat('x', 32)::bytea]";
@@ -119,34 +121,36 @@ fn nulls_and_nonsense_are_refused_by_every_function() {
         (format!("log_build(1, {secret}, 'pi', 'failed', 1, NULL, {none})"), "missing"),
         (
             format!(
-                "log_build(1, {secret}, 'pi', 'built', 1, 1, NULL, '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}')"
+                "log_build(1, {secret}, 'pi', 'built', 1, 1, NULL, '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', NULL)"
             ),
             "files",
         ),
         (
             format!(
-                "log_build(1, {secret}, 'pi', 'built', 1, 1, '{{a}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}')"
+                "log_build(1, {secret}, 'pi', 'built', 1, 1, '{{a}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', NULL)"
             ),
             "lengths",
         ),
         (
             format!(
-                "log_build(1, {secret}, 'pi', 'failed', 1, 1, '{{a}}', '{{1}}', {one}, '{{a}}', '{{a}}', '{{a}}', '{{a}}', {one}, '{{a}}')"
+                "log_build(1, {secret}, 'pi', 'failed', 1, 1, '{{a}}', '{{1}}', {one}, '{{a}}', '{{a}}', '{{a}}', '{{a}}', {one}, '{{a}}', NULL)"
             ),
             "no files",
         ),
         (
             format!(
-                "log_build(1, {secret}, 'pi', 'built', 1, 1, '{{../a}}', '{{1}}', {one}, '{{a}}', '{{a}}', '{{a}}', '{{a}}', {one}, '{{a}}')"
+                "log_build(1, {secret}, 'pi', 'built', 1, 1, '{{../a}}', '{{1}}', {one}, '{{a}}', '{{a}}', '{{a}}', '{{a}}', {one}, '{{a}}', NULL)"
             ),
             "sound name",
         ),
         (
             format!(
-                "log_build(1, {secret}, 'pi', 'built', 1, 1, '{{a}}', '{{0}}', {one}, '{{a}}', '{{a}}', '{{a}}', '{{a}}', {one}, '{{a}}')"
+                "log_build(1, {secret}, 'pi', 'built', 1, 1, '{{a}}', '{{0}}', {one}, '{{a}}', '{{a}}', '{{a}}', '{{a}}', {one}, '{{a}}', NULL)"
             ),
             "size",
         ),
+        (format!("log_build(1, {secret}, 'pi', 'failed', 1, 1, {no_files}, '[1]')"), "no object"),
+        (format!("log_build(1, {secret}, 'pi', 'failed', 1, 1, {no_files}, {endless})"), "65,536"),
         ("rewrites_due(0)".to_owned(), "64"),
         ("rewrites_due(65)".to_owned(), "64"),
         ("rewrite_done('home', 'a', 1)".to_owned(), "neither"),

@@ -257,7 +257,15 @@ pub(crate) fn wheel(job: &Job, python: &str, abi: &str) -> FileRecord {
 }
 
 pub(crate) fn record(token: JobToken, outcome: Outcome, files: Vec<FileRecord>) -> BuildRecord {
-    BuildRecord { token, slave: "pi-1".to_owned(), outcome, duration_ms: 1500, log_bytes: 2000, files }
+    BuildRecord {
+        token,
+        slave: "pi-1".to_owned(),
+        outcome,
+        duration_ms: 1500,
+        log_bytes: 2000,
+        files,
+        report: None,
+    }
 }
 
 /// Recorded, and this ABI opened next.

@@ -20,6 +20,7 @@ mod leases;
 mod pages;
 mod policies;
 mod races;
+mod reports;
 mod requeue;
 mod requirements;
 mod retries;

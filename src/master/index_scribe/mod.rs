@@ -254,6 +254,8 @@ mod tests {
             version: "1.0".to_owned(),
             abi: "cp311".to_owned(),
             outcome: outcome.to_owned(),
+            duration_ms: 1500,
+            report: None,
         };
         let mut rewrite = |builds: Vec<PageBuild>| {
             let project = ProjectName::parse("foo").unwrap();

@@ -9,7 +9,7 @@ use crate::master::query::{Answer, PageBuild, PageFile, PageKind, Rewrite, Rewri
 
 pub(super) fn rewrites_due(client: &mut Client, limit: u16) -> Result<Answer, Failure> {
     let sql = "SELECT kind, name, ordered, display, filenames, sha256s, requires, metadata, yanked, gone, \
-               builds, versions, abis, outcomes FROM piw.rewrites_due($1)";
+               builds, versions, abis, outcomes, durations, reports FROM piw.rewrites_due($1)";
     let rows = ask(client, sql, &[(&i32::from(limit), Type::INT4)])?;
     Ok(Answer::RewritesDue(rows.iter().map(rewrite).collect::<Result<_, Failure>>()?))
 }
@@ -37,15 +37,20 @@ fn rewrite(row: &Row) -> Result<Rewrite, Failure> {
     let builds: Vec<i64> = read(row, 10)?;
     let (versions, abis, outcomes): (Vec<String>, Vec<String>, Vec<String>) =
         (read(row, 11)?, read(row, 12)?, read(row, 13)?);
-    if [versions.len(), abis.len(), outcomes.len()] != [builds.len(); 3] {
+    let (durations, reports): (Vec<i64>, Vec<Option<String>>) = (read(row, 14)?, read(row, 15)?);
+    let lengths = [versions.len(), abis.len(), outcomes.len(), durations.len(), reports.len()];
+    if lengths != [builds.len(); 5] {
         return Err(odd("lists of different lengths"));
     }
-    let builds = builds.into_iter().zip(versions).zip(abis).zip(outcomes);
-    let builds = builds.map(|(((build, version), abi), outcome)| PageBuild {
+    let builds = builds.into_iter().zip(versions).zip(abis).zip(outcomes).zip(durations).zip(reports);
+    let builds = builds.map(|(((((build, version), abi), outcome), duration), report)| PageBuild {
         build: BuildId(build),
         version,
         abi,
         outcome,
+        duration_ms: u64::try_from(duration).unwrap_or_default(),
+        // a page without it is better than none
+        report: report.and_then(|report| serde_json::from_str(&report).ok()),
     });
     Ok(Rewrite {
         order: RewriteOrder { page, order: read(row, 2)? },

@@ -27,6 +27,7 @@ fn offer(files: &[&str]) -> Offer {
         duration_ms: 1500,
         log_bytes: 0,
         files: files.iter().map(file).collect(),
+        report: None,
         remark: None,
     }
 }

@@ -304,6 +304,10 @@ fn rows_that_the_database_refuses_are_recorded_without_files_and_tried_again_but
     assert_eq!(bed.said(), ["discard t1", "place 1 [] log remark"]);
     bed.placed(1, Placed::Durable);
     assert_eq!(bed.said(), ["ask log-build 1 bad-wheel 0 files"]);
+    bed.answer("log-build", Answer::Refused("odd report".to_owned()));
+    assert_eq!(bed.said(), ["place 1 [] log remark"], "again without what the slave says of it");
+    bed.placed(1, Placed::Durable);
+    assert_eq!(bed.said(), ["ask log-build 1 bad-wheel 0 files"]);
     bed.answer("log-build", Answer::Refused("odd job".to_owned()));
     assert!(bed.said().is_empty(), "no DONE without a record");
     bed.wait_alive(DISK_RETRY, &[slave]);

@@ -7,6 +7,7 @@ mod database;
 mod delivery;
 mod losses;
 mod manners;
+mod reports;
 mod stopping;
 mod work;
 mod world;
