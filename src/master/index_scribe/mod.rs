@@ -14,6 +14,7 @@ use super::query::{PageFile, Rewrite, RewriteOrder};
 use super::writer::make_dirs;
 use crate::domain::{ProjectName, log_path};
 
+mod facts;
 mod page;
 
 pub use page::Templates;
@@ -175,6 +176,7 @@ mod tests {
     use crate::domain::BuildId;
     use crate::domain::Sha256;
     use crate::master::query::{PageBuild, PageKind, Rewrite};
+    use crate::master::report::{KeptReport, Sdist};
 
     fn file(name: &str) -> PageFile {
         PageFile {
@@ -280,6 +282,51 @@ mod tests {
         assert!(!dir.path().join("www/simple/foo").exists());
         rewrite(Vec::new());
         assert!(!page.exists(), "a project of which nothing is known any more");
+    }
+
+    #[test]
+    fn a_report_is_shown_with_its_build_and_is_text_whatever_it_says() {
+        let (dir, mut scribe) = scribe();
+        let odd = || Some("<script>alert('\"&amp;\")</script>".to_owned());
+        let report = KeptReport {
+            machine: odd(),
+            os: odd(),
+            walls: vec!["</dl><script>".to_owned()],
+            interpreter: odd(),
+            pip: odd(),
+            pip_arguments: odd(),
+            compiler: odd(),
+            sdist: Some(Sdist { filename: "\"><script>".to_owned(), size: 1, sha256: "<script>".to_owned() }),
+            requirements: vec!["<script>".to_owned()],
+            ..KeptReport::default()
+        };
+        let attempt = |build, report| PageBuild {
+            build: BuildId(build),
+            version: "1.0".to_owned(),
+            abi: "cp311".to_owned(),
+            outcome: "built".to_owned(),
+            duration_ms: 1500,
+            report,
+        };
+        let mut text = |builds: Vec<PageBuild>| {
+            let project = ProjectName::parse("foo").unwrap();
+            let order = RewriteOrder { page: PageKind::Project(project.clone()), order: 1 };
+            let (files, gone) = (Vec::new(), Vec::new());
+            let rewrite = Rewrite { order, display: "foo".to_owned(), files, gone, builds };
+            scribe.handle(PageRequest::Project(project, rewrite), &mut |_| {});
+            std::fs::read_to_string(dir.path().join("www/project/foo/index.html")).unwrap()
+        };
+        let shown = text(vec![attempt(2, Some(Box::new(report.clone()))), attempt(1, None)]);
+        assert!(!shown.contains("<script") && !shown.contains("</script"), "{shown}");
+        let compiler =
+            "<dt>Compiler</dt><dd>&lt;script&gt;alert(&#39;&quot;&amp;amp;&quot;)&lt;/script&gt;</dd>";
+        assert!(shown.contains(compiler), "{shown}");
+        assert_eq!(shown.matches("<details>").count(), 1, "{shown}");
+        assert!(
+            shown.contains("<tr><td>1</td><td>1.0</td><td>cp311</td><td>built</td><td></td></tr>"),
+            "{shown}"
+        );
+        assert_eq!(text(vec![attempt(2, Some(Box::new(report))), attempt(1, None)]), shown);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use serde::Serialize;
 use tinytemplate::TinyTemplate;
 
+use super::facts::{Fact, facts};
 use crate::domain::{BuildId, ProjectName, log_path};
 use crate::master::query::{PageFile, Rewrite};
 
@@ -40,6 +41,8 @@ struct Attempt<'a> {
     version: &'a str,
     abi: &'a str,
     outcome: &'a str,
+    /// What its slave says of it; empty where that is not known.
+    facts: Vec<Fact>,
     /// Its log, from the top of the web site.
     log: Option<String>,
 }
@@ -100,6 +103,7 @@ impl Templates {
             version: &attempt.version,
             abi: &attempt.abi,
             outcome: &attempt.outcome,
+            facts: attempt.report.as_ref().map_or_else(Vec::new, |report| facts(report, attempt.duration_ms)),
             log: has_log(attempt.build).then(|| log_path(attempt.build).display().to_string()),
         });
         let page = Builds {
