@@ -50,6 +50,7 @@ const PURE: &[&str] = &[
     "src/master/gaze.rs",
     "src/master/query",
     "src/master/hub.rs",
+    "src/master/hub",
     "src/master/limits.rs",
     "src/master/mr_chase.rs",
     "src/master/pages.rs",

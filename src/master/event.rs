@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 
 use super::gaze::{GazeAnswer, GazeFailure, GazeRequest};
+use super::hub::PublicSlave;
 use super::query::{Answer, Query, Rewrite, RewriteOrder, Wanted};
 use super::refusals::Refusal;
 use crate::domain::ranges::RangeSet;
@@ -287,6 +288,8 @@ pub enum PageRequest {
     RootNames(Vec<String>),
     /// Finish it. Answer: [`PageAnswer::Written`].
     RootEnd(RewriteOrder),
+    /// Write the page of slaves. Answer: [`PageAnswer::SlavesWritten`].
+    Slaves(Vec<PublicSlave>),
 }
 
 /// What the index scribe did.
@@ -296,6 +299,8 @@ pub enum PageAnswer {
     Written(RewriteOrder, Result<(), String>),
     /// The root index takes more names.
     RootReady,
+    /// The page of slaves is in place, or not: then the reason.
+    SlavesWritten(Result<(), String>),
 }
 
 /// A version that somebody wants: the newest that fits.

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use super::architect::{Architect, Arrivals};
-use super::event::{ConnId, DiskAnswer, Event, Out, Purpose};
+use super::event::{ConnId, DiskAnswer, Event, Out, PageAnswer, Purpose};
 use super::file_juggler::{FileJuggler, TransferKey};
 use super::follower::{FollowSettings, Follower};
 use super::hub::{Counts, Hub, View};
@@ -193,6 +193,7 @@ impl Farm {
                 }
             }
             Event::Disk(answer) => self.disk(now, answer, out),
+            Event::Page(PageAnswer::SlavesWritten(result)) => self.hub.page_written(result),
             Event::Page(answer) => self.pages.written(now, answer, out),
             Event::Looked(ticket, answer) => match out.purpose(ticket) {
                 Some(Purpose::Tool(conn)) => self.chase.looked(conn, answer, out),

@@ -1,4 +1,4 @@
-//! The hub: what monitors are told of the running farm (`wire-spec/status.md`).
+//! The hub: what monitors are told of the running farm (`wire-spec/status.md`), and everybody of its slaves (a page).
 //!
 //! Nobody reports to it. At every tick it looks at all slaves and compares each with what it showed last; what differs
 //! is told to every monitor. So a slave costs a monitor one message a tick at most, whatever it does in between, and
@@ -6,13 +6,18 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::event::{ConnId, Effect, Message, Out};
+use super::event::{ConnId, Effect, Message, Out, PageRequest};
 use super::limits::{MONITORS, STATS_EVERY};
 use super::slave_driver::{HeldJob, Slave, SlaveDriver, State};
 use crate::domain::{BuildId, Millis};
 use crate::wire::Text;
 use crate::wire::limits::HOLDS_BACK_BYTES;
 use crate::wire::status::{Doing, FromMonitor, JobNow, Mode, SlaveNow, ToMonitor, Vitals};
+
+mod showcase;
+
+pub use showcase::PublicSlave;
+use showcase::Showcase;
 
 /// What has happened since the master started.
 #[derive(Clone, Copy, Debug, Default)]
@@ -74,6 +79,7 @@ pub struct Hub {
     monitors: HashMap<ConnId, bool>,
     shown: HashMap<u32, Shown>,
     stats_at: Millis,
+    showcase: Showcase,
 }
 
 impl Hub {
@@ -138,6 +144,7 @@ impl Hub {
                 }
                 _ => view.wall,
             };
+            self.showcase.changed(self.shown.get(&slave.id).map(|shown| &shown.face), &face);
             self.shown.insert(slave.id, Shown { face, since });
             if !listeners.is_empty() {
                 tell(ToMonitor::Slave { slave: picture(view, slave, since) });
@@ -148,6 +155,7 @@ impl Hub {
             self.shown.retain(|id, _| {
                 let stays = here.contains(id);
                 if !stays {
+                    self.showcase.gone();
                     tell(ToMonitor::Gone { slave_id: *id });
                 }
                 stays
@@ -157,6 +165,14 @@ impl Hub {
             self.stats_at = view.now + STATS_EVERY;
             tell(stats(view));
         }
+        if self.showcase.is_due(view.now) {
+            out.effects.push(Effect::Page(PageRequest::Slaves(showcase::slaves(view))));
+        }
+    }
+
+    /// The page of slaves is written, or not: then the reason.
+    pub fn page_written(&mut self, result: Result<(), String>) {
+        self.showcase.written(result);
     }
 }
 
@@ -166,7 +182,7 @@ fn job<'a>(view: &'a View<'_>, slave: &Slave) -> Option<&'a HeldJob> {
 
 fn face(view: &View<'_>, slave: &Slave) -> Face {
     Face {
-        doing: doing(&slave.state),
+        doing: doing_of(&slave.state),
         build: slave.state.build(),
         introduced: slave.introduction.is_some(),
         vitals: slave.vitals.clone(),
@@ -178,7 +194,7 @@ fn face(view: &View<'_>, slave: &Slave) -> Face {
     }
 }
 
-const fn doing(state: &State) -> Doing {
+const fn doing_of(state: &State) -> Doing {
     match state {
         State::Greeting => Doing::Greeting,
         State::Adopting(_) => Doing::Returning,
@@ -221,7 +237,7 @@ fn picture(view: &View<'_>, slave: &Slave, since: Millis) -> SlaveNow {
 
 fn stats(view: &View<'_>) -> ToMonitor {
     let all = || view.slaves.slaves.values();
-    let count = |is: fn(Doing) -> bool| all().filter(|slave| is(doing(&slave.state))).count() as u32;
+    let count = |is: fn(Doing) -> bool| all().filter(|slave| is(doing_of(&slave.state))).count() as u32;
     ToMonitor::Stats {
         mode: view.mode,
         connected: all().count() as u32,

@@ -137,6 +137,8 @@ pub const POPULARITY_AT_ONCE: u16 = 500;
 pub const SLEEP_SECS: u16 = 30;
 /// Before something that failed for want of disk is tried again.
 pub const DISK_RETRY: Millis = Millis::secs(10);
+/// The page of slaves is written no more often than this: temperatures change all the time.
+pub const SLAVES_PAGE_WINDOW: Millis = Millis::secs(10);
 /// The root index is written no more often than this.
 pub const ROOT_WINDOW: Millis = Millis::secs(2);
 

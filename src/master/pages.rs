@@ -141,6 +141,8 @@ impl Pages {
     /// The scribe answered.
     pub fn written(&mut self, now: Millis, answer: PageAnswer, out: &mut Out) {
         match answer {
+            // the hub's
+            PageAnswer::SlavesWritten(_) => {}
             PageAnswer::RootReady => {
                 let Root::Writing(_, Some(last)) = &self.root else { return };
                 let after = Some(last.clone());

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::event::*;
 use super::farm::Farm;
 use super::follower::FollowSettings;
+use super::hub::PublicSlave;
 use super::limits::Limits;
 use super::query::*;
 use crate::domain::ranges::RangeSet;
@@ -36,6 +37,8 @@ pub(super) struct Testbed {
     pub(super) looks: VecDeque<(Ticket, Vec<LookUp>)>,
     /// The key that the last SEND named.
     pub(super) key: [u8; 16],
+    /// Pages of slaves that were asked for, oldest first; nobody writes them unless a test says so.
+    pub(super) pages_of_slaves: Vec<Vec<PublicSlave>>,
     words: Vec<String>,
     connections: u64,
 }
@@ -61,6 +64,7 @@ impl Testbed {
             questions: VecDeque::new(),
             looks: VecDeque::new(),
             key: [0; 16],
+            pages_of_slaves: Vec::new(),
             words: Vec::new(),
             connections: 0,
         }
@@ -75,6 +79,11 @@ impl Testbed {
             if let Effect::Ask(ticket, _) = &effect
                 && self.out.purpose_of(*ticket) == Some(Purpose::Follower)
             {
+                continue;
+            }
+            // it comes by the clock, whatever a test is about
+            if let Effect::Page(PageRequest::Slaves(slaves)) = effect {
+                self.pages_of_slaves.push(slaves);
                 continue;
             }
             self.words.push(word(&effect));
@@ -274,6 +283,7 @@ pub(super) fn word(effect: &Effect) -> String {
             PageRequest::RootBegin => "root begin".to_owned(),
             PageRequest::RootNames(names) => format!("root names {}", names.len()),
             PageRequest::RootEnd(order) => format!("root end #{}", order.order),
+            PageRequest::Slaves(slaves) => format!("page of {} slaves", slaves.len()),
         },
         Effect::Look(_, wanted) => {
             let list: Vec<_> = wanted.iter().map(|w| format!("{}{}", w.package, w.specifiers)).collect();

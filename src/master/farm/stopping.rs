@@ -3,7 +3,7 @@
 
 use super::{Farm, State};
 use crate::domain::Millis;
-use crate::master::event::{ConnId, Effect, Out};
+use crate::master::event::{ConnId, Effect, Out, PageRequest};
 
 /// How long slaves have to say BYE, and commits to end, when the master stops at once.
 pub(super) const LEAVE_TIME: Millis = Millis::secs(5);
@@ -85,6 +85,8 @@ impl Farm {
             if !refused.is_empty() {
                 log::info!("peers turned away since the start: {}", refused.join(", "));
             }
+            // what it says of slaves is true of a farm that runs
+            out.effects.push(Effect::Page(PageRequest::Slaves(Vec::new())));
             out.effects.push(Effect::Exit);
         }
     }

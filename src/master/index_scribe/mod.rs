@@ -64,6 +64,12 @@ impl IndexScribe {
                 };
                 answer(PageAnswer::Written(order, written.map_err(|e| e.to_string())));
             }
+            PageRequest::Slaves(slaves) => {
+                let text = self.templates.slaves(&slaves).map_err(io::Error::other);
+                let written =
+                    text.and_then(|text| self.write("p+slaves.html", &self.output.join("slaves"), &text));
+                answer(PageAnswer::SlavesWritten(written.map_err(|e| e.to_string())));
+            }
         }
     }
 
@@ -74,7 +80,8 @@ impl IndexScribe {
             // an empty page makes the project unresolvable for clients that ask this index first: none at all
             return remove_page(&page);
         }
-        self.write(project, &dir, &self.templates.project(display, files).map_err(io::Error::other)?)
+        let text = self.templates.project(display, files).map_err(io::Error::other)?;
+        self.write(&format!("p-{project}.html"), &dir, &text)
     }
 
     /// The page for people: what was tried, and the logs. Its links stay out of the other, where each is a file's.
@@ -86,17 +93,17 @@ impl IndexScribe {
         // a build that printed nothing has no log
         let has_log = |build| self.output.join(log_path(build)).is_file();
         let text = self.templates.builds(project, rewrite, has_log).map_err(io::Error::other)?;
-        self.write(project, &dir, &text)
+        self.write(&format!("p-{project}.html"), &dir, &text)
     }
 
-    /// Puts a page of a project in place, unless it is there like this.
-    fn write(&self, project: &ProjectName, dir: &Path, text: &str) -> io::Result<()> {
+    /// Puts a page in place, unless it is there like this; until then it has a name in the spool.
+    fn write(&self, temporary: &str, dir: &Path, text: &str) -> io::Result<()> {
         let page = dir.join("index.html");
         if std::fs::read(&page).is_ok_and(|old| old == text.as_bytes()) {
             return Ok(());
         }
         make_dirs(&self.output, dir)?;
-        let temporary = self.spool.join(format!("p-{project}.html"));
+        let temporary = self.spool.join(temporary);
         let mut file = File::create(&temporary)?;
         file.write_all(text.as_bytes())?;
         publish(&file, &temporary, &page)
@@ -167,16 +174,24 @@ pub fn failed(request: &PageRequest) -> Vec<PageAnswer> {
         PageRequest::RootEnd(order) => written(order),
         PageRequest::RootNames(_) => vec![PageAnswer::RootReady],
         PageRequest::RootBegin => Vec::new(),
+        PageRequest::Slaves(_) => {
+            vec![PageAnswer::SlavesWritten(Err("an error in the index scribe; see the log".to_owned()))]
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::MetadataExt;
+
     use crate::domain::BuildId;
     use crate::domain::Sha256;
+    use crate::master::hub::PublicSlave;
     use crate::master::query::{PageBuild, PageKind, Rewrite};
     use crate::master::report::{KeptReport, Sdist};
+    use crate::wire::slave::{Board, Wall};
+    use crate::wire::{List, Text};
 
     fn file(name: &str) -> PageFile {
         PageFile {
@@ -234,7 +249,6 @@ mod tests {
         let before = std::fs::metadata(&page).unwrap();
         write(&mut scribe, vec![file("foo-1.0-py3-none-any.whl")]).unwrap();
         let after = std::fs::metadata(&page).unwrap();
-        use std::os::unix::fs::MetadataExt;
         assert_eq!((before.ino(), before.mtime_nsec()), (after.ino(), after.mtime_nsec()));
         assert_eq!(std::fs::read_dir(dir.path().join("spool")).unwrap().count(), 0);
     }
@@ -276,8 +290,8 @@ mod tests {
         let text = std::fs::read_to_string(&page).unwrap();
         let links: Vec<_> =
             text.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
-        assert_eq!(links, ["../../logs/0000/0007/0001.txt.gz"], "{text}");
-        assert!(page.parent().unwrap().join(links[0]).is_file());
+        assert_eq!(links, ["../../slaves/", "../../logs/0000/0007/0001.txt.gz"], "{text}");
+        assert!(page.parent().unwrap().join(links[1]).is_file());
         assert!(text.contains("<td>no-sdist</td><td></td>") && !text.contains("<Foo>"), "{text}");
         assert!(!dir.path().join("www/simple/foo").exists());
         rewrite(Vec::new());
@@ -327,6 +341,51 @@ mod tests {
             "{shown}"
         );
         assert_eq!(text(vec![attempt(2, Some(Box::new(report))), attempt(1, None)]), shown);
+    }
+
+    #[test]
+    fn the_page_of_slaves_shows_what_they_are_and_do_and_is_left_alone_when_nothing_changed() {
+        let (dir, mut scribe) = scribe();
+        let mut write = |slaves: &[PublicSlave]| {
+            let mut written = None;
+            scribe.handle(PageRequest::Slaves(slaves.to_vec()), &mut |answer| written = Some(answer));
+            written
+        };
+        let page = dir.path().join("www/slaves/index.html");
+        let odd = "<script>\"'";
+        let board = Board {
+            machine: Text::cut(odd),
+            os: Text::cut(odd),
+            walls: List::cut(vec![Wall::TreeKill, Wall::Namespaces]),
+        };
+        let slave = |label: &str| PublicSlave {
+            label: label.to_owned(),
+            abi: "cp311".to_owned(),
+            platform: "linux_armv7l".to_owned(),
+            board: board.clone(),
+            doing: "building",
+            job: Some(("foo".to_owned(), "1.0".to_owned())),
+            temperature: Some(0),
+            throttled: true,
+            holds_back: Some(odd.to_owned()),
+        };
+        assert!(matches!(write(&[slave("pi"), slave(odd)]), Some(PageAnswer::SlavesWritten(Ok(())))));
+        let text = std::fs::read_to_string(&page).unwrap();
+        assert!(!text.contains("<script"), "{text}");
+        let row = "<tr><td>pi</td><td>cp311</td><td>linux_armv7l</td><td>&lt;script&gt;&quot;&#39;</td>\
+                   <td>&lt;script&gt;&quot;&#39;</td><td>building foo 1.0; holds back: &lt;script&gt;&quot;&#39;</td>\
+                   <td>0 °C, slowed down</td><td>namespaces, tree-kill</td><td>read-only, net-off, ";
+        assert!(text.contains(row), "{text}");
+        let before = std::fs::metadata(&page).unwrap().ino();
+        write(&[slave("pi"), slave(odd)]);
+        assert_eq!(std::fs::metadata(&page).unwrap().ino(), before);
+        write(&[]);
+        assert!(std::fs::read_to_string(&page).unwrap().contains("<p>None is connected.</p>"));
+        // a file stands where its directory belongs: it says so, and other pages come all the same
+        std::fs::remove_dir_all(page.parent().unwrap()).unwrap();
+        std::fs::write(page.parent().unwrap(), "").unwrap();
+        assert!(matches!(write(&[]), Some(PageAnswer::SlavesWritten(Err(_)))));
+        super::tests::write(&mut scribe, vec![file("foo-1.0-py3-none-any.whl")]).unwrap();
     }
 
     #[test]

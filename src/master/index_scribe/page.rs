@@ -5,7 +5,8 @@ use serde::Serialize;
 use tinytemplate::TinyTemplate;
 
 use super::facts::{Fact, facts};
-use crate::domain::{BuildId, ProjectName, log_path};
+use crate::domain::{BuildId, ProjectName, log_path, walls};
+use crate::master::hub::PublicSlave;
 use crate::master::query::{PageFile, Rewrite};
 
 /// The templates of `templates/`, compiled.
@@ -48,6 +49,25 @@ struct Attempt<'a> {
 }
 
 #[derive(Serialize)]
+struct Slaves<'a> {
+    slaves: Vec<Slave<'a>>,
+}
+
+#[derive(Serialize)]
+struct Slave<'a> {
+    label: &'a str,
+    abi: &'a str,
+    platform: &'a str,
+    machine: &'a str,
+    os: &'a str,
+    now: String,
+    holds_back: Option<&'a str>,
+    temperature: String,
+    walls: String,
+    missing: String,
+}
+
+#[derive(Serialize)]
 struct Names<'a> {
     names: &'a [String],
 }
@@ -58,6 +78,7 @@ impl Default for Templates {
         for (name, text) in [
             ("project", include_str!("../../../templates/project.html")),
             ("builds", include_str!("../../../templates/builds.html")),
+            ("slaves", include_str!("../../../templates/slaves.html")),
             ("root-names", include_str!("../../../templates/root-names.html")),
         ] {
             if let Err(error) = templates.add_template(name, text) {
@@ -115,8 +136,35 @@ impl Templates {
         self.0.render("builds", &page).map_err(|e| e.to_string())
     }
 
+    /// The page of slaves, for everybody.
+    pub fn slaves(&self, slaves: &[PublicSlave]) -> Result<String, String> {
+        let slaves = slaves.iter().map(|slave| {
+            let (walls, missing) = walls::split(&slave.board.walls);
+            let job = slave.job.as_ref().map(|(package, version)| format!(" {package} {version}"));
+            Slave {
+                label: &slave.label,
+                abi: &slave.abi,
+                platform: &slave.platform,
+                machine: &slave.board.machine,
+                os: &slave.board.os,
+                now: format!("{}{}", slave.doing, job.unwrap_or_default()),
+                holds_back: slave.holds_back.as_deref(),
+                temperature: temperature(slave),
+                walls: walls.join(", "),
+                missing: missing.join(", "),
+            }
+        });
+        self.0.render("slaves", &Slaves { slaves: slaves.collect() }).map_err(|e| e.to_string())
+    }
+
     /// A piece of the root index.
     pub fn root_names(&self, names: &[String]) -> Result<String, String> {
         self.0.render("root-names", &Names { names }).map_err(|e| e.to_string())
     }
+}
+
+fn temperature(slave: &PublicSlave) -> String {
+    let degrees = slave.temperature.map(|degrees| format!("{degrees} °C"));
+    let slow = slave.throttled.then(|| "slowed down".to_owned());
+    degrees.into_iter().chain(slow).collect::<Vec<_>>().join(", ")
 }

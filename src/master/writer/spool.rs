@@ -127,7 +127,7 @@ fn is_ours(name: &str) -> bool {
         || number("b", &[".log"])
         || number("p", &[".gz"])
         || page()
-        || name == "p+root.html"
+        || ["p+root.html", "p+slaves.html"].contains(&name)
         || name == PROBE
 }
 
@@ -150,6 +150,7 @@ mod tests {
             "p7.gz",
             "p-foo-bar.html",
             "p+root.html",
+            "p+slaves.html",
             ".piw-probe",
             "t9-0-0123456789abcdef.whl",
             "b9.log",

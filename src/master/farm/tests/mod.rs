@@ -8,6 +8,7 @@ mod delivery;
 mod losses;
 mod manners;
 mod reports;
+mod showcase;
 mod stopping;
 mod work;
 mod world;

@@ -163,6 +163,9 @@ impl World {
                 }
             }
             Effect::Disk(request) => self.requests.push_back(request),
+            Effect::Page(PageRequest::Slaves(slaves)) => {
+                assert!(slaves.len() <= self.farm.slaves.slaves.len())
+            }
             Effect::Page(request) => panic!("no page is due: {request:?}"),
             Effect::Look(..) => panic!("no tool is there"),
             Effect::Gaze(request) => panic!("no page is due: {request:?}"),
