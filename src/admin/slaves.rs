@@ -1,4 +1,4 @@
-//! `piw slaves`: what every slave is doing now; and which slave a command means.
+//! `piw slaves`: what every slave is doing now, and all that is known of one; and which slave a command means.
 
 use std::time::Duration;
 
@@ -6,16 +6,22 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::client::{Client, Queue};
+use crate::domain::walls;
 use crate::logging::utc;
 use crate::options::{Failure, say};
-use crate::wire::status::{Doing, FromMonitor, Mode, SlaveNow, ToMonitor, Vitals};
+use crate::wire::status::{Board, Doing, FromMonitor, Mode, SlaveNow, ToMonitor, Vitals};
+
+mod one;
 
 /// The picture of the largest farm is a few megabytes.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
-/// What the slaves are doing
+/// What the slaves are doing, or all that is known of one: its machine, and what stands between builds and it
 #[derive(Args, Clone, Debug)]
 pub struct Slaves {
+    /// The slave's number or label
+    #[arg(value_name = "SLAVE")]
+    pub slave: Option<String>,
     /// Print the answer as JSON
     #[arg(long)]
     pub json: bool,
@@ -129,20 +135,29 @@ impl Picture {
     }
 }
 
+const COLUMNS: [&str; 11] =
+    ["ID", "LABEL", "ABI", "STATE", "BUILD", "SINCE", "LOAD", "MEMORY FREE", "TEMP", "CLOCK", "HOLDS BACK"];
+
 /// Asks and prints.
 pub fn run(slaves: &Slaves, status: &Queue) -> Result<(), Failure> {
     let picture = Picture::take(status)?;
+    if let Some(name) = &slaves.slave {
+        let id = picture.find(name)?;
+        let mut found = picture.slaves.iter().filter(|slave| slave.slave_id == id);
+        return found.try_for_each(|slave| match slaves.json {
+            true => say(slave_json(slave)),
+            false => one::describe(slave, picture.now_ms()).iter().try_for_each(say),
+        });
+    }
     if slaves.json {
         return say(picture.json());
     }
     say(picture.head())?;
-    let mut rows: Vec<[String; 10]> = vec![
-        ["ID", "LABEL", "ABI", "STATE", "BUILD", "SINCE", "LOAD", "MEMORY FREE", "TEMP", "CLOCK"]
-            .map(str::to_owned),
-    ];
+    let mut rows: Vec<[String; COLUMNS.len()]> = vec![COLUMNS.map(str::to_owned)];
     rows.extend(picture.slaves.iter().map(|slave| row(slave, picture.now_ms())));
-    let widths: Vec<usize> =
-        (0..10).map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> = (0..COLUMNS.len())
+        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
+        .collect();
     for row in &rows {
         let cells: Vec<_> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
         say(cells.join("  ").trim_end())?;
@@ -150,10 +165,9 @@ pub fn run(slaves: &Slaves, status: &Queue) -> Result<(), Failure> {
     Ok(())
 }
 
-fn row(slave: &SlaveNow, now_ms: u64) -> [String; 10] {
+fn row(slave: &SlaveNow, now_ms: u64) -> [String; COLUMNS.len()] {
     let vitals = slave.vitals.as_ref();
     let dash = || "-".to_owned();
-    let temperature = |v: &Vitals| v.temperature.map(|tenths| format!("{:.0} C", f64::from(tenths) / 10.0));
     [
         slave.slave_id.to_string(),
         slave.label.to_string(),
@@ -161,11 +175,36 @@ fn row(slave: &SlaveNow, now_ms: u64) -> [String; 10] {
         state(slave),
         slave.job.as_ref().map_or_else(dash, |job| format!("{} {} {}", job.build, job.package, job.version)),
         span(now_ms.saturating_sub(slave.since_ms)),
-        vitals.map_or_else(dash, |v| format!("{:.2}/{}", f64::from(v.load1_centi) / 100.0, v.cpus)),
-        vitals.map_or_else(dash, |v| format!("{} of {}", bytes(v.memory_free), bytes(v.memory_total))),
+        vitals.map_or_else(dash, load),
+        vitals.map_or_else(dash, memory),
         vitals.and_then(temperature).unwrap_or_else(dash),
-        slave.clock_offset_ms.map_or_else(dash, |offset| format!("{:+.1} s", offset as f64 / 1000.0)),
+        clock(slave).unwrap_or_else(dash),
+        slave.holds_back.as_deref().and_then(told).unwrap_or_else(dash),
     ]
+}
+
+/// A slave's own words, on one line; none where it says nothing.
+fn told(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.replace(['\n', '\t'], " "))
+}
+
+fn load(vitals: &Vitals) -> String {
+    format!("{:.2}/{}", f64::from(vitals.load1_centi) / 100.0, vitals.cpus)
+}
+
+fn memory(vitals: &Vitals) -> String {
+    format!("{} of {}", bytes(vitals.memory_free), bytes(vitals.memory_total))
+}
+
+fn temperature(vitals: &Vitals) -> Option<String> {
+    let degrees = vitals.temperature.map(|tenths| format!("{:.0} C", f64::from(tenths) / 10.0));
+    let slow = (vitals.throttled == Some(true)).then(|| "slowed down".to_owned());
+    let both: Vec<_> = degrees.into_iter().chain(slow).collect();
+    (!both.is_empty()).then(|| both.join(", "))
+}
+
+fn clock(slave: &SlaveNow) -> Option<String> {
+    slave.clock_offset_ms.map(|offset| format!("{:+.1} s", offset as f64 / 1000.0))
 }
 
 fn state(slave: &SlaveNow) -> String {
@@ -197,7 +236,7 @@ fn bytes(bytes: u64) -> String {
 fn slave_json(slave: &SlaveNow) -> Value {
     json!({
         "id": slave.slave_id, "label": &*slave.label, "peer": &*slave.peer, "abi": &*slave.abi,
-        "platform": &*slave.platform, "python": &*slave.python, "state": doing_name(slave.doing),
+        "platform": &*slave.platform, "python": &*slave.python, "board": slave.board.as_ref().map(board_json), "state": doing_name(slave.doing),
         "since_ms": slave.since_ms, "heard_ms": slave.heard_ms,
         "job": slave.job.as_ref().map(|job| json!({
             "build": job.build.0, "package": &*job.package, "version": &*job.version,
@@ -206,9 +245,17 @@ fn slave_json(slave: &SlaveNow) -> Value {
             "load1": f64::from(v.load1_centi) / 100.0, "cpus": v.cpus, "memory_total": v.memory_total,
             "memory_free": v.memory_free, "disk_total": v.disk_total, "disk_free": v.disk_free,
             "temperature": v.temperature.map(|tenths| f64::from(tenths) / 10.0), "clock_ms": v.clock_ms,
+            "throttled": v.throttled,
         })),
-        "clock_offset_ms": slave.clock_offset_ms, "resting": slave.resting,
+        "clock_offset_ms": slave.clock_offset_ms, "holds_back": slave.holds_back.as_deref(), "resting": slave.resting,
         "kill_pending": slave.kill_pending, "skipping": slave.skipping,
+    })
+}
+
+fn board_json(board: &Board) -> Value {
+    let (in_force, missing) = walls::split(&board.walls);
+    json!({
+        "machine": &*board.machine, "os": &*board.os, "walls": in_force, "walls_missing": missing,
     })
 }
 
@@ -237,7 +284,10 @@ const fn doing_name(doing: Doing) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::Text;
+    use crate::domain::BuildId;
+    use crate::wire::slave::Wall;
+    use crate::wire::status::JobNow;
+    use crate::wire::{List, Text};
 
     fn slave(slave_id: u32, label: &str) -> SlaveNow {
         let text = |text: &str| Text::new(text).unwrap();
@@ -262,6 +312,36 @@ mod tests {
         }
     }
 
+    /// One that says everything.
+    fn hot() -> SlaveNow {
+        SlaveNow {
+            board: Some(Board {
+                machine: Text::new("Pi 4").unwrap(),
+                walls: List::new(vec![Wall::Namespaces, Wall::TreeKill]).unwrap(),
+                ..Board::default()
+            }),
+            doing: Doing::Building,
+            job: Some(JobNow {
+                build: BuildId(7),
+                package: Text::new("foo").unwrap(),
+                version: Text::new("1.0").unwrap(),
+            }),
+            vitals: Some(Vitals {
+                load1_centi: 52,
+                cpus: 4,
+                memory_total: 1 << 30,
+                memory_free: 1 << 29,
+                disk_total: 1 << 35,
+                disk_free: 1 << 34,
+                temperature: Some(843),
+                clock_ms: 0,
+                throttled: Some(true),
+            }),
+            holds_back: Some(Text::new("its disk\nis full").unwrap()),
+            ..slave(3, "pi")
+        }
+    }
+
     #[test]
     fn a_slave_is_found_by_number_before_label_and_only_where_it_is_the_one() {
         let stats = ToMonitor::Gone { slave_id: 0 };
@@ -277,8 +357,54 @@ mod tests {
 
     #[test]
     fn a_row_says_what_is_known_and_a_dash_for_the_rest() {
-        let row = row(&slave(3, "pi"), 200_000);
-        assert_eq!(row, ["3", "pi", "cp311", "asleep, told to sleep", "-", "3 min", "-", "-", "-", "-1.5 s"]);
+        let words = row(&slave(3, "pi"), 200_000);
+        let known = ["3", "pi", "cp311", "asleep, told to sleep", "-", "3 min", "-", "-", "-", "-1.5 s", "-"];
+        assert_eq!(words, known);
         assert_eq!((bytes(948_280 << 10), bytes(16 << 30)), ("926 M".to_owned(), "16 G".to_owned()));
+        let words = row(&hot(), 200_000);
+        assert_eq!(
+            words[6..],
+            ["0.52/4", "512 M of 1024 M", "84 C, slowed down", "-1.5 s", "its disk is full"]
+        );
+    }
+
+    #[test]
+    fn one_slave_is_shown_in_full() {
+        let shown = one::describe(&hot(), 200_000);
+        let expected = [
+            "slave          3",
+            "label          pi",
+            "state          building, told to sleep, for 3 min",
+            "build          7, foo 1.0",
+            "holds back     its disk is full",
+            "ABI            cp311",
+            "Python         311",
+            "platform       linux_armv7l",
+            "address        192.0.2.1:5",
+            "last heard     3 min ago",
+            "machine        Pi 4",
+            "system         -",
+            "walls          namespaces, tree-kill",
+            "walls missing  read-only, net-off, no-new-privileges, seccomp, landlock, cgroup-memory, cgroup-pids, \
+             cgroup-cpu, rlimits",
+            "load           0.52/4",
+            "memory free    512 M of 1024 M",
+            "disk free      16 G of 32 G",
+            "temperature    84 C, slowed down",
+            "clock          -1.5 s",
+        ];
+        assert_eq!(shown, expected);
+        let unknown = one::describe(&slave(1, ""), 200_000);
+        assert_eq!(unknown[10..16].iter().filter(|line| line.ends_with("  -")).count(), 6, "{unknown:?}");
+        let json = slave_json(&hot());
+        assert_eq!(
+            (&json["board"]["walls"][1], &json["vitals"]["throttled"]),
+            (&json!("tree-kill"), &json!(true))
+        );
+        assert_eq!(json["board"]["walls_missing"].as_array().unwrap().len(), 9);
+        assert_eq!(
+            (&json["holds_back"], &slave_json(&slave(1, ""))["board"]),
+            (&json!("its disk\nis full"), &Value::Null)
+        );
     }
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use crate::kit::account;
 use crate::kit::farm::{Farm, abi_of, python, text};
@@ -171,12 +171,7 @@ fn the_farms_page_is_what_pip_needs_and_no_more() {
     assert_eq!(farm.crawl(), 1);
     let page = std::fs::read_to_string(farm.path("www/simple/plain-name/index.html")).unwrap();
     assert!(page.contains("data-requires-python=\"&gt;=3.7\""), "{page}");
-    // the page of slaves may just pass through it
-    until(
-        "empty spool",
-        || format!("{:?}", std::fs::read_dir(farm.path("spool")).unwrap().collect::<Vec<_>>()),
-        || std::fs::read_dir(farm.path("spool")).unwrap().next().is_none().then_some(()),
-    );
+    farm.wait_for_empty_spool();
 }
 
 #[test]

@@ -116,9 +116,7 @@ fn published_right(farm: &Farm, abi: &str) {
     let published = std::fs::read_to_string(farm.path("www/simple/heavy/index.html")).unwrap();
     assert!(published.contains(built["files"][0]["sha256"].as_str().unwrap()));
     farm.audit();
-    let left: Vec<_> =
-        std::fs::read_dir(farm.path("spool")).unwrap().flatten().map(|e| e.file_name()).collect();
-    assert_eq!(left, [".piw-lock"], "nothing of it is left in the spool");
+    farm.wait_for_empty_spool();
 }
 
 #[test]

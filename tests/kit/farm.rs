@@ -380,6 +380,15 @@ impl Farm {
         files
     }
 
+    /// Nothing but the master's lock is in the spool. The page of slaves may just pass through it.
+    pub(crate) fn wait_for_empty_spool(&self) {
+        let left = || -> Vec<_> {
+            let entries = fs::read_dir(self.path("spool")).unwrap();
+            entries.flatten().map(|entry| entry.file_name()).filter(|name| name != ".piw-lock").collect()
+        };
+        until("empty spool", || format!("{:?}", left()), || left().is_empty().then_some(()));
+    }
+
     /// The database's own audit finds nothing.
     pub(crate) fn audit(&self) {
         let database = self.cluster.reopen(&self.database);
