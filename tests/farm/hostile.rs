@@ -39,6 +39,11 @@ pub(crate) fn wheel(name: &str, version: &str) -> Vec<u8> {
 /// Delivers a build's one file, as a good slave does, up to DONE.
 fn deliver(farm: &Farm, slave: &mut Peer, token: JobToken, name: &str, bytes: &[u8]) {
     slave.offer(token, &[(name, bytes.len() as u64, Sha256::of(bytes))]);
+    hand_over(farm, slave, token, bytes);
+}
+
+/// The same for a build that was offered already.
+pub(crate) fn hand_over(farm: &Farm, slave: &mut Peer, token: JobToken, bytes: &[u8]) {
     let Some(ToSlave::Send { index: 0, transfer }) = slave.hear() else { panic!("no SEND\n{}", farm.logs()) };
     serve_file(farm.file_port, transfer, bytes).unwrap();
     slave.say(&FromSlave::Sent { index: 0 });

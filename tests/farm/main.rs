@@ -18,4 +18,5 @@ mod logger;
 mod orders;
 mod quickstart;
 mod refusals;
+mod reports;
 mod stopping;
