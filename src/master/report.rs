@@ -29,7 +29,7 @@ pub struct KeptReport {
     pub interpreter: Option<String>,
     /// pip's version.
     pub pip: Option<String>,
-    /// What pip built with.
+    /// What pip built with, without the passwords of addresses in it: it is published.
     pub pip_arguments: Option<String>,
     /// Name and version.
     pub compiler: Option<String>,
@@ -69,7 +69,7 @@ impl KeptReport {
             walls: in_force.into_iter().map(str::to_owned).collect(),
             interpreter: said(&build.interpreter),
             pip: said(&build.pip),
-            pip_arguments: said(&build.pip_arguments),
+            pip_arguments: said(&without_passwords(&build.pip_arguments)),
             compiler: said(&build.compiler),
             sdist: build.sdist.as_ref().map(|sdist| Sdist {
                 filename: sdist.filename.to_string(),
@@ -81,6 +81,25 @@ impl KeptReport {
             cpu_ms: counted(build.cpu_ms),
         }
     }
+}
+
+/// The text with four stars for what stands before the host of each address: an index may want a password there.
+fn without_passwords(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        kept += before;
+        kept += "://";
+        let end = after.find(|c: char| c == '/' || c.is_whitespace()).unwrap_or(after.len());
+        rest = match after[..end].rfind('@') {
+            Some(at) => {
+                kept += "****";
+                &after[at..]
+            }
+            None => after,
+        };
+    }
+    kept + rest
 }
 
 #[cfg(test)]
@@ -138,6 +157,25 @@ mod tests {
         assert!((40_000..=65_536).contains(&(json.len() + spaces)), "{} bytes", json.len() + spaces);
         assert_eq!(serde_json::from_str::<KeptReport>(&json).unwrap(), report);
         assert_eq!(report.walls, ["no-new-privileges"], "each once");
+    }
+
+    #[test]
+    fn passwords_in_addresses_are_not_kept() {
+        for (said, kept) in [
+            ("wheel --no-deps foo==1.0", "wheel --no-deps foo==1.0"),
+            ("--index-url https://example/simple foo@1", "--index-url https://example/simple foo@1"),
+            (
+                "-i https://me:s3@cret@example/simple -i http://me@b",
+                "-i https://****@example/simple -i http://****@b",
+            ),
+            ("://a:b@", "://****@"),
+            ("é://", "é://"),
+        ] {
+            assert_eq!(without_passwords(said), kept);
+        }
+        let build = BuildReport { pip_arguments: Text::cut("http://a:b@c"), ..BuildReport::default() };
+        let report = KeptReport::of(&introduction(Board::default()), &build);
+        assert_eq!(report.pip_arguments.as_deref(), Some("http://****@c"));
     }
 
     #[test]
