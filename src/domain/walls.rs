@@ -2,42 +2,15 @@
 
 use crate::wire::slave::Wall;
 
-/// Every wall, in the order of the codes on the wire.
-pub const ALL: [Wall; 11] = [
-    Wall::Namespaces,
-    Wall::ReadOnly,
-    Wall::NetOff,
-    Wall::NoNewPrivileges,
-    Wall::Seccomp,
-    Wall::Landlock,
-    Wall::CgroupMemory,
-    Wall::CgroupPids,
-    Wall::CgroupCpu,
-    Wall::Rlimits,
-    Wall::TreeKill,
-];
-
-/// Its name in `wire-spec/slave.md`, in JSON and on pages.
-pub const fn name(wall: Wall) -> &'static str {
-    match wall {
-        Wall::Namespaces => "namespaces",
-        Wall::ReadOnly => "read-only",
-        Wall::NetOff => "net-off",
-        Wall::NoNewPrivileges => "no-new-privileges",
-        Wall::Seccomp => "seccomp",
-        Wall::Landlock => "landlock",
-        Wall::CgroupMemory => "cgroup-memory",
-        Wall::CgroupPids => "cgroup-pids",
-        Wall::CgroupCpu => "cgroup-cpu",
-        Wall::Rlimits => "rlimits",
-        Wall::TreeKill => "tree-kill",
-    }
+/// The wall of this name.
+pub fn parse(name: &str) -> Option<Wall> {
+    Wall::ALL.iter().copied().find(|wall| wall.name() == name)
 }
 
 /// Names of the walls that are in force, and of those that are not; each once and in order, whatever a slave says.
 pub fn split(in_force: &[Wall]) -> (Vec<&'static str>, Vec<&'static str>) {
-    let (there, missing): (Vec<Wall>, Vec<Wall>) = ALL.iter().partition(|wall| in_force.contains(wall));
-    (there.into_iter().map(name).collect(), missing.into_iter().map(name).collect())
+    let (there, missing): (Vec<Wall>, Vec<Wall>) = Wall::ALL.iter().partition(|wall| in_force.contains(wall));
+    (there.into_iter().map(Wall::name).collect(), missing.into_iter().map(Wall::name).collect())
 }
 
 #[cfg(test)]
@@ -49,10 +22,11 @@ mod tests {
     #[test]
     fn every_wall_of_the_wire_has_the_name_here_that_it_has_there() {
         let on_the_wire = (0..=u8::MAX).map_while(|code| Wall::take(&mut Bytes::from(vec![code])).ok());
-        assert_eq!(on_the_wire.collect::<Vec<Wall>>(), ALL);
+        assert_eq!(on_the_wire.collect::<Vec<Wall>>(), Wall::ALL);
         let text = include_str!("../../wire-spec/slave.md");
-        for (code, wall) in ALL.into_iter().enumerate() {
-            assert!(text.contains(&format!("{code} `{}`", name(wall))), "{}", name(wall));
+        for (code, wall) in Wall::ALL.iter().enumerate() {
+            assert!(text.contains(&format!("{code} `{}`", wall.name())), "{}", wall.name());
+            assert_eq!(parse(wall.name()), Some(*wall));
         }
     }
 

@@ -13,7 +13,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-use super::builder::{Build, Job, LOG_FILE, Progress, end_name, tree};
+use super::builder::{Build, Job, LOG_FILE, Progress, tree};
 use super::json::Json;
 use super::session::{Outcome, check_version};
 use super::start::{Ready, Refusal};
@@ -161,7 +161,7 @@ fn json(job: &Job, outcome: &Outcome, board: &Board) -> String {
     Json::object()
         .text("package", &job.package)
         .text("version", &job.version)
-        .text("outcome", end_name(outcome.end))
+        .text("outcome", outcome.end.name())
         .member("duration_ms", outcome.duration.0)
         .member("files", Json::values(files))
         .text("interpreter", interpreter)
@@ -174,7 +174,7 @@ fn json(job: &Job, outcome: &Outcome, board: &Board) -> String {
         .member("cpu_ms", *cpu_ms)
         .text("machine", &board.machine)
         .text("os", &board.os)
-        .member("walls", Json::list(board.walls.iter().map(|wall| super::sandbox::probe::name(*wall))))
+        .member("walls", Json::list(board.walls.iter().map(|wall| wall.name())))
         .done()
 }
 

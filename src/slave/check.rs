@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::sandbox::probe::{self, Strength};
+use super::sandbox::probe::Strength;
 use super::start::Ready;
-use crate::wire::slave::{Board, Vitals};
+use crate::wire::slave::{Board, Vitals, Wall};
 
 /// A line of the table: what, how it is, and whether that is a want.
 type Line = (String, String, bool);
@@ -79,9 +79,9 @@ fn machine(board: &Board, vitals: &Vitals, dir: &Path) -> Vec<Line> {
 }
 
 fn walls(strength: &Strength) -> Vec<Line> {
-    let line = |(wall, stands): &(_, Result<(), String>)| {
+    let line = |(wall, stands): &(Wall, Result<(), String>)| {
         let how = stands.as_ref().map_or_else(|reason| format!("no: {reason}"), |()| "yes".to_owned());
-        (probe::name(*wall).to_owned(), how, false)
+        (wall.name().to_owned(), how, false)
     };
     strength.walls.iter().map(line).collect()
 }

@@ -117,6 +117,16 @@ macro_rules! code {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum $name { $( $(#[$what])* $variant, )* }
 
+        impl $name {
+            /// Every value, in the order of the codes.
+            pub const ALL: &[Self] = &[$( Self::$variant, )*];
+
+            /// Its name in `wire-spec/`.
+            pub const fn name(self) -> &'static str {
+                match self { $( Self::$variant => $wire, )* }
+            }
+        }
+
         impl $crate::wire::field::Field for $name {
             fn put(&self, out: &mut bytes::BytesMut) {
                 let value: u8 = match self { $( Self::$variant => $value, )* };

@@ -60,7 +60,7 @@ impl Finish {
         let (end, why, files) = self.judge();
         let report = self.report();
         let seconds = self.duration.0 as f64 / 1e3;
-        let log_bytes = self.log.finish(&format!("piw-slave: {} after {seconds:.1} s: {why}", name(end)));
+        let log_bytes = self.log.finish(&format!("piw-slave: {} after {seconds:.1} s: {why}", end.name()));
         Outcome { end, duration: self.duration, log_bytes, files, report: Box::new(report) }
     }
 
@@ -171,26 +171,6 @@ impl Finish {
         let path = self.dirs.sdist().ok()?;
         let (size, sha256) = digest(&path).ok()?;
         Some(Sdist { filename: Text::new(step::file_name(&path)).ok()?, size, sha256 })
-    }
-}
-
-/// The name of an end, as logs and pages have it.
-pub fn name(end: BuildEnd) -> &'static str {
-    match end {
-        BuildEnd::Built => "built",
-        BuildEnd::Failed => "failed",
-        BuildEnd::Timeout => "timeout",
-        BuildEnd::NoSdist => "no-sdist",
-        BuildEnd::BadWheel => "bad-wheel",
-        BuildEnd::Cancelled => "cancelled",
-        BuildEnd::Silence => "silence",
-        BuildEnd::Network => "network",
-        BuildEnd::OutOfMemory => "out-of-memory",
-        BuildEnd::Disk => "disk",
-        BuildEnd::LogLimit => "log-limit",
-        BuildEnd::WheelLimit => "wheel-limit",
-        BuildEnd::DiskLimit => "disk-limit",
-        BuildEnd::ProcessLimit => "process-limit",
     }
 }
 

@@ -36,7 +36,7 @@ use signs::Signs;
 use step::{Dirs, Running, Step};
 use watch::{Stop, Watch};
 
-pub use finish::{Finish, name as end_name, open_regular};
+pub use finish::{Finish, open_regular};
 pub use log::{BuildLog, LOG_FILE, SMALLEST_LIMIT};
 pub use watch::Limits;
 

@@ -8,31 +8,6 @@ use super::cgroup::Groups;
 use super::{Plan, landlock, launch, seccomp};
 use crate::wire::slave::Wall;
 
-/// Every wall, strongest first, with its name in `--require` and on pages.
-pub const WALLS: [(Wall, &str); 11] = [
-    (Wall::Namespaces, "namespaces"),
-    (Wall::ReadOnly, "read-only"),
-    (Wall::NetOff, "net-off"),
-    (Wall::NoNewPrivileges, "no-new-privileges"),
-    (Wall::Seccomp, "seccomp"),
-    (Wall::Landlock, "landlock"),
-    (Wall::CgroupMemory, "cgroup-memory"),
-    (Wall::CgroupPids, "cgroup-pids"),
-    (Wall::CgroupCpu, "cgroup-cpu"),
-    (Wall::Rlimits, "rlimits"),
-    (Wall::TreeKill, "tree-kill"),
-];
-
-/// The wall of this name.
-pub fn wall(name: &str) -> Option<Wall> {
-    WALLS.iter().find(|(_, known)| *known == name).map(|(wall, _)| *wall)
-}
-
-/// Its name.
-pub fn name(wall: Wall) -> &'static str {
-    WALLS.iter().find(|(known, _)| *known == wall).map_or("", |(_, name)| *name)
-}
-
 /// What this machine can hold a build back with.
 #[derive(Clone, Debug)]
 pub struct Strength {
@@ -116,7 +91,7 @@ impl Strength {
     pub fn missing(&self, required: &[Wall]) -> Vec<String> {
         let reasons = self.walls.iter().filter_map(|(wall, stands)| Some((wall, stands.as_ref().err()?)));
         let reasons = reasons.filter(|(wall, _)| required.contains(wall));
-        reasons.map(|(wall, reason)| format!("{}: {reason}", name(*wall))).collect()
+        reasons.map(|(wall, reason)| format!("{}: {reason}", wall.name())).collect()
     }
 }
 
