@@ -1,7 +1,7 @@
 //! The build slave (manual chapter 3): takes one job after the other from the master, builds it with pip, delivers it.
 //!
 //! [`session`] and [`transfer`] are the two channels' state machines, pure; [`backoff`] is the delay both share.
-//! [`builder`] runs one build and leaves nothing of it behind. [`shell`] is the event loop that joins them to sockets,
+//! [`builder`] runs one build, in the [`sandbox`], and leaves nothing of it behind. [`shell`] is the event loop that joins them to sockets,
 //! processes and signals; [`link`] is one connection of it. [`python`] and [`workdir`] are asked once, at start,
 //! [`vitals`] for every sign of life.
 
