@@ -2,8 +2,8 @@
 # Packages of Debian's archive, unpacked into a directory of ours: nothing is installed, no root is needed, and neither
 # apt's state nor dpkg's is touched.
 #
-# In:  CACHE (the directory that keeps everything), apt's own configuration (which archive, which proxy), $SUITE (the
-#      release to take packages from; the machine's own), say and die of tools/lib.sh.
+# In:  CACHE (the directory that keeps everything), apt's own configuration (which archive, which proxy), the machine's
+#      release, say and die of tools/lib.sh.
 # Out: directories with what was in the packages; $CACHE/.lock while it is being changed.
 # It knows nothing of compilers and boards. Sourced, never run.
 
@@ -58,28 +58,33 @@ apt_private() {
   "$program" -q -q -c "$CACHE/apt/apt.conf" "$@" 9>&-
 }
 
-# archive_lines: lines for sources.list, of Debian's archive as the machine's apt has it: all of the release for this
+# archive_lines APT-GET…: lines for sources.list, of Debian's archive as the machine's apt has it: all of the release for this
 # architecture, and for the others what does not come from its security archive, whose lists for them may lag behind.
 archive_lines() {
   local key=/usr/share/keyrings/debian-archive-keyring.gpg host signed=""
   host=$(dpkg --print-architecture)
   [ ! -f "$key" ] || signed="signed-by=$key"
+  # shellcheck disable=SC2016  # apt's own placeholders
   "$@" indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT) $(CODENAME) $(ORIGIN)' 'Created-By: Packages' |
-    awk -v suite="$SUITE" -v host="$host" -v others="$OTHER_ARCHITECTURES" -v signed="$signed" '
+    awk -v suite="$SUITE" -v host="$host" -v others="$(printf ',%s' "${OTHERS[@]}")" -v signed="$signed" '
       $5 != "Debian" || $3 != "main" || seen[$1, $2]++ { next }
-      $4 == suite { printf "deb [arch=%s,%s %s] %s %s main\n", host, others, signed, $1, $2 }
+      $4 == suite { printf "deb [arch=%s%s %s] %s %s main\n", host, others, signed, $1, $2 }
       $4 == suite "-security" || $4 == suite "-updates" { printf "deb [arch=%s %s] %s %s main\n", host, signed, $1, $2 }
     '
 }
 
-OTHER_ARCHITECTURES=amd64,arm64,armhf
 APT_IS_READY=
 
 # prepare_apt: the private lists, fetched anew once a run.
 prepare_apt() {
-  local apt=$CACHE/apt
+  local apt=$CACHE/apt arch host
   [ -z "$APT_IS_READY" ] || return 0
-  SUITE=${SUITE:-$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")}
+  need apt-get apt dpkg-deb dpkg tar tar
+  host=$(dpkg --print-architecture)
+  # For whom packages are fetched beside this machine's own kind.
+  OTHERS=()
+  for arch in amd64 arm64 armhf; do [ "$arch" = "$host" ] || OTHERS+=("$arch"); done
+  SUITE=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
   mkdir -p "$apt"/{state/lists/partial,cache/archives/partial,log}
   : >"$apt/nothing"
   cat >"$apt/apt.conf" <<END
@@ -99,7 +104,7 @@ Dir::Cache "$apt/cache";
 Dir::Cache::pkgcache "pkgcache.bin";
 Dir::Cache::srcpkgcache "";
 Dir::Log "$apt/log";
-APT::Architectures { "$(dpkg --print-architecture)"; $(printf '"%s"; ' ${OTHER_ARCHITECTURES//,/ }) };
+APT::Architectures { "$host"; $(printf '"%s"; ' "${OTHERS[@]}") };
 APT::Sandbox::User "";
 APT::Install-Recommends "false";
 Acquire::Languages "none";
@@ -120,12 +125,28 @@ END
   fi
   [ -s "$apt/sources.list" ] ||
     lack "apt knows of no archive of Debian $SUITE: put it into /etc/apt/sources.list and run apt-get update"
-  say "Fetching the lists of Debian $SUITE"
-  apt_private apt-get update -o APT::Update::Error-Mode=any >&2 ||
-    lack "Debian's archive cannot be read; is the network there? What apt says is above"
+  fetch_lists
   APT_IS_READY=1
 }
 
+fetch_lists() {
+  say "Fetching the lists of Debian $SUITE"
+  apt_private apt-get update -o APT::Update::Error-Mode=any >&2 ||
+    lack "Debian's archive cannot be read; is the network there? What apt says is above"
+}
+
+# add_backports: from here on, PACKAGE/$SUITE-backports is to be had for this machine's own kind, too.
+add_backports() {
+  sed -n "s/\\[arch=[a-z0-9,]* \\(.* $SUITE\\) main\$/[arch=$(dpkg --print-architecture) \\1-backports main/p" \
+    "$CACHE/apt/sources.list" >"$CACHE/apt/backports"
+  cat "$CACHE/apt/backports" >>"$CACHE/apt/sources.list"
+  fetch_lists
+}
+
+# candidate PACKAGE: the version that would be fetched; nothing where there is none.
+candidate() { apt_private apt-cache show --no-all-versions "$1" 2>/dev/null | sed -n 's/^Version: *//p' | head -n 1; }
+
+# shellcheck disable=SC2034  # DEBS is for the scripts that source this
 # fetch_packages STATUS ARCH PACKAGE…: PACKAGEs and what they need beyond what STATUS (a file such as dpkg's own) says is
 # there, for machines of that kind; sets DEBS to the files. drop_packages deletes them.
 fetch_packages() {
@@ -137,6 +158,7 @@ fetch_packages() {
   DEBS=("$CACHE"/apt/cache/archives/*.deb)
 }
 
+# shellcheck disable=SC2034
 # fetch_only PACKAGE…: these alone, whatever they need. Sets DEBS.
 fetch_only() {
   drop_packages

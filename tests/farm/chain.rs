@@ -11,13 +11,13 @@ use crate::kit::sdist::Recipe;
 use crate::kit::wait::until;
 
 /// A plain web server over the published tree.
-struct WebServer {
+pub(crate) struct WebServer {
     child: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl WebServer {
-    fn start(root: &Path) -> Self {
+    pub(crate) fn start(root: &Path) -> Self {
         // the port is free a moment later too: nothing else takes ephemeral ports without being given them
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = account::command(python());
@@ -151,7 +151,7 @@ fn an_idle_slave_gets_a_new_job_at_once() {
 }
 
 /// Notes a test that cannot run here, where the runner shows it.
-fn skip(test: &str, reason: &str) {
+pub(crate) fn skip(test: &str, reason: &str) {
     eprintln!("skipped: {test}: {reason}");
     if let Some(file) = std::env::var_os("PIW_TEST_SKIPPED") {
         let mut file = std::fs::File::options().append(true).create(true).open(file).unwrap();

@@ -7,6 +7,7 @@ mod kit;
 
 mod add;
 mod auth;
+mod board;
 mod chain;
 mod changelog;
 mod control;
