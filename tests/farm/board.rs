@@ -73,7 +73,7 @@ fn copy(slave: &Path, dir: &Path) -> PathBuf {
 /// A file in a wheel.
 fn member(wheel: &Path, is_wanted: impl Fn(&str) -> bool) -> Vec<u8> {
     let mut zip = zip::ZipArchive::new(std::fs::File::open(wheel).unwrap()).unwrap();
-    let name = zip.file_names().find(|name| is_wanted(name)).unwrap().to_owned();
+    let name = zip.file_names().map(|name| name.unwrap().into_owned()).find(|name| is_wanted(name)).unwrap();
     let mut bytes = Vec::new();
     zip.by_name(&name).unwrap().read_to_end(&mut bytes).unwrap();
     bytes
