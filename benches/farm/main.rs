@@ -17,13 +17,14 @@ mod idle;
 mod pgbench;
 mod queue;
 mod row;
+mod slave;
 mod stall;
 mod transfer;
 mod turnaround;
 
 use row::Rows;
 
-const ALL: [&str; 5] = ["transfer", "turnaround", "idle", "stall", "queue"];
+const ALL: [&str; 6] = ["transfer", "turnaround", "idle", "stall", "queue", "slave"];
 
 fn main() {
     let mut wanted = Vec::new();
@@ -62,6 +63,9 @@ fn main() {
     }
     if wants("queue") {
         queue::run(&mut rows, versions.unwrap_or(if quick { queue::LEAST } else { queue::USUAL }));
+    }
+    if wants("slave") {
+        slave::run(&mut rows, if quick { 8 } else { 100 }, if quick { 16 } else { 500 });
     }
 }
 

@@ -1,5 +1,5 @@
-//! The bench of the queue at its smallest size: it measures everything that it names, and leaves a sound database. Never how
-//! fast.
+//! The benches of the queue and of the slave at their smallest size: they measure everything that they name, and the first
+//! leaves a sound database. Never how fast.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on ends")]
 #![allow(dead_code, reason = "bench and kit are shared, and not all of them is needed here")]
@@ -14,6 +14,8 @@ mod pgbench;
 mod queue;
 #[path = "../../benches/farm/row.rs"]
 mod row;
+#[path = "../../benches/farm/slave.rs"]
+mod slave;
 #[path = "../../benches/farm/turnaround.rs"]
 mod turnaround;
 
@@ -21,8 +23,28 @@ mod turnaround;
 fn the_queues_bench_measures_every_row_and_its_audits_find_nothing() {
     let mut rows = row::Rows::new(true);
     queue::run(&mut rows, queue::LEAST);
-    let names: Vec<&str> = rows.all.iter().map(|row| row["name"].as_str().unwrap()).collect();
-    assert_eq!(names, queue::NAMES);
+    assert_eq!(names(&rows), queue::NAMES);
+    check(&rows);
+}
+
+#[test]
+fn the_slaves_bench_measures_its_size_and_its_memory_from_idle_to_idle() {
+    let mut rows = row::Rows::new(true);
+    slave::run(&mut rows, 1, 2);
+    let memory =
+        ["idle", "building", "one build, peak", "log 1 MiB", "wheel 2 MiB", "sends 2 MiB", "idle again"];
+    let names = names(&rows);
+    assert!(names.len() >= memory.len() + 1, "{names:?}");
+    let memory: Vec<String> = memory.iter().map(|name| format!("slave, {name}")).collect();
+    assert_eq!(names[names.len() - memory.len()..], memory);
+    check(&rows);
+}
+
+fn names(rows: &row::Rows) -> Vec<&str> {
+    rows.all.iter().map(|row| row["name"].as_str().unwrap()).collect()
+}
+
+fn check(rows: &row::Rows) {
     for row in &rows.all {
         assert!(row["value"].as_f64().is_some_and(|value| value > 0.0), "{row}");
         assert!(row["unit"].is_string(), "{row}");

@@ -6,11 +6,7 @@ use std::time::{Duration, Instant};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Waits until `condition` gives something; fails with `what` it waited for, and what `context` shows.
-pub(crate) fn until<T>(
-    what: &str,
-    context: impl Fn() -> String,
-    condition: impl FnMut() -> Option<T>,
-) -> T {
+pub(crate) fn until<T>(what: &str, context: impl Fn() -> String, condition: impl FnMut() -> Option<T>) -> T {
     until_within(PATIENCE, what, context, condition)
 }
 
