@@ -61,6 +61,7 @@ const PURE: &[&str] = &[
     "src/master/seraph.rs",
     "src/master/slave_driver.rs",
     "src/slave/backoff.rs",
+    "src/slave/fitness.rs",
     "src/slave/session.rs",
     "src/slave/session",
     "src/slave/transfer.rs",

@@ -12,6 +12,7 @@ use piwheels::domain::Millis;
 use piwheels::keyfile::Keys;
 use piwheels::logging;
 use piwheels::slave::builder::{Limits, SMALLEST_LIMIT};
+use piwheels::slave::fitness::Demands;
 use piwheels::slave::link::Identity;
 use piwheels::slave::sandbox::launch;
 use piwheels::slave::session;
@@ -72,6 +73,12 @@ struct Arguments {
     /// most that is kept of one build's log (4M)
     #[argh(option, arg_name = "size")]
     log_limit: Option<Size>,
+    /// free space of the directory below which no job is asked for; 0: none (1G)
+    #[argh(option, arg_name = "size")]
+    disk_floor: Option<Size>,
+    /// temperature in degrees Celsius at which no job is asked for; 0: no limit (0)
+    #[argh(option, arg_name = "degrees")]
+    max_temperature: Option<u8>,
     /// most that a build may print; 0: any amount (256M)
     #[argh(option, arg_name = "size")]
     output_limit: Option<Size>,
@@ -176,6 +183,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Refusal> {
     let master = config.value(arguments.master.clone(), "master", "localhost".to_owned()).map_err(wrong)?;
     let slave_port = config.value(arguments.slave_port, "slave-port", 5555).map_err(wrong)?;
     let file_port = config.value(arguments.file_port, "file-port", 5556).map_err(wrong)?;
+    let demands = demands(&arguments, &config)?;
     let wishes = wishes(&arguments, &config, key_file.clone())?;
     let timeout_secs = u32::try_from(wishes.limits.time.0 / 1000).unwrap_or(0);
 
@@ -221,6 +229,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Refusal> {
             board,
         },
         settings: ready.settings,
+        demands,
         seed: seed(),
     };
     let ended = shell::run(options);
@@ -230,6 +239,18 @@ fn run(arguments: Arguments) -> Result<ExitCode, Refusal> {
         Ok(true) => Ok(ExitCode::from(1)),
         Err(e) => Err(Refusal(1, e.to_string())),
     }
+}
+
+/// What its machine must be like to be given a job.
+fn demands(arguments: &Arguments, config: &Config) -> Result<Demands, Refusal> {
+    let Size(disk_floor) =
+        config.value(arguments.disk_floor, "disk-floor", Size(1 << 30)).map_err(wrong)?;
+    let max_temperature = config.value(arguments.max_temperature, "max-temperature", 0).map_err(wrong)?;
+    if !(max_temperature == 0 || (30..=150).contains(&max_temperature)) {
+        let line = "the highest temperature must be 0, which is no limit, or 30 to 150";
+        return Err(Refusal(2, line.to_owned()));
+    }
+    Ok(Demands { disk_floor, max_temperature: Some(max_temperature).filter(|limit| *limit > 0) })
 }
 
 /// How it is to build.

@@ -3,12 +3,13 @@
 //! [`session`] and [`transfer`] are the two channels' state machines, pure; [`backoff`] is the delay both share.
 //! [`builder`] runs one build, in the [`sandbox`], and leaves nothing of it behind. [`shell`] is the event loop that joins them to sockets,
 //! processes and signals; [`link`] is one connection of it. [`python`] and [`workdir`] are asked once, at start,
-//! [`vitals`] for every sign of life.
+//! [`vitals`] for every sign of life; by these [`fitness`] says whether a job is asked for.
 
 pub mod alone;
 pub mod backoff;
 pub mod builder;
 pub mod check;
+pub mod fitness;
 mod json;
 pub mod link;
 pub mod python;

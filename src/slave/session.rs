@@ -10,10 +10,9 @@
 //!          ▲                │              │                  │
 //!          └────────────────┴── lost, refused, no answer ─────┘      (back-off; the work is kept)
 //!
-//! stage: idle ──IDLE──► asked ──SLEEP──► asleep ──WAKE, time──► idle
-//!                         └────BUILD──► reporting ──log sent, BUILT──► offered ◄──SENT── sending
-//!                                                                        │  └────SEND─────▲
-//!                                                                        └──DONE──► idle
+//! stage: idle ──look──► looking ──fit: IDLE──► asked ──SLEEP──► asleep ──WAKE, time──► idle
+//!                          │                    ▲ └──BUILD──► reporting ──log sent, BUILT──► offered ◄──SENT── sending
+//!                          └──not fit──► unfit ─┘                               idle ◄──DONE──┘  └─────SEND────►┘
 //!
 //! work:  nothing ──BUILD──► building ──ended──► finished ──DONE──► discarding ──gone──► nothing
 //!                            CANCEL: it ends now
@@ -31,7 +30,7 @@ use log::Level;
 use super::backoff::Backoff;
 use crate::domain::{JobToken, Millis, ProjectName};
 use crate::wire::Text;
-use crate::wire::limits::LOG_BYTES;
+use crate::wire::limits::{HOLDS_BACK_BYTES, LOG_BYTES};
 use crate::wire::slave::{FromSlave, Held, Holding, Resume, ToSlave};
 
 pub use events::{Effect, Identity, Input, Outcome};
@@ -45,8 +44,12 @@ pub const COMMIT_LIMIT: Millis = Millis::secs(600);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// Nothing is asked; IDLE follows as soon as nothing is held.
+    /// Nothing is asked; as soon as nothing is held, it is looked whether the machine is fit for a job.
     Idle,
+    /// Nothing is held, and [`Effect::Look`] was given. IDLE follows if the machine is fit.
+    Looking,
+    /// It is not. IDLE follows when it is found fit, which every BUSY looks for.
+    Unfit,
     Asked {
         give_up_at: Millis,
     },
@@ -111,6 +114,8 @@ pub struct Session {
     /// Of the master, for one build's log.
     log_limit: u64,
     busy_at: Millis,
+    /// Why no job is asked for, while none is held.
+    holds_back: Option<Text<HOLDS_BACK_BYTES>>,
     /// Whether the connection takes more of the log.
     room: bool,
 }
@@ -127,6 +132,7 @@ impl Session {
             index_url: String::new(),
             log_limit: u64::MAX,
             busy_at: Millis(0),
+            holds_back: None,
             room: false,
         }
     }
@@ -141,8 +147,15 @@ impl Session {
                 Some(give_up_at.min(self.busy_at))
             }
             Link::Open(Stage::Asleep { until }) => Some(until.min(self.busy_at)),
-            Link::Open(Stage::Idle | Stage::Reporting { .. } | Stage::Sending { .. }) => Some(self.busy_at),
+            Link::Open(
+                Stage::Idle | Stage::Looking | Stage::Unfit | Stage::Reporting { .. } | Stage::Sending { .. },
+            ) => Some(self.busy_at),
         }
+    }
+
+    /// Why no job is asked for, for BUSY; none: it is asked for when none is held.
+    pub fn holds_back(&self) -> Option<Text<HOLDS_BACK_BYTES>> {
+        self.holds_back.clone()
     }
 
     /// Takes note of what happened; appends what is to be done.
@@ -177,6 +190,7 @@ impl Session {
                 out.push(Effect::Report(Level::Error, format!("cannot build here: {reason}")));
                 self.leave(reason, true, out);
             }
+            Input::Fit(holds_back) => self.looked(now, holds_back, out),
             Input::Stop => self.stop_asked(out),
         }
         self.advance(now, out);
@@ -203,6 +217,33 @@ impl Session {
         if matches!(self.link, Link::Greeting { .. } | Link::Open(_)) && now >= self.busy_at {
             out.push(Effect::SendBusy);
             self.busy_at = now + BUSY_EVERY;
+        }
+    }
+
+    /// The machine was looked at. What a build does to it is no reason: it is looked at again when the build is gone.
+    fn looked(&mut self, now: Millis, holds_back: Option<Text<HOLDS_BACK_BYTES>>, out: &mut Vec<Effect>) {
+        if self.work != Work::Nothing {
+            return;
+        }
+        if self.holds_back != holds_back {
+            out.push(match &holds_back {
+                Some(reason) => Effect::Report(Level::Warn, format!("asks for no job: {reason}")),
+                None => Effect::Report(Level::Warn, "is fit for a job again".to_owned()),
+            });
+            self.holds_back = holds_back;
+        }
+        match (self.link, &self.holds_back) {
+            (Link::Open(Stage::Looking | Stage::Unfit), None) => {
+                out.push(Effect::Send(FromSlave::Idle {}));
+                self.link = Link::Open(Stage::Asked { give_up_at: now + ANSWER_LIMIT });
+            }
+            (Link::Open(Stage::Looking), Some(_)) => {
+                self.link = Link::Open(Stage::Unfit);
+                // the master waits for IDLE: it need not wait for the next sign of life to know why it does not come
+                out.push(Effect::SendBusy);
+                self.busy_at = now + BUSY_EVERY;
+            }
+            _ => {}
         }
     }
 
@@ -348,8 +389,8 @@ impl Session {
                 self.link = Link::Open(Stage::Asleep { until: now + Millis::secs(seconds.into()) });
             }
             (ToSlave::Wake {}, Link::Open(Stage::Asleep { .. })) => self.link = Link::Open(Stage::Idle),
-            // WAKE and an IDLE sent because the time was up may pass each other.
-            (ToSlave::Wake {}, Link::Open(Stage::Asked { .. })) => {}
+            // WAKE and an IDLE sent because the time was up may pass each other; and one that is not fit says no IDLE.
+            (ToSlave::Wake {}, Link::Open(Stage::Asked { .. } | Stage::Unfit)) => {}
             (ToSlave::Build { token, package, version }, Link::Open(Stage::Asked { .. })) => {
                 self.begin(token, &package, &version, out)?;
             }
@@ -444,6 +485,7 @@ impl Session {
             log_limit: self.log_limit,
         });
         self.work = Work::Building { token, log_bytes: 0 };
+        self.holds_back = None;
         self.link = Link::Open(Stage::Reporting { log_sent: 0 });
         Ok(())
     }
@@ -464,8 +506,8 @@ impl Session {
         }
         match self.link {
             Link::Open(Stage::Idle) if self.work == Work::Nothing => {
-                out.push(Effect::Send(FromSlave::Idle {}));
-                self.link = Link::Open(Stage::Asked { give_up_at: now + ANSWER_LIMIT });
+                out.push(Effect::Look);
+                self.link = Link::Open(Stage::Looking);
             }
             Link::Open(Stage::Reporting { log_sent }) => self.report(now, log_sent, out),
             _ => {}
@@ -509,7 +551,8 @@ impl Session {
         match self.link {
             Link::Away { .. } | Link::Connecting => "not connected",
             Link::Greeting { .. } => "waiting for HELLO",
-            Link::Open(Stage::Idle) => "idle",
+            Link::Open(Stage::Idle | Stage::Looking) => "idle",
+            Link::Open(Stage::Unfit) => "not fit for a job",
             Link::Open(Stage::Asked { .. }) => "waiting for a job",
             Link::Open(Stage::Asleep { .. }) => "asleep",
             Link::Open(Stage::Reporting { .. }) => "building",

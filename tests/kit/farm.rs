@@ -247,7 +247,8 @@ impl Farm {
             fs::create_dir(&dir).unwrap();
             account::give(&dir);
         }
-        command.args(["-v", "--label", label]);
+        // the disk that tests run on may be small, and is not what they are about
+        command.args(["-v", "--label", label]).env("PIW_DISK_FLOOR", "0");
         if !options.contains(&"-m") {
             command.args(["-m", "127.0.0.1"]);
         }

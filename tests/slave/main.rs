@@ -6,6 +6,7 @@
 mod alone;
 mod failures;
 mod faults;
+mod fitness;
 mod index;
 mod master;
 mod rig;
@@ -439,6 +440,8 @@ fn wrong_usage_is_told_from_trouble_by_the_exit_code() {
         (&["--timeout", "soon"], 2, "soon"),
         (&["-t", "0"], 2, "timeout"),
         (&["--silence", "10ms"], 2, "silence"),
+        (&["--max-temperature", "20"], 2, "30 to 150"),
+        (&["--disk-floor", "much"], 2, "much"),
         (&["-c", "/no/such/file"], 2, "/no/such/file"),
         (&["--python", "/no/such/python"], 2, "/no/such/python"),
         (&["--python", "/bin/false"], 2, "/bin/false"),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use piwheels::wire::slave::{BuildEnd, BuiltFile, FromSlave, Held, Resume, ToSlave};
+use piwheels::wire::slave::{BuildEnd, BuiltFile, FromSlave, Held, Resume, ToSlave, Vitals};
 use piwheels::wire::{BuildId, Channel, Frame, JobToken, Preamble, Text, file, frame};
 
 /// Far more than anything takes, also on a busy machine.
@@ -134,6 +134,14 @@ impl Peer {
     /// Whether the next message is just a sign of life.
     pub(crate) fn sign_of_life(&mut self) -> bool {
         matches!(FromSlave::decode(self.frame().expect("a message")).unwrap(), FromSlave::Busy { .. })
+    }
+
+    /// The next message, which must be a sign of life: its machine, and why it asks for no job.
+    pub(crate) fn busy(&mut self) -> (Vitals, Option<String>) {
+        match FromSlave::decode(self.frame().expect("a message")).unwrap() {
+            FromSlave::Busy { vitals, holds_back } => (vitals, holds_back.map(Text::into_string)),
+            other => panic!("{other:?} instead of a sign of life"),
+        }
     }
 
     /// Whether the slave closes the connection without another word.

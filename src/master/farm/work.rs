@@ -131,10 +131,11 @@ impl Farm {
         }
     }
 
-    /// One job came into the queue of an ABI. One that is leaving, or may have none, does not take the wake-up with it.
+    /// One job came into the queue of an ABI. One that is leaving, or may have none, does not take the wake-up with it;
+    /// nor does one that holds back, which is woken all the same: it may just be fit again.
     pub(super) fn arrived(&mut self, abi: &AbiTag, out: &mut Out) {
         while let Some(conn) = self.architect.arrived(abi) {
-            if self.wake(conn, out) {
+            if self.wake(conn, out) && self.slaves.slaves.get(&conn).is_some_and(|s| s.holds_back.is_none()) {
                 return;
             }
         }

@@ -3,7 +3,7 @@
 use log::Level;
 
 use crate::domain::{BuildId, Millis};
-use crate::wire::limits::{FILES_PER_BUILD, LABEL_BYTES, TAG_BYTES};
+use crate::wire::limits::{FILES_PER_BUILD, HOLDS_BACK_BYTES, LABEL_BYTES, TAG_BYTES};
 use crate::wire::slave::{Board, BuildEnd, BuildReport, BuiltFile, FromSlave, ToSlave};
 use crate::wire::{List, Text};
 
@@ -66,6 +66,9 @@ pub enum Input {
     Lost(String),
     /// No build can be started on this machine; for people, why.
     CannotBuild(String),
+    /// Whether the machine is fit for a job: why it is not, for people, in the same words as long as it is the same
+    /// reason. Answers [`Effect::Look`] and [`Effect::SendBusy`], at once.
+    Fit(Option<Text<HOLDS_BACK_BYTES>>),
     /// The operator wants an end: once for when the build is delivered, twice for now.
     Stop,
 }
@@ -79,7 +82,9 @@ pub enum Effect {
     Disconnect,
     /// Send a message.
     Send(FromSlave),
-    /// Send BUSY, with how the machine is doing.
+    /// Look whether the machine is fit for a job.
+    Look,
+    /// Look at the machine, and send BUSY with how it is doing and what [`super::Session::holds_back`] then says.
     SendBusy,
     /// Send this piece of the build's log.
     SendLog {

@@ -20,13 +20,14 @@ use bench::Bench;
 use helper::{Helpers, Report};
 
 use super::builder::{Job, Settings, tree};
+use super::fitness::{Demands, Fitness};
 use super::link::{self, Link};
 use super::session::{self, Identity, Session};
 use super::transfer::{self, Transfer};
 use super::vitals;
 use crate::domain::Millis;
 use crate::wire::limits::CHUNK_BYTES;
-use crate::wire::slave::{FromSlave, ToSlave};
+use crate::wire::slave::{FromSlave, ToSlave, Vitals};
 use crate::wire::{Blob, Channel, file};
 
 /// What waits to be sent on the file channel when the next chunk is read from the disk, in bytes.
@@ -52,6 +53,8 @@ pub struct Options {
     pub settings: Settings,
     /// What HELLO says.
     pub identity: Identity,
+    /// What this machine must be like to be given a job.
+    pub demands: Demands,
     /// Makes the waits of this slave other than those of its neighbours.
     pub seed: u64,
 }
@@ -86,6 +89,7 @@ struct Shell {
     begun: Instant,
     signals: SignalFd,
     helpers: Helpers,
+    fitness: Fitness,
     session: Session,
     session_effects: Vec<session::Effect>,
     transfer: Transfer,
@@ -111,6 +115,7 @@ impl Shell {
             begun: Instant::now(),
             signals: SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?,
             helpers: Helpers::new()?,
+            fitness: Fitness::new(options.demands.clone()),
             session: Session::new(options.identity.clone(), options.seed),
             session_effects: Vec::new(),
             transfer: Transfer::new(options.seed.rotate_left(32)),
@@ -368,9 +373,13 @@ impl Shell {
                 log::debug!("to the master: {}", message.name());
                 self.control.send(|out| message.encode(out));
             }
+            Effect::Look => {
+                self.look();
+            }
             Effect::SendBusy => {
-                let vitals = vitals::read(&self.options.settings.dir);
-                self.control.send(|out| FromSlave::Busy { vitals, holds_back: None }.encode(out));
+                let vitals = self.look();
+                let holds_back = self.session.holds_back();
+                self.control.send(|out| FromSlave::Busy { vitals, holds_back }.encode(out));
             }
             Effect::SendLog { offset, length } => match self.bench.log_piece(offset, length) {
                 Ok(data) => {
@@ -399,6 +408,14 @@ impl Shell {
             Effect::Report(level, text) => log::log!(level, "{text}"),
             Effect::Exit { failure } => self.exit = Some(failure),
         }
+    }
+
+    /// Looks at the machine, and tells the session whether it is fit for a job.
+    fn look(&mut self) -> Vitals {
+        let vitals = vitals::read(&self.options.settings.dir);
+        let holds_back = self.fitness.judge(&vitals);
+        self.tell_session(session::Input::Fit(holds_back));
+        vitals
     }
 
     fn do_for_transfer(&mut self, effect: transfer::Effect) {

@@ -1,10 +1,10 @@
 //! Who gets work, who sleeps and is woken, and whose leases are renewed.
 
 use crate::domain::{BuildId, Millis};
-use crate::master::event::ConnId;
+use crate::master::event::{ConnId, Out};
 use crate::master::limits::{Limits, POPULARITY_EVERY, SWEEP_EVERY};
 use crate::master::query::{Answer, Swept};
-use crate::master::testbed::{Testbed, abi, busy, text};
+use crate::master::testbed::{Testbed, abi, busy, text, words};
 use crate::wire::slave::FromSlave;
 
 /// A slave that found nothing and sleeps.
@@ -80,6 +80,19 @@ fn a_sleeper_that_says_bye_does_not_take_the_wake_up_with_it() {
     bed.said();
     arrives(&mut bed);
     assert_eq!(bed.said(), ["2: WAKE"]);
+}
+
+#[test]
+fn a_sleeper_that_holds_back_does_not_take_the_wake_up_with_it() {
+    let mut bed = Testbed::new();
+    let unfit = asleep(&mut bed);
+    asleep(&mut bed);
+    asleep(&mut bed);
+    let FromSlave::Busy { vitals, .. } = busy() else { panic!("a sign of life") };
+    bed.say(unfit, FromSlave::Busy { vitals, holds_back: Some(text("its disk is full")) });
+    let mut out = Out::default();
+    bed.farm.arrived(&abi("cp311"), &mut out);
+    assert_eq!(words(&mut out), ["1: WAKE", "2: WAKE"], "it may be fit again by now");
 }
 
 #[test]
