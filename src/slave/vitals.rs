@@ -1,4 +1,4 @@
-//! How this machine is doing, for BUSY: load, memory, disk, heat, clock.
+//! How this machine is doing, for BUSY: load, memory, disk, heat, clock, and whether its processors are slowed down.
 //!
 //! In: a few small files of /proc and /sys, and statvfs(2) of the work directory, read anew each time into one buffer on
 //! the stack. What cannot be read is 0, or none: a sign of life must not hang on a sensor.
@@ -38,7 +38,7 @@ pub fn read(dir: &Path) -> Vitals {
         clock_ms: SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX)),
-        throttled: None,
+        throttled: throttled(Path::new("/sys"), &mut buffer),
     }
 }
 
@@ -59,6 +59,47 @@ fn hottest(zones: &Path, buffer: &mut [u8]) -> Option<i16> {
     let entries = std::fs::read_dir(zones).ok()?;
     let zones = entries.flatten().filter(|e| e.file_name().as_encoded_bytes().starts_with(b"thermal_zone"));
     zones.filter_map(|zone| text(&zone.path().join("temp"), buffer).and_then(tenths)).max()
+}
+
+/// Whether the processors are slowed down now: by the word of a Raspberry Pi's firmware, else by that of the kernel's
+/// cooling devices; none where neither speaks. That a policy's highest frequency is lower than the processor's says
+/// nothing: people set it so, too. Of the firmware, newer kernels say once in their log that hwmon is to be asked
+/// instead, which knows of the voltage alone.
+fn throttled(sys: &Path, buffer: &mut [u8]) -> Option<bool> {
+    firmware_throttles(sys, buffer).or_else(|| cooling_throttles(sys, buffer))
+}
+
+/// The driver's devices are links: there is one, and its name varies between boards.
+fn firmware_throttles(sys: &Path, buffer: &mut [u8]) -> Option<bool> {
+    let devices = std::fs::read_dir(sys.join("bus/platform/drivers/raspberrypi-firmware")).ok()?;
+    devices.flatten().find_map(|device| text(&device.path().join("get_throttled"), buffer).and_then(now))
+}
+
+/// `50005`, hexadecimal: bits 0 to 3 are what is now (too little voltage, frequency capped, throttled, soft limit of
+/// temperature), bits 16 to 19 what has been since the start.
+fn now(text: &str) -> Option<bool> {
+    let bits = u32::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok()?;
+    Some(bits & 0xf != 0)
+}
+
+/// A cooling device of the processors is at work when its state is above 0; some say -1 when they are not.
+fn cooling_throttles(sys: &Path, buffer: &mut [u8]) -> Option<bool> {
+    const PROCESSORS: [&str; 4] = ["thermal-cpufreq-", "cpufreq-", "Processor", "intel_powerclamp"];
+    let mut found = None;
+    for device in std::fs::read_dir(sys.join("class/thermal")).ok()?.flatten() {
+        if !device.file_name().as_encoded_bytes().starts_with(b"cooling_device") {
+            continue;
+        }
+        let kind = text(&device.path().join("type"), buffer).unwrap_or_default();
+        if !PROCESSORS.iter().any(|processor| kind.starts_with(processor)) {
+            continue;
+        }
+        let state = text(&device.path().join("cur_state"), buffer);
+        if let Some(state) = state.and_then(|text| text.trim().parse::<i64>().ok()) {
+            found = Some(found.unwrap_or(false) || state > 0);
+        }
+    }
+    found
 }
 
 /// `0.52 0.58 0.59 1/467 12345`: hundredths of the first.
@@ -123,6 +164,63 @@ mod tests {
         let mut buffer = [0; FILE_BYTES];
         assert_eq!(hottest(dir.path(), &mut buffer), Some(529));
         assert_eq!(hottest(&dir.path().join("none"), &mut buffer), None);
+    }
+
+    /// A /sys with these files in it.
+    fn sys(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        dir
+    }
+
+    #[test]
+    fn a_raspberry_pis_firmware_says_what_is_now_and_not_what_has_been() {
+        let firmware = |bits: &str| {
+            let sys = sys(&[
+                ("devices/platform/soc/soc:firmware/get_throttled", bits),
+                ("bus/platform/drivers/raspberrypi-firmware/uevent", ""),
+                ("class/thermal/cooling_device0/type", "thermal-cpufreq-0\n"),
+                ("class/thermal/cooling_device0/cur_state", "1\n"),
+            ]);
+            let device = sys.path().join("devices/platform/soc/soc:firmware");
+            let link = sys.path().join("bus/platform/drivers/raspberrypi-firmware/soc:firmware");
+            std::os::unix::fs::symlink(device, link).unwrap();
+            throttled(sys.path(), &mut [0; FILE_BYTES])
+        };
+        for (bits, is) in [("0\n", false), ("50000\n", false), ("e0000", false), ("0x0", false)] {
+            assert_eq!(firmware(bits), Some(is), "{bits}");
+        }
+        for bits in ["1\n", "2", "50005\n", "8", "f000f", "0x4"] {
+            assert_eq!(firmware(bits), Some(true), "{bits}");
+        }
+        assert_eq!(firmware("odd"), Some(true), "the kernel's word, where the firmware's is none");
+    }
+
+    #[test]
+    fn a_cooling_device_of_the_processors_that_is_at_work_slows_them_down() {
+        let cooling = |devices: &[(&str, &str)]| {
+            let files: Vec<(String, &str)> = devices
+                .iter()
+                .enumerate()
+                .flat_map(|(n, (kind, state))| {
+                    let device = format!("class/thermal/cooling_device{n}");
+                    [(format!("{device}/type"), *kind), (format!("{device}/cur_state"), *state)]
+                })
+                .collect();
+            let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
+            throttled(sys(&files).path(), &mut [0; FILE_BYTES])
+        };
+        assert_eq!(cooling(&[("Processor\n", "0\n"), ("Processor\n", "0\n")]), Some(false));
+        assert_eq!(cooling(&[("Processor\n", "3\n"), ("Processor\n", "0\n")]), Some(true));
+        assert_eq!(cooling(&[("cpufreq-cpu0", "0"), ("thermal-cpufreq-1", "2")]), Some(true));
+        assert_eq!(cooling(&[("intel_powerclamp", "-1"), ("Fan", "1")]), Some(false));
+        for told_nothing in [&[("pwm-fan", "4")][..], &[("Processor", "odd")], &[]] {
+            assert_eq!(cooling(told_nothing), None, "{told_nothing:?}");
+        }
     }
 
     #[test]
