@@ -13,6 +13,8 @@ pub mod keyfile;
 pub mod logging;
 #[cfg(feature = "master")]
 pub mod master;
+#[cfg(any(feature = "master", feature = "slave"))]
+pub mod notify;
 #[cfg(any(feature = "master", feature = "admin"))]
 pub mod options;
 #[cfg(any(feature = "master", feature = "admin"))]
