@@ -14,16 +14,17 @@ use piwheels::logging;
 use piwheels::slave::builder::{Limits, SMALLEST_LIMIT};
 use piwheels::slave::fitness::Demands;
 use piwheels::slave::link::Identity;
+use piwheels::slave::renew::{self, Purpose};
 use piwheels::slave::sandbox::launch;
-use piwheels::slave::session;
-use piwheels::slave::shell::{self, Options};
+use piwheels::slave::session::{self, OnTerm};
+use piwheels::slave::shell::{self, End, Options};
 use piwheels::slave::start::{self, Paths, Refusal, Switch, Walls, Wishes};
 use piwheels::slave::vitals;
 use piwheels::slave::{alone, check};
 use piwheels::wire::Text;
 
 /// Builds wheels on behalf of piw-master. Runs until it is stopped: the first SIGTERM or SIGINT lets it deliver the
-/// build that it has, the second one gives the job back. Every option can also be given as a line of a configuration
+/// build that it has, the second one gives the job back; SIGHUP has it read its configuration anew. Every option can also be given as a line of a configuration
 /// file (timeout = 3h) or as a variable (PIW_TIMEOUT=3h).
 #[derive(FromArgs, Debug)]
 #[argh(help_triggers("-h", "--help"))]
@@ -73,6 +74,9 @@ struct Arguments {
     /// most that is kept of one build's log (4M)
     #[argh(option, arg_name = "size")]
     log_limit: Option<Size>,
+    /// what becomes of the build at SIGTERM: finish, abort, or a duration that it may take (finish)
+    #[argh(option, arg_name = "what")]
+    on_term: Option<OnTerm>,
     /// free space of the directory below which no job is asked for; 0: none (1G)
     #[argh(option, arg_name = "size")]
     disk_floor: Option<Size>,
@@ -130,6 +134,7 @@ fn main() -> ExitCode {
     if let Some(code) = launch::stage(&mut words) {
         return code;
     }
+    let purpose = Purpose::take(&mut words);
     let arguments = match parse(words) {
         Ok(arguments) => arguments,
         Err(code) => return code,
@@ -138,7 +143,14 @@ fn main() -> ExitCode {
         say(&mut io::stdout(), format_args!("piw-slave {}", piwheels::VERSION));
         return ExitCode::SUCCESS;
     }
-    match run(arguments) {
+    let ended = run(arguments, &purpose);
+    if let Purpose::Check(_) = purpose {
+        say(
+            &mut io::stdout(),
+            renew::verdict(ended.as_ref().map(|_| ()).map_err(|refusal| refusal.1.as_str())),
+        );
+    }
+    match ended {
         Ok(code) => code,
         Err(Refusal(code, line)) => {
             say(&mut io::stderr(), format_args!("piw-slave: {line}"));
@@ -168,13 +180,21 @@ fn parse(words: impl Iterator<Item = OsString>) -> Result<Arguments, ExitCode> {
     }
 }
 
-fn run(arguments: Arguments) -> Result<ExitCode, Refusal> {
+/// What is configured now; what is wrong with it, for people.
+fn read_configuration() -> Result<(), String> {
+    let arguments = parse(std::env::args_os().skip(1)).map_err(|_| "its options are no good".to_owned())?;
+    run(arguments, &Purpose::Glance).map(|_| ()).map_err(|Refusal(_, line)| line)
+}
+
+fn run(arguments: Arguments, purpose: &Purpose) -> Result<ExitCode, Refusal> {
     let config = Config::load(arguments.configuration.as_deref()).map_err(wrong)?;
     let quiet = config.value(arguments.quiet.then_some(true), "quiet", false).map_err(wrong)?;
     let verbose = config.value(Some(arguments.verbose).filter(|n| *n > 0), "verbose", 0).map_err(wrong)?;
     let log_file: Option<PathBuf> = config.find(arguments.log_file.clone(), "log-file").map_err(wrong)?;
-    logging::start_small("piw-slave", logging::console_level(quiet, verbose), log_file.as_deref())
-        .map_err(|line| Refusal(1, line))?;
+    if *purpose != Purpose::Glance {
+        logging::start_small("piw-slave", logging::console_level(quiet, verbose), log_file.as_deref())
+            .map_err(|line| Refusal(1, line))?;
+    }
     config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
 
     let key_file: Option<PathBuf> = config.find(arguments.key_file.clone(), "key-file").map_err(wrong)?;
@@ -184,12 +204,23 @@ fn run(arguments: Arguments) -> Result<ExitCode, Refusal> {
     let slave_port = config.value(arguments.slave_port, "slave-port", 5555).map_err(wrong)?;
     let file_port = config.value(arguments.file_port, "file-port", 5556).map_err(wrong)?;
     let demands = demands(&arguments, &config)?;
-    let wishes = wishes(&arguments, &config, key_file.clone())?;
+    let on_term = config.value(arguments.on_term, "on-term", OnTerm::Finish).map_err(wrong)?;
+    let mut wishes = wishes(&arguments, &config, key_file.clone())?;
     let timeout_secs = u32::try_from(wishes.limits.time.0 / 1000).unwrap_or(0);
 
     let job =
         arguments.build.as_deref().map(|what| alone::job(what, arguments.index_url.clone())).transpose()?;
+    match purpose {
+        Purpose::Build if arguments.check || job.is_some() => {}
+        Purpose::Build => renew::settle_in()?,
+        Purpose::Check(held) => renew::beside(held, &mut wishes),
+        Purpose::Glance => return Ok(ExitCode::SUCCESS),
+    }
     let ready = start::prepare(&wishes)?;
+    if let Purpose::Check(_) = purpose {
+        ready.workdir.close();
+        return Ok(ExitCode::SUCCESS);
+    }
     let board = start::board(&ready.strength);
     if arguments.check {
         let vitals = vitals::read(ready.workdir.path());
@@ -230,21 +261,23 @@ fn run(arguments: Arguments) -> Result<ExitCode, Refusal> {
         },
         settings: ready.settings,
         demands,
+        on_term,
+        read_configuration,
         seed: seed(),
     };
     let ended = shell::run(options);
     ready.workdir.close();
     match ended {
-        Ok(false) => Ok(ExitCode::SUCCESS),
-        Ok(true) => Ok(ExitCode::from(1)),
+        Ok(End::Stopped) => Ok(ExitCode::SUCCESS),
+        Ok(End::Failed) => Ok(ExitCode::from(1)),
+        Ok(End::Renewed) => Err(Refusal(1, format!("cannot begin anew: {}", renew::begin_anew()))),
         Err(e) => Err(Refusal(1, e.to_string())),
     }
 }
 
 /// What its machine must be like to be given a job.
 fn demands(arguments: &Arguments, config: &Config) -> Result<Demands, Refusal> {
-    let Size(disk_floor) =
-        config.value(arguments.disk_floor, "disk-floor", Size(1 << 30)).map_err(wrong)?;
+    let Size(disk_floor) = config.value(arguments.disk_floor, "disk-floor", Size(1 << 30)).map_err(wrong)?;
     let max_temperature = config.value(arguments.max_temperature, "max-temperature", 0).map_err(wrong)?;
     if !(max_temperature == 0 || (30..=150).contains(&max_temperature)) {
         let line = "the highest temperature must be 0, which is no limit, or 30 to 150";

@@ -4,6 +4,7 @@
 //! [`builder`] runs one build, in the [`sandbox`], and leaves nothing of it behind. [`shell`] is the event loop that joins them to sockets,
 //! processes and signals; [`link`] is one connection of it. [`python`] and [`workdir`] are asked once, at start,
 //! [`vitals`] for every sign of life; by these [`fitness`] says whether a job is asked for.
+//! [`renew`] lets the program begin anew with another configuration.
 
 pub mod alone;
 pub mod backoff;
@@ -13,6 +14,7 @@ pub mod fitness;
 mod json;
 pub mod link;
 pub mod python;
+pub mod renew;
 pub mod sandbox;
 pub mod session;
 pub mod shell;

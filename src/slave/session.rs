@@ -22,6 +22,8 @@
 //! A finished build is discarded on DONE, on HELLO{drop}, on BYE in either direction, and never otherwise.
 
 mod events;
+mod standing;
+mod stopping;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +36,8 @@ use crate::wire::limits::{HOLDS_BACK_BYTES, LOG_BYTES};
 use crate::wire::slave::{FromSlave, Held, Holding, Resume, ToSlave};
 
 pub use events::{Effect, Identity, Input, Outcome};
+pub use stopping::OnTerm;
+use stopping::Stop;
 
 /// How often a sign of life is sent.
 pub const BUSY_EVERY: Millis = Millis::secs(5);
@@ -90,18 +94,6 @@ enum Work {
     Discarding,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Stop {
-    No,
-    /// Deliver what is held, take nothing new.
-    WhenDelivered,
-    /// Hold nothing any more, and go.
-    Now {
-        reason: String,
-        failure: bool,
-    },
-}
-
 /// The state of one slave.
 #[derive(Clone, Debug)]
 pub struct Session {
@@ -109,6 +101,8 @@ pub struct Session {
     backoff: Backoff,
     link: Link,
     work: Work,
+    /// What the work is about, for people.
+    job: String,
     stop: Stop,
     index_url: String,
     /// Of the master, for one build's log.
@@ -128,6 +122,7 @@ impl Session {
             backoff: Backoff::new(seed),
             link: Link::Away { retry_at: Millis(0) },
             work: Work::Nothing,
+            job: String::new(),
             stop: Stop::No,
             index_url: String::new(),
             log_limit: u64::MAX,
@@ -139,9 +134,10 @@ impl Session {
 
     /// When [`Input::Tick`] is due at the latest.
     pub fn next_deadline(&self) -> Option<Millis> {
-        match self.link {
+        let of_link = match self.link {
             Link::Away { retry_at } => Some(retry_at),
-            Link::Connecting | Link::Gone => None,
+            Link::Connecting => None,
+            Link::Gone => return None,
             Link::Greeting { give_up_at }
             | Link::Open(Stage::Asked { give_up_at } | Stage::Offered { give_up_at }) => {
                 Some(give_up_at.min(self.busy_at))
@@ -150,7 +146,8 @@ impl Session {
             Link::Open(
                 Stage::Idle | Stage::Looking | Stage::Unfit | Stage::Reporting { .. } | Stage::Sending { .. },
             ) => Some(self.busy_at),
-        }
+        };
+        [of_link, self.patience_ends()].into_iter().flatten().min()
     }
 
     /// Why no job is asked for, for BUSY; none: it is asked for when none is held.
@@ -191,12 +188,19 @@ impl Session {
                 self.leave(reason, true, out);
             }
             Input::Fit(holds_back) => self.looked(now, holds_back, out),
-            Input::Stop => self.stop_asked(out),
+            Input::Stop(on_term) => self.stop_asked(now, on_term, out),
+            Input::Renew(read) => self.renewal_asked(read, out),
+            Input::Tried(tried) => self.start_tried(tried, out),
         }
         self.advance(now, out);
     }
 
     fn tick(&mut self, now: Millis, out: &mut Vec<Effect>) {
+        if self.patience_ends().is_some_and(|until| now >= until) {
+            let text = "the build takes longer than --on-term allows: it is given back";
+            out.push(Effect::Report(Level::Warn, text.to_owned()));
+            self.leave("stopped by its operator".to_owned(), false, out);
+        }
         match self.link {
             Link::Away { retry_at } if now >= retry_at => {
                 self.link = Link::Connecting;
@@ -306,29 +310,6 @@ impl Session {
         }
     }
 
-    fn discard(&mut self, out: &mut Vec<Effect>) {
-        if let Link::Open(stage @ (Stage::Reporting { .. } | Stage::Offered { .. } | Stage::Sending { .. })) =
-            self.link
-        {
-            if !matches!(stage, Stage::Reporting { .. }) {
-                out.push(Effect::StopTransfer);
-            }
-            self.link = Link::Open(Stage::Idle);
-        }
-        if matches!(self.work, Work::Building { .. } | Work::Finished { .. }) {
-            out.push(Effect::DiscardBuild);
-            self.work = Work::Discarding;
-        }
-    }
-
-    /// Stops whatever runs; BYE and the end follow when it is gone.
-    fn leave(&mut self, reason: String, failure: bool, out: &mut Vec<Effect>) {
-        self.discard(out);
-        if !matches!(self.stop, Stop::Now { .. }) {
-            self.stop = Stop::Now { reason, failure };
-        }
-    }
-
     fn ended(&mut self, outcome: Outcome, out: &mut Vec<Effect>) {
         // A build that was discarded while it ended is nobody's any more.
         if let Work::Building { token, .. } = self.work {
@@ -336,20 +317,6 @@ impl Session {
                 format!("build {} ended: {:?}, {} files", token.build, outcome.end, outcome.files.len());
             out.push(Effect::Report(Level::Info, text));
             self.work = Work::Finished { token, outcome };
-        }
-    }
-
-    fn stop_asked(&mut self, out: &mut Vec<Effect>) {
-        match (&self.stop, &self.work) {
-            (Stop::No, work) => {
-                if *work != Work::Nothing {
-                    let text = "stopping when the build is delivered; a second signal ends it now";
-                    out.push(Effect::Report(Level::Warn, text.to_owned()));
-                }
-                self.stop = Stop::WhenDelivered;
-            }
-            (Stop::WhenDelivered, _) => self.leave("stopped by its operator".to_owned(), false, out),
-            (Stop::Now { .. }, _) => {}
         }
     }
 
@@ -484,6 +451,7 @@ impl Session {
             index_url: self.index_url.clone(),
             log_limit: self.log_limit,
         });
+        self.job = format!("{package} {version} (build {})", token.build);
         self.work = Work::Building { token, log_bytes: 0 };
         self.holds_back = None;
         self.link = Link::Open(Stage::Reporting { log_sent: 0 });
@@ -492,16 +460,7 @@ impl Session {
 
     /// Does what the state calls for without a further input: leave, ask, report.
     fn advance(&mut self, now: Millis, out: &mut Vec<Effect>) {
-        if self.work == Work::Nothing && self.stop != Stop::No {
-            let (reason, failure) = match &self.stop {
-                Stop::Now { reason, failure } => (reason.as_str(), *failure),
-                Stop::No | Stop::WhenDelivered => ("stopped by its operator", false),
-            };
-            if matches!(self.link, Link::Greeting { .. } | Link::Open(_)) {
-                out.push(Effect::Send(FromSlave::Bye { reason: Text::cut(reason) }));
-            }
-            out.push(Effect::Exit { failure });
-            self.link = Link::Gone;
+        if self.work == Work::Nothing && self.finish(out) {
             return;
         }
         match self.link {
@@ -543,22 +502,6 @@ impl Session {
                 report: (*outcome.report).clone(),
             }));
             self.link = Link::Open(Stage::Offered { give_up_at: now + COMMIT_LIMIT });
-        }
-    }
-
-    /// Where the conversation is, for people.
-    fn place(&self) -> &'static str {
-        match self.link {
-            Link::Away { .. } | Link::Connecting => "not connected",
-            Link::Greeting { .. } => "waiting for HELLO",
-            Link::Open(Stage::Idle | Stage::Looking) => "idle",
-            Link::Open(Stage::Unfit) => "not fit for a job",
-            Link::Open(Stage::Asked { .. }) => "waiting for a job",
-            Link::Open(Stage::Asleep { .. }) => "asleep",
-            Link::Open(Stage::Reporting { .. }) => "building",
-            Link::Open(Stage::Offered { .. }) => "waiting for SEND or DONE",
-            Link::Open(Stage::Sending { .. }) => "sending a file",
-            Link::Gone => "gone",
         }
     }
 }

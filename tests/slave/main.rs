@@ -8,7 +8,11 @@ mod failures;
 mod faults;
 mod fitness;
 mod index;
+#[path = "../kit/manager.rs"]
+mod manager;
 mod master;
+mod notify;
+mod renew;
 mod rig;
 
 use std::process::Command;
@@ -364,6 +368,36 @@ fn two_signals_give_the_job_back() {
 }
 
 #[test]
+fn a_signal_may_end_every_process_of_a_build_at_once() {
+    let rig = Rig::new();
+    let mark = format!("piw-test-mark-abort-{}", std::process::id());
+    rig.index.add("foo", &escaping(&rig, &mark));
+    let mut slave = rig.start(&["--on-term", "abort"]);
+    let mut peer = rig.master.hand_out(&rig.index.url(), "foo");
+    peer.log_until(&mut Vec::new(), "escaped");
+    assert_eq!(processes(&mark).len(), 1, "it got away");
+    slave.signal(Signal::SIGTERM);
+    assert_eq!(peer.bye(), "stopped by its operator");
+    assert_eq!(processes(&mark), [""; 0]);
+    assert_eq!(slave.wait().code(), Some(0));
+    assert_eq!(rig.left(), [""; 0]);
+}
+
+#[test]
+fn a_build_that_takes_longer_than_patience_is_given_back() {
+    let rig = Rig::new();
+    rig.index.add("foo", &waiting(&rig));
+    let mut slave = rig.start(&["--on-term", "2s"]);
+    let mut peer = rig.master.hand_out(&rig.index.url(), "foo");
+    peer.log_until(&mut Vec::new(), "waiting at the gate");
+    slave.signal(Signal::SIGTERM);
+    assert_eq!(peer.bye(), "stopped by its operator");
+    assert_eq!(slave.wait().code(), Some(0));
+    assert!(slave.said().contains("longer than --on-term allows"), "{}", slave.said());
+    assert_eq!(rig.left(), [""; 0]);
+}
+
+#[test]
 fn a_master_of_another_protocol_version_is_named_and_tried_again() {
     let rig = Rig::new();
     let slave = rig.start(&[]);
@@ -442,6 +476,7 @@ fn wrong_usage_is_told_from_trouble_by_the_exit_code() {
         (&["--silence", "10ms"], 2, "silence"),
         (&["--max-temperature", "20"], 2, "30 to 150"),
         (&["--disk-floor", "much"], 2, "much"),
+        (&["--on-term", "later"], 2, "neither finish nor abort"),
         (&["-c", "/no/such/file"], 2, "/no/such/file"),
         (&["--python", "/no/such/python"], 2, "/no/such/python"),
         (&["--python", "/bin/false"], 2, "/bin/false"),

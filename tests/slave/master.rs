@@ -36,13 +36,19 @@ impl Master {
 
     /// The next slave that connects, and the job it says it holds.
     pub(crate) fn greet(&self) -> (Peer, Option<Held>) {
+        let (peer, held, _) = self.introduce();
+        (peer, held)
+    }
+
+    /// The same, and its label.
+    pub(crate) fn introduce(&self) -> (Peer, Option<Held>, String) {
         let mut peer = Peer::accept(&self.slaves, Channel::Slave);
         match peer.next() {
-            FromSlave::Hello { software, python_tag, abi_tag, platform_tag, held, .. } => {
+            FromSlave::Hello { software, label, python_tag, abi_tag, platform_tag, held, .. } => {
                 assert_eq!(&*software, piwheels::VERSION);
                 assert!(abi_tag.starts_with("cp3") && abi_tag.contains(&*python_tag), "{abi_tag}");
                 assert!(platform_tag.starts_with("linux_"), "{platform_tag}");
-                (peer, held)
+                (peer, held, label.into_string())
             }
             other => panic!("{other:?} instead of HELLO"),
         }

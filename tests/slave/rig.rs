@@ -62,11 +62,37 @@ impl Rig {
 
     pub(crate) fn start(&self, arguments: &[&str]) -> Slave {
         let (slave_port, file_port) = self.master.ports();
+        self.spawn(|command| {
+            command.args(["-v", "-v", "--master", "127.0.0.1", "--python", "/usr/bin/python3"]);
+            command.args(["--slave-port", &slave_port.to_string(), "--file-port", &file_port.to_string()]);
+            command.arg("--dir").arg(self.work()).arg("--expose").arg(self.dir.path()).args(arguments);
+        })
+    }
+
+    /// Writes the slave's configuration file: what it needs here, and these lines.
+    pub(crate) fn configure(&self, lines: &str) -> PathBuf {
+        let (slave_port, file_port) = self.master.ports();
+        let file = self.dir.path().join("slave.conf");
+        let needed = format!(
+            "master = 127.0.0.1\nslave-port = {slave_port}\nfile-port = {file_port}\npython = /usr/bin/python3\n\
+             dir = {}\nexpose = {}\nverbose = 2\n",
+            self.work().display(),
+            self.dir.path().display()
+        );
+        fs::write(&file, needed + lines).unwrap();
+        file
+    }
+
+    /// Starts a slave that has everything from its configuration file.
+    pub(crate) fn start_configured(&self, lines: &str, change: impl FnOnce(&mut Command)) -> Slave {
+        let file = self.configure(lines);
+        self.spawn(|command| change(command.arg("-c").arg(file)))
+    }
+
+    pub(crate) fn spawn(&self, change: impl FnOnce(&mut Command)) -> Slave {
         let said = self.dir.path().join("said");
         let mut command = self.command();
-        command.args(["-v", "-v", "--master", "127.0.0.1", "--python", "/usr/bin/python3"]);
-        command.args(["--slave-port", &slave_port.to_string(), "--file-port", &file_port.to_string()]);
-        command.arg("--dir").arg(self.work()).arg("--expose").arg(self.dir.path()).args(arguments);
+        change(&mut command);
         let child = command.stderr(File::create(&said).unwrap()).spawn().unwrap();
         Slave { child, said }
     }
@@ -104,6 +130,10 @@ pub(crate) struct Slave {
 impl Slave {
     pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn said(&self) -> String {

@@ -2,6 +2,7 @@
 
 use log::Level;
 
+use super::OnTerm;
 use crate::domain::{BuildId, Millis};
 use crate::wire::limits::{FILES_PER_BUILD, HOLDS_BACK_BYTES, LABEL_BYTES, TAG_BYTES};
 use crate::wire::slave::{Board, BuildEnd, BuildReport, BuiltFile, FromSlave, ToSlave};
@@ -69,8 +70,12 @@ pub enum Input {
     /// Whether the machine is fit for a job: why it is not, for people, in the same words as long as it is the same
     /// reason. Answers [`Effect::Look`] and [`Effect::SendBusy`], at once.
     Fit(Option<Text<HOLDS_BACK_BYTES>>),
-    /// The operator wants an end: once for when the build is delivered, twice for now.
-    Stop,
+    /// The operator wants an end: so the first time, and at once the second.
+    Stop(OnTerm),
+    /// The operator wants the configuration read anew. It was read, or what is wrong with it, for people.
+    Renew(Result<(), String>),
+    /// The start was tried, as [`Effect::TryStart`] asked; why it does not work, for people.
+    Tried(Result<(), String>),
 }
 
 /// What is to be done.
@@ -119,6 +124,10 @@ pub enum Effect {
     },
     /// No transfer is wanted any more: close the file channel.
     StopTransfer,
+    /// Nothing is held: try whether the program could start with what is configured now.
+    TryStart,
+    /// Begin the program anew when what was sent has left.
+    Renew,
     /// Tell the operator.
     Report(Level, String),
     /// End the program when what was sent has left.

@@ -1,5 +1,8 @@
 //! Every arrow of `wire-spec/slave.md` under a fake clock, and the master lost at each step.
 
+mod fitness;
+mod stopping;
+
 use super::*;
 use crate::domain::BuildId;
 use crate::wire::slave::{BuildEnd, BuildReport, BuiltFile};
@@ -227,72 +230,6 @@ fn a_sign_of_life_every_five_seconds_in_every_connected_state() {
 }
 
 #[test]
-fn a_machine_that_is_not_fit_asks_for_nothing_and_says_why() {
-    let mut rig = Rig::new();
-    rig.unfit = Some("its disk is full");
-    rig.connect();
-    assert_eq!(rig.put(hello(Resume::None, 0)), [Effect::SendBusy], "told at once");
-    assert_eq!(rig.session.holds_back().as_deref(), Some("its disk is full"));
-    for _ in 0..20 {
-        let before = rig.now;
-        assert_eq!(rig.wait(), [Effect::SendBusy]);
-        assert_eq!(rig.now, before + BUSY_EVERY);
-    }
-    let said = |rig: &Rig, what| rig.reports.iter().filter(|line| line.contains(what)).count();
-    assert_eq!(said(&rig, "asks for no job: its disk is full"), 1, "{:?}", rig.reports);
-    rig.unfit = Some("it is too hot");
-    assert_eq!(rig.wait(), [Effect::SendBusy]);
-    assert_eq!(rig.session.holds_back().as_deref(), Some("it is too hot"));
-    rig.unfit = None;
-    assert_eq!(rig.wait(), [Effect::SendBusy, Effect::Send(FromSlave::Idle {})]);
-    assert_eq!(rig.session.holds_back(), None);
-    assert_eq!((said(&rig, "it is too hot"), said(&rig, "fit for a job again")), (1, 1), "{:?}", rig.reports);
-    assert!(matches!(rig.put(build())[..], [Effect::StartBuild { .. }]));
-}
-
-#[test]
-fn whether_the_machine_is_fit_is_looked_at_before_each_idle() {
-    let mut rig = Rig::asked();
-    rig.put(Input::Message(ToSlave::Sleep { seconds: 600 }));
-    rig.unfit = Some("it is too hot");
-    assert_eq!(rig.put(Input::Message(ToSlave::Wake {})), [Effect::SendBusy], "woken, and not fit");
-    assert_eq!(rig.put(Input::Message(ToSlave::Wake {})), [], "and again: it changes nothing");
-    let mut rig = Rig::asked();
-    rig.put(Input::Message(ToSlave::Sleep { seconds: 3 }));
-    rig.unfit = Some("it is too hot");
-    assert_eq!(rig.wait(), [Effect::SendBusy], "its time is up");
-    // the connection may come and go meanwhile
-    rig.lose();
-    rig.connect();
-    assert_eq!(rig.put(hello(Resume::None, 0)), [Effect::SendBusy]);
-    assert_eq!(rig.reports.iter().filter(|line| line.contains("asks for no job")).count(), 1);
-}
-
-#[test]
-fn what_a_build_does_to_its_machine_is_looked_at_when_the_build_is_gone() {
-    for mut rig in [Rig::building(), Rig::offered(1), Rig::sending()] {
-        rig.unfit = Some("its disk is full");
-        assert_eq!(rig.wait(), [Effect::SendBusy], "{}", rig.session.place());
-        assert_eq!(rig.session.holds_back(), None);
-        assert!(!rig.reports.iter().any(|line| line.contains("its disk is full")), "{:?}", rig.reports);
-    }
-    let mut rig = Rig::offered(0);
-    rig.unfit = Some("its disk is full");
-    rig.put(done(7));
-    assert_eq!(rig.put(Input::Discarded), [Effect::SendBusy]);
-    assert_eq!(rig.session.holds_back().as_deref(), Some("its disk is full"));
-}
-
-#[test]
-fn a_job_that_was_asked_for_is_taken_whatever_came_over_the_machine_since() {
-    let mut rig = Rig::asked();
-    rig.unfit = Some("it is too hot");
-    assert_eq!(rig.wait(), [Effect::SendBusy]);
-    assert!(matches!(rig.put(build())[..], [Effect::StartBuild { .. }]));
-    assert_eq!(rig.session.holds_back(), None);
-}
-
-#[test]
 fn a_lost_master_is_looked_for_with_growing_waits() {
     let mut rig = Rig::new();
     let mut waits = Vec::new();
@@ -506,7 +443,7 @@ fn bye_from_the_master_stops_the_build_answers_and_ends_in_every_state() {
             rig.put(Input::Discarded),
             [say_bye("the master said BYE"), Effect::Exit { failure: false }]
         );
-        assert_eq!(rig.put(Input::Stop), [], "gone");
+        assert_eq!(rig.put(Input::Stop(OnTerm::Finish)), [], "gone");
         assert_eq!(rig.session.next_deadline(), None);
     }
 }
@@ -547,42 +484,6 @@ fn cancel_that_crosses_the_end_of_its_build_changes_nothing() {
     let mut greeting = Rig::new();
     greeting.connect();
     assert_eq!(greeting.put(cancel(7)), [Effect::Disconnect], "nothing comes before HELLO");
-}
-
-#[test]
-fn the_first_signal_delivers_what_is_held_and_takes_nothing_new() {
-    let mut rig = Rig::building();
-    assert_eq!(rig.put(Input::Stop), []);
-    assert_eq!(rig.lose(), []);
-    rig.connect();
-    rig.put(hello(Resume::GoOn, 0));
-    assert!(rig.put(Input::Ended(outcome(0, 1))).len() == 1, "BUILT");
-    rig.put(send(0));
-    rig.put(Input::TransferDone);
-    rig.put(done(7));
-    let out = rig.put(Input::Discarded);
-    assert_eq!(out, [say_bye("stopped by its operator"), Effect::Exit { failure: false }]);
-}
-
-#[test]
-fn a_signal_while_nothing_is_held_ends_at_once() {
-    let mut away = Rig::new();
-    assert_eq!(away.put(Input::Stop), [Effect::Exit { failure: false }]);
-    let mut asked = Rig::asked();
-    assert_eq!(asked.put(Input::Stop), [say_bye("stopped by its operator"), Effect::Exit { failure: false }]);
-}
-
-#[test]
-fn the_second_signal_gives_the_job_back() {
-    for mut rig in [Rig::building(), Rig::offered(1), Rig::sending()] {
-        assert_eq!(rig.put(Input::Stop), []);
-        assert_eq!(rig.put(Input::Stop).last(), Some(&Effect::DiscardBuild));
-        assert_eq!(rig.put(Input::Stop), [], "a third changes nothing");
-        assert_eq!(
-            rig.put(Input::Discarded),
-            [say_bye("stopped by its operator"), Effect::Exit { failure: false }]
-        );
-    }
 }
 
 #[test]

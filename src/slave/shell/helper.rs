@@ -21,6 +21,10 @@ pub(super) enum Report {
     Finished(Outcome),
     /// Everything of a build is deleted.
     Cleared,
+    /// The configuration was read; or what is wrong with it.
+    Read(Result<(), String>),
+    /// The start was tried; or what is wrong with it.
+    Tried(Result<(), String>),
 }
 
 /// Stack for name resolution, which runs the system's plug-ins, in bytes.
@@ -28,8 +32,8 @@ const RESOLVER_STACK: usize = 256 * 1024;
 /// Stack for everything else, in bytes: buffers of 16 KiB are the largest thing on it.
 const WORKER_STACK: usize = 128 * 1024;
 
-/// Starts helpers and collects what they report. There are never more than three: one per connection being made, and
-/// one at work on the build.
+/// Starts helpers and collects what they report. There are never more than a few: one per connection being made, one
+/// at work on the build or trying the start, and one for each SIGHUP, as long as it takes to read a few files.
 pub(super) struct Helpers {
     bell: Arc<EventFd>,
     reports: Receiver<Report>,
@@ -69,7 +73,7 @@ impl Helpers {
 
     /// Does something that takes long.
     pub(super) fn work(&self, work: impl FnOnce() -> Report + Send + 'static) -> std::io::Result<()> {
-        self.start("build end", WORKER_STACK, work)
+        self.start("helper", WORKER_STACK, work)
     }
 
     fn start(

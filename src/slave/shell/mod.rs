@@ -6,6 +6,7 @@
 
 mod bench;
 mod helper;
+mod service;
 
 use std::io;
 use std::os::fd::AsFd;
@@ -22,10 +23,11 @@ use helper::{Helpers, Report};
 use super::builder::{Job, Settings, tree};
 use super::fitness::{Demands, Fitness};
 use super::link::{self, Link};
-use super::session::{self, Identity, Session};
+use super::session::{self, Identity, OnTerm, Session};
 use super::transfer::{self, Transfer};
 use super::vitals;
 use crate::domain::Millis;
+use crate::notify::Notify;
 use crate::wire::limits::CHUNK_BYTES;
 use crate::wire::slave::{FromSlave, ToSlave, Vitals};
 use crate::wire::{Blob, Channel, file};
@@ -55,21 +57,41 @@ pub struct Options {
     pub identity: Identity,
     /// What this machine must be like to be given a job.
     pub demands: Demands,
+    /// What becomes of the build when the operator wants an end.
+    pub on_term: OnTerm,
+    /// Reads what is configured now, and says what is wrong with it, for people. Called in a thread of its own.
+    pub read_configuration: fn() -> Result<(), String>,
     /// Makes the waits of this slave other than those of its neighbours.
     pub seed: u64,
 }
 
-/// Runs until the master or the operator says that it is enough. Returns whether the end is a failure; the error is
-/// this machine's.
-pub fn run(options: Options) -> io::Result<bool> {
+/// How the loop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// As the master or the operator asked.
+    Stopped,
+    /// Something is wrong with this machine, or the farm will not have it.
+    Failed,
+    /// The program is to begin anew, with another configuration.
+    Renewed,
+}
+
+/// Runs until the master or the operator says that it is enough. The error is this machine's.
+pub fn run(options: Options) -> io::Result<End> {
     let mut shell = Shell::new(options)?;
+    // all that this machine can have wrong was found out; a master that is away is not this program's failure
+    shell.notify.ready();
     shell.tick();
     loop {
         shell.carry_out();
-        if let Some(failure) = shell.exit {
+        if let Some(end) = shell.exit {
+            if end != End::Renewed {
+                shell.notify.stopping();
+            }
             shell.last_words()?;
-            return Ok(failure);
+            return Ok(end);
         }
+        shell.notify();
         shell.turn()?;
     }
 }
@@ -100,13 +122,16 @@ struct Shell {
     log_sent: bool,
     chunk_sent: bool,
     bench: Bench,
-    exit: Option<bool>,
+    notify: Notify,
+    /// A helper tries the start.
+    trying: bool,
+    exit: Option<End>,
 }
 
 impl Shell {
     fn new(options: Options) -> io::Result<Self> {
         let mut mask = SigSet::empty();
-        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGCHLD] {
+        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGCHLD] {
             mask.add(signal);
         }
         mask.thread_block()?;
@@ -125,6 +150,8 @@ impl Shell {
             log_sent: false,
             chunk_sent: false,
             bench: Bench::new(),
+            notify: Notify::from_environment(),
+            trying: false,
             exit: None,
             options,
         })
@@ -169,6 +196,7 @@ impl Shell {
             self.bench.next_deadline(),
             self.control.next_deadline(),
             self.file.next_deadline(),
+            self.notify.next_deadline(),
         ];
         let timeout = match deadlines.into_iter().flatten().min() {
             // one more, because the clock's fractions of a millisecond are cut off
@@ -205,16 +233,6 @@ impl Shell {
         })
     }
 
-    fn take_signals(&mut self) -> io::Result<()> {
-        while let Some(info) = self.signals.read_signal()? {
-            // SIGCHLD only wakes the loop: children are reaped at each tick.
-            if let Ok(Signal::SIGTERM | Signal::SIGINT) = Signal::try_from(info.ssi_signo.cast_signed()) {
-                self.tell_session(session::Input::Stop);
-            }
-        }
-        Ok(())
-    }
-
     fn take_reports(&mut self) {
         while let Some(report) = self.helpers.next_report() {
             match report {
@@ -233,6 +251,8 @@ impl Shell {
                     self.bench.cleared();
                     self.tell_session(session::Input::Discarded);
                 }
+                Report::Read(read) => self.configuration_read(read),
+                Report::Tried(tried) => self.start_tried(tried),
             }
             self.carry_out();
         }
@@ -406,7 +426,9 @@ impl Shell {
                 self.tell_transfer(transfer::Input::Off);
             }
             Effect::Report(level, text) => log::log!(level, "{text}"),
-            Effect::Exit { failure } => self.exit = Some(failure),
+            Effect::TryStart => self.try_start(),
+            Effect::Renew => self.exit = Some(End::Renewed),
+            Effect::Exit { failure } => self.exit = Some(if failure { End::Failed } else { End::Stopped }),
         }
     }
 
