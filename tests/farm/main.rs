@@ -16,6 +16,7 @@ mod dependencies;
 mod following;
 mod hostile;
 mod logger;
+mod notify;
 mod orders;
 mod quickstart;
 mod refusals;

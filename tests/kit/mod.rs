@@ -7,6 +7,7 @@ pub(crate) mod cluster;
 pub(crate) mod farm;
 pub(crate) mod feed;
 pub(crate) mod index;
+pub(crate) mod manager;
 pub(crate) mod peer;
 pub(crate) mod sdist;
 pub(crate) mod wait;

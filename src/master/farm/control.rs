@@ -203,6 +203,18 @@ impl Farm {
             Running::Stopping { .. } | Running::Ended => Mode::Stopping,
         }
     }
+
+    /// What the farm is doing, one line for people: for the service manager.
+    pub fn standing(&self) -> String {
+        let slaves = self.slaves.slaves.len();
+        let building = self.slaves.slaves.values().filter(|slave| slave.state.build().is_some()).count();
+        match self.mode() {
+            Mode::Running => format!("slaves: {slaves}, of which {building} build"),
+            Mode::Paused => format!("paused; slaves: {slaves}, of which {building} build"),
+            Mode::Draining => format!("stops when the builds of {building} slaves are delivered"),
+            Mode::Stopping => "stops now".to_owned(),
+        }
+    }
 }
 
 fn describe(command: &FromTool) -> String {

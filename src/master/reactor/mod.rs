@@ -16,6 +16,7 @@ use super::farm::Farm;
 use super::refusals::Refusal;
 use crate::domain::Millis;
 use crate::keyfile::Keys;
+use crate::notify::Notify;
 use crate::wire::Channel;
 
 pub mod address;
@@ -43,6 +44,8 @@ const FIRST_CONNECTION: u64 = 64;
 
 /// Answers taken in one turn, so that a burst of them does not keep the sockets waiting.
 const ANSWERS_PER_TURN: usize = 512;
+/// How often the service manager is told what the farm is doing, at most.
+const STANDING_EVERY: Millis = Millis::secs(5);
 /// Connections accepted per listener and turn.
 const ACCEPTS_PER_TURN: usize = 64;
 
@@ -79,6 +82,8 @@ pub struct Reactor {
     start: Instant,
     /// Where bytes land before they are a connection's: one for all, so that an idle connection holds none.
     scratch: Box<[u8]>,
+    notify: Notify,
+    standing_at: Millis,
     running: bool,
 }
 
@@ -117,6 +122,8 @@ impl Reactor {
             forgotten: Vec::new(),
             start: Instant::now(),
             scratch: vec![0; connection::READ_BYTES].into_boxed_slice(),
+            notify: Notify::from_environment(),
+            standing_at: Millis(0),
             running: true,
         })
     }
@@ -125,10 +132,12 @@ impl Reactor {
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
         let mut tick_at = self.now();
+        self.notify.ready();
         let mut turns = Turns::default();
         while self.running {
             let busy = !self.ready.is_empty() || !self.accepting.is_empty() || self.threads.more();
-            let wait = if busy { Millis(0) } else { tick_at.since(self.now()) };
+            let due = self.notify.next_deadline().map_or(tick_at, |at| at.min(tick_at));
+            let wait = if busy { Millis(0) } else { due.since(self.now()) };
             match self.poll.poll(&mut events, Some(std::time::Duration::from_millis(wait.0))) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 result => result?,
@@ -150,8 +159,10 @@ impl Reactor {
                 tick_at = self.farm.next_deadline(self.now());
             }
             self.flush();
+            self.tell_manager();
             turns.count(begun.elapsed());
         }
+        self.notify.stopping();
         log::info!(
             "{} turns of the reactor: 99.9 % of them within {} us, the longest {} us",
             turns.total(),
@@ -161,6 +172,15 @@ impl Reactor {
         self.listeners.iter_mut().for_each(|listener| listener.close(self.poll.registry()));
         self.threads.finish();
         Ok(())
+    }
+
+    fn tell_manager(&mut self) {
+        let now = self.now();
+        self.notify.tick(now);
+        if self.notify.is_heard() && now >= self.standing_at {
+            self.notify.status(&self.farm.standing());
+            self.standing_at = now + STANDING_EVERY;
+        }
     }
 
     fn now(&self) -> Millis {
@@ -180,9 +200,12 @@ impl Reactor {
     fn take_signals(&mut self) {
         while let Some(wish) = self.signals.take() {
             if wish == Wish::ReadKeys {
+                self.notify.reloading();
                 self.threads.read_keys();
                 continue;
             }
+            self.notify.stopping();
+            self.standing_at = self.now();
             self.signals_seen += 1;
             let event = if self.signals_seen == 1 { Event::Drain } else { Event::Stop };
             self.handle(event);
@@ -203,6 +226,9 @@ impl Reactor {
                 Reply::Gazed(answer) => Event::Gazed(answer),
                 Reply::Keys(keys) => {
                     self.take_keys(keys);
+                    if self.notify.is_reloading() {
+                        self.notify.ready();
+                    }
                     continue;
                 }
             };
