@@ -88,11 +88,18 @@ impl Keys {
 
     /// Reads a file. The error is for people. One that others may read is refused.
     pub fn read(path: &Path) -> Result<Self, String> {
+        Self::read_beside(path, std::env::var_os("CREDENTIALS_DIRECTORY").as_deref().map(Path::new))
+    }
+
+    /// The same; `credentials` is where the service manager puts what it was told to hand over (LoadCredential=).
+    fn read_beside(path: &Path, credentials: Option<&Path>) -> Result<Self, String> {
         let at = path.display();
         let failed = |e: io::Error| format!("cannot read the keys in {at}: {e}");
         let mut file = File::open(path).map_err(failed)?;
         let about = file.metadata().map_err(failed)?;
-        if about.mode() & 0o077 != 0 {
+        // There the service's account reads by an access list, whose mask stands in the place of the group's rights.
+        let others = if lies_in(path, credentials) { 0o037 } else { 0o077 };
+        if about.mode() & others != 0 {
             return Err(format!("the keys in {at} are open to others: chmod 600 {at}"));
         }
         let mut text = String::new();
@@ -129,6 +136,11 @@ impl Keys {
             })
             .map_err(failed)
     }
+}
+
+fn lies_in(path: &Path, dir: Option<&Path>) -> bool {
+    let real = |path: &Path| path.canonicalize().ok();
+    dir.and_then(real).is_some_and(|dir| real(path).is_some_and(|path| path.starts_with(dir)))
 }
 
 /// One line of a file.
@@ -191,6 +203,31 @@ mod tests {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
         let refused = Keys::read(&path).unwrap_err();
         assert!(refused.contains("chmod 600"), "{refused}");
+    }
+
+    #[test]
+    fn a_key_from_the_service_manager_may_have_the_mask_of_its_access_list() {
+        let dir = tempfile::tempdir().unwrap();
+        let (inside, outside) = (dir.path().join("credentials/key"), dir.path().join("key"));
+        std::fs::create_dir(dir.path().join("credentials")).unwrap();
+        let mut keys = Keys::default();
+        keys.add("pi-1", draw().unwrap());
+        let credentials = dir.path().join("credentials");
+        let read = |path: &Path, mode, credentials: Option<&Path>| {
+            keys.write(path).unwrap();
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+            Keys::read_beside(path, credentials).is_ok()
+        };
+        assert!(read(&inside, 0o440, Some(&credentials)) && read(&inside, 0o400, Some(&credentials)));
+        for (path, mode, credentials) in [
+            (&inside, 0o440, None),
+            (&inside, 0o444, Some(credentials.as_path())),
+            (&inside, 0o460, Some(&credentials)),
+            (&outside, 0o440, Some(&credentials)),
+            (&credentials.join("../key"), 0o440, Some(&credentials)),
+        ] {
+            assert!(!read(path, mode, credentials), "{} {mode:o}", path.display());
+        }
     }
 
     #[test]
