@@ -22,3 +22,4 @@ mod quickstart;
 mod refusals;
 mod reports;
 mod stopping;
+mod units;

@@ -21,7 +21,7 @@ fn a_service_manager_hears_that_the_master_is_ready_alive_and_what_it_does() {
     command.env("NOTIFY_SOCKET", manager.path()).env("WATCHDOG_USEC", "1000000").env_remove("WATCHDOG_PID");
     let mut master = farm.spawn(command, "watched");
     assert_eq!(manager.next(), "READY=1");
-    assert!(master.log().contains("piw-master: ready"), "{}", master.log());
+    master.wait_for_line(0, &["piw-master: ready"]);
     manager.wait_for("STATUS=slaves: 0, of which 0 build");
     manager.wait_for("WATCHDOG=1");
     manager.wait_for("WATCHDOG=1");

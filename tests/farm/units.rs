@@ -1,0 +1,140 @@
+//! The units and sample files of `tools/systemd`: systemd knows every word of them, and so do the programs.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::kit::account;
+use crate::kit::farm::text;
+
+const PROGRAMS: [&str; 2] = [env!("CARGO_BIN_EXE_piw-master"), env!("CARGO_BIN_EXE_piw-slave")];
+
+fn units() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/systemd")
+}
+
+/// The units, as they would be installed with the programs of this build, in a directory of their own.
+fn install(dir: &Path) {
+    for program in PROGRAMS {
+        symlink(program, dir.join(Path::new(program).file_name().unwrap())).unwrap();
+    }
+    for unit in ["piw-master.service", "piw-slave@.service"] {
+        let unit_text = fs::read_to_string(units().join(unit)).unwrap();
+        let here = format!("{}/", dir.display());
+        fs::write(dir.join(unit), unit_text.replace("/usr/local/bin/", &here)).unwrap();
+    }
+    symlink("piw-slave@.service", dir.join("piw-slave@1.service")).unwrap();
+}
+
+fn verify(unit: &Path) -> Output {
+    Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(unit).output().unwrap()
+}
+
+#[test]
+fn systemd_knows_every_word_of_the_units() {
+    if Command::new("systemd-analyze").arg("--version").output().is_err() {
+        skipped("systemd-analyze is not installed");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    install(dir.path());
+    for unit in ["piw-master.service", "piw-slave@1.service"] {
+        let output = verify(&dir.path().join(unit));
+        assert!(output.status.success() && text(&output).trim().is_empty(), "{unit}: {}", text(&output));
+    }
+    // it says so when it does not
+    let odd = dir.path().join("odd.service");
+    let unit = fs::read_to_string(dir.path().join("piw-master.service")).unwrap();
+    fs::write(&odd, unit.replace("WatchdogSec=", "WatchdogSecs=")).unwrap();
+    assert!(text(&verify(&odd)).contains("WatchdogSecs"));
+}
+
+/// The options that the help of a program names, without the dashes.
+fn options(program: &str) -> HashSet<String> {
+    let help = text(&Command::new(program).arg("--help").output().unwrap());
+    let words = help.split(|c: char| c.is_whitespace() || c == ',');
+    words.filter_map(|word| word.strip_prefix("--")).map(str::to_owned).collect()
+}
+
+/// The keys of a sample, those too that are commented out.
+fn keys(file: &str) -> Vec<String> {
+    let sample = fs::read_to_string(units().join(file)).unwrap();
+    let lines = sample.lines().filter_map(|line| line.trim_start_matches("# ").split_once(" = "));
+    lines.map(|(key, _)| key.to_owned()).collect()
+}
+
+#[test]
+fn every_key_of_the_samples_is_an_option() {
+    for (file, program) in [("piwheels.conf", PROGRAMS[0]), ("slave.conf", PROGRAMS[1])] {
+        let (options, keys) = (options(program), keys(file));
+        assert!(keys.len() > 4, "{file}: {keys:?}");
+        for key in keys {
+            assert!(options.contains(&key), "{file}: {key} is no option of {program}");
+        }
+    }
+}
+
+#[test]
+fn the_slaves_sample_with_everything_in_it_and_the_units_command_line_start_a_slave() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = |name: &str| dir.path().join(name);
+    fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    fs::create_dir(place("cache")).unwrap();
+    account::give(&place("cache"));
+    fs::write(place("key"), format!("pi-1 {}\n", "0f".repeat(32))).unwrap();
+    fs::set_permissions(place("key"), std::os::unix::fs::PermissionsExt::from_mode(0o400)).unwrap();
+    account::give(&place("key"));
+    let sample = fs::read_to_string(units().join("slave.conf")).unwrap();
+    let whole: Vec<_> = sample
+        .lines()
+        .map(|line| if line.contains(" = ") { line.trim_start_matches("# ") } else { line })
+        .collect();
+    fs::write(place("slave.conf"), whole.join("\n")).unwrap();
+
+    let unit = fs::read_to_string(units().join("piw-slave@.service")).unwrap();
+    let line =
+        unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/piw-slave ")).unwrap();
+    let line = line
+        .replace("/etc/piwheels/slave-%i.conf", place("slave.conf").to_str().unwrap())
+        .replace("${CREDENTIALS_DIRECTORY}", dir.path().to_str().unwrap())
+        .replace("${CACHE_DIRECTORY}", place("cache").to_str().unwrap());
+    assert!(!line.contains(['%', '$']), "{line}");
+    let mut command = account::command(account::runnable(PROGRAMS[1], dir.path()));
+    command.arg("--check-start").arg(place("nowhere")).args(line.split(' '));
+    let output = command.output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "works\n", "{}", text(&output));
+}
+
+#[test]
+fn the_slaves_unit_has_nothing_that_keeps_a_build_from_namespaces_of_its_own() {
+    let unit = fs::read_to_string(units().join("piw-slave@.service")).unwrap();
+    let settings: HashSet<&str> = unit
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split('=').next())
+        .collect();
+    // what mounts something over a part of /proc: the kernel then refuses a fresh one in a user namespace
+    for over_proc in
+        ["ProtectKernelTunables", "ProtectKernelLogs", "ProtectHostname", "ProtectProc", "ProcSubset"]
+    {
+        assert!(!settings.contains(over_proc), "{over_proc}");
+    }
+    for other in ["RestrictNamespaces", "ProtectControlGroups", "PrivateUsers"] {
+        assert!(!settings.contains(other), "{other}");
+    }
+    let denied = unit.lines().find_map(|line| line.strip_prefix("SystemCallFilter=~")).unwrap();
+    for needed in ["@mount", "@privileged", "@setuid", "@sandbox", "@debug", "@process"] {
+        assert!(!denied.split(' ').any(|set| set == needed), "{needed}");
+    }
+}
+
+fn skipped(reason: &str) {
+    eprintln!("skipped: {reason}");
+    if let Some(file) = std::env::var_os("PIW_TEST_SKIPPED") {
+        let mut file = fs::File::options().append(true).create(true).open(file).unwrap();
+        writeln!(file, "systemd_knows_every_word_of_the_units: {reason}").unwrap();
+    }
+}
