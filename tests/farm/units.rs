@@ -40,6 +40,7 @@ fn systemd_knows_every_word_of_the_units() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("etc")).unwrap();
     install(dir.path());
     for unit in ["piw-master.service", "piw-slave@1.service"] {
         let output = verify(&dir.path().join(unit));
@@ -50,6 +51,17 @@ fn systemd_knows_every_word_of_the_units() {
     let unit = fs::read_to_string(dir.path().join("piw-master.service")).unwrap();
     fs::write(&odd, unit.replace("WatchdogSec=", "WatchdogSecs=")).unwrap();
     assert!(text(&verify(&odd)).contains("WatchdogSecs"));
+    // and of the accounts, those that the units name
+    let accounts = Command::new("systemd-sysusers")
+        .args(["--dry-run", "--root"])
+        .arg(dir.path())
+        .arg(units().join("sysusers.conf"))
+        .output()
+        .unwrap();
+    assert!(accounts.status.success(), "{}", text(&accounts));
+    for name in ["piwheels", "piw-slave-1", "piw-slave-4"] {
+        assert!(text(&accounts).contains(&format!("Creating user '{name}'")), "{name}: {}", text(&accounts));
+    }
 }
 
 /// The options that the help of a program names, without the dashes.
