@@ -206,7 +206,13 @@ impl Slave {
         let mut command = account::command(account::runnable(program.to_str().unwrap(), dir.path()));
         command.args(["-v", "--master", "127.0.0.1", "--log-limit", "1G", "--python"]).arg(python());
         command.arg("--slave-port").arg(slave_port.to_string()).arg("--file-port").arg(file_port.to_string());
-        command.arg("--dir").arg(&work).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
+        command
+            .arg("--expose")
+            .arg(dir.path())
+            .arg("--dir")
+            .arg(&work)
+            .env_clear()
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin");
         let said = File::create(dir.path().join("said")).unwrap();
         let child = command.stdin(Stdio::null()).stderr(said).spawn().unwrap();
         Self { child, master, index, dir }
