@@ -12,7 +12,7 @@ use piwheels::domain::Millis;
 use piwheels::keyfile::Keys;
 use piwheels::logging;
 use piwheels::slave::builder::{Limits, SMALLEST_LIMIT};
-use piwheels::slave::fitness::Demands;
+use piwheels::slave::fitness::{Demands, Fitness};
 use piwheels::slave::link::Identity;
 use piwheels::slave::renew::{self, Purpose};
 use piwheels::slave::sandbox::launch;
@@ -224,11 +224,12 @@ fn run(arguments: Arguments, purpose: &Purpose) -> Result<ExitCode, Refusal> {
     let board = start::board(&ready.strength);
     if arguments.check {
         let vitals = vitals::read(ready.workdir.path());
+        let holds_back = Fitness::new(demands).judge(&vitals);
         let key = match (&key, &key_file) {
             (Some(key), Some(file)) => format!("{} ({})", key.name, file.display()),
             _ => "none".to_owned(),
         };
-        let (table, able) = check::table(&ready, &board, &vitals, None, &key);
+        let (table, able) = check::table(&ready, &board, &vitals, holds_back.as_deref(), &key);
         ready.workdir.close();
         say(&mut io::stdout(), table);
         return Ok(ExitCode::from(u8::from(!able)));

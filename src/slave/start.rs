@@ -63,7 +63,7 @@ pub fn prepare(wishes: &Wishes) -> Result<Ready, Refusal> {
                     (for example: runuser -u piwheels -- piw-slave)";
         return Err(Refusal(1, line.to_owned()));
     }
-    let workdir = Workdir::open(wishes.dir.as_deref()).map_err(|line| Refusal(1, line))?;
+    let workdir = Workdir::open(wishes.dir.as_deref()).map_err(|line| Refusal(2, line))?;
     // what is left there by a slave that was killed is cleared like a build
     let trial = workdir.path().join(format!("{BUILD_DIR_PREFIX}0"));
     let found = examine(wishes, &workdir, &trial);

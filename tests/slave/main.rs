@@ -480,7 +480,7 @@ fn wrong_usage_is_told_from_trouble_by_the_exit_code() {
         (&["-c", "/no/such/file"], 2, "/no/such/file"),
         (&["--python", "/no/such/python"], 2, "/no/such/python"),
         (&["--python", "/bin/false"], 2, "/bin/false"),
-        (&["--dir", "/proc/nowhere"], 1, "/proc/nowhere"),
+        (&["--dir", "/proc/nowhere"], 2, "/proc/nowhere"),
     ] {
         let (code, said) = run(arguments);
         assert_eq!(code, expected, "{arguments:?}: {said}");
