@@ -41,13 +41,15 @@ def build_wheel(directory, config_settings=None, metadata_directory=None):
 
 pub(crate) struct Index {
     dir: PathBuf,
+    /// Name and text of what lies beside every backend, as modules that it may import.
+    pub(crate) beside: Vec<(&'static str, String)>,
 }
 
 impl Index {
     pub(crate) fn new(dir: &Path) -> Self {
         let dir = dir.join("index");
         fs::create_dir(&dir).unwrap();
-        Self { dir }
+        Self { dir, beside: Vec::new() }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -69,6 +71,9 @@ impl Index {
         let backend =
             BACKEND.replace("@NAME@", name).replace("def build_wheel", &format!("{hook}def build_wheel"));
         fs::write(source.join("backend.py"), backend + &body).unwrap();
+        for (name, text) in &self.beside {
+            fs::write(source.join(name), text).unwrap();
+        }
         let project = format!(
             "[build-system]\nrequires = {declared:?}\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n"
         );

@@ -7,6 +7,7 @@ mod alone;
 mod failures;
 mod faults;
 mod fitness;
+mod hostile;
 mod index;
 #[path = "../kit/manager.rs"]
 mod manager;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use piwheels::wire::slave::{BuildEnd, BuiltFile, FromSlave, Held, Resume, ToSlave, Vitals};
+use piwheels::wire::slave::{Board, BuildEnd, BuiltFile, FromSlave, Held, Resume, ToSlave, Vitals};
 use piwheels::wire::{BuildId, Channel, Frame, JobToken, Preamble, Text, file, frame};
 
 /// Far more than anything takes, also on a busy machine.
@@ -42,13 +42,19 @@ impl Master {
 
     /// The same, and its label.
     pub(crate) fn introduce(&self) -> (Peer, Option<Held>, String) {
+        let (peer, held, label, _) = self.meet();
+        (peer, held, label)
+    }
+
+    /// The same, and its machine.
+    pub(crate) fn meet(&self) -> (Peer, Option<Held>, String, Board) {
         let mut peer = Peer::accept(&self.slaves, Channel::Slave);
         match peer.next() {
-            FromSlave::Hello { software, label, python_tag, abi_tag, platform_tag, held, .. } => {
+            FromSlave::Hello { software, label, python_tag, abi_tag, platform_tag, held, board, .. } => {
                 assert_eq!(&*software, piwheels::VERSION);
                 assert!(abi_tag.starts_with("cp3") && abi_tag.contains(&*python_tag), "{abi_tag}");
                 assert!(platform_tag.starts_with("linux_"), "{platform_tag}");
-                (peer, held, label.into_string())
+                (peer, held, label.into_string(), board)
             }
             other => panic!("{other:?} instead of HELLO"),
         }

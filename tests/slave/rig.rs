@@ -1,6 +1,7 @@
 //! A real `piw-slave` with a place to work in. Where the tests run as root, the slave runs as `nobody`: it refuses root.
 
 use std::fs::{self, File, Permissions};
+use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -50,7 +51,20 @@ impl Rig {
 
     /// A command that runs the slave with nothing of this environment, as a user it accepts.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(self.dir.path().join("piw-slave"));
+        self.command_through(&[])
+    }
+
+    /// The same, started by another command, which becomes the slave.
+    pub(crate) fn command_through(&self, before: &[String]) -> Command {
+        let program = self.dir.path().join("piw-slave");
+        let mut command = match before {
+            [] => Command::new(program),
+            [first, rest @ ..] => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program);
+                command
+            }
+        };
         command.env_clear().env("PATH", "/usr/bin:/bin").current_dir("/").stdin(Stdio::null());
         // the disk that tests run on may be small, and is not what most are about
         command.env("PIW_DISK_FLOOR", "0");
@@ -61,12 +75,17 @@ impl Rig {
     }
 
     pub(crate) fn start(&self, arguments: &[&str]) -> Slave {
+        let expose = ["--expose", self.dir.path().to_str().unwrap()];
+        self.run(self.command(), &[&expose, arguments].concat())
+    }
+
+    /// Starts the slave by a command, with what it needs to know and these arguments.
+    pub(crate) fn run(&self, mut command: Command, arguments: &[&str]) -> Slave {
         let (slave_port, file_port) = self.master.ports();
-        self.spawn(|command| {
-            command.args(["-v", "-v", "--master", "127.0.0.1", "--python", "/usr/bin/python3"]);
-            command.args(["--slave-port", &slave_port.to_string(), "--file-port", &file_port.to_string()]);
-            command.arg("--dir").arg(self.work()).arg("--expose").arg(self.dir.path()).args(arguments);
-        })
+        command.args(["-v", "-v", "--master", "127.0.0.1", "--python", "/usr/bin/python3"]);
+        command.args(["--slave-port", &slave_port.to_string(), "--file-port", &file_port.to_string()]);
+        command.arg("--dir").arg(self.work()).args(arguments);
+        self.spawn(command)
     }
 
     /// Writes the slave's configuration file: what it needs here, and these lines.
@@ -86,13 +105,13 @@ impl Rig {
     /// Starts a slave that has everything from its configuration file.
     pub(crate) fn start_configured(&self, lines: &str, change: impl FnOnce(&mut Command)) -> Slave {
         let file = self.configure(lines);
-        self.spawn(|command| change(command.arg("-c").arg(file)))
+        let mut command = self.command();
+        change(command.arg("-c").arg(file));
+        self.spawn(command)
     }
 
-    pub(crate) fn spawn(&self, change: impl FnOnce(&mut Command)) -> Slave {
+    fn spawn(&self, mut command: Command) -> Slave {
         let said = self.dir.path().join("said");
-        let mut command = self.command();
-        change(&mut command);
         let child = command.stderr(File::create(&said).unwrap()).spawn().unwrap();
         Slave { child, said }
     }
@@ -109,7 +128,7 @@ impl Rig {
     }
 }
 
-fn open_to_all(path: &Path) {
+pub(crate) fn open_to_all(path: &Path) {
     fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
 }
 
@@ -175,6 +194,15 @@ pub(crate) fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
     while !reached() {
         assert!(Instant::now() < deadline, "waited in vain for {what}");
         std::thread::park_timeout(Duration::from_millis(10));
+    }
+}
+
+/// Notes what cannot be tested here, where the runner shows it.
+pub(crate) fn skip(test: &str, reason: &str) {
+    eprintln!("skipped: {test}: {reason}");
+    if let Some(file) = std::env::var_os("PIW_TEST_SKIPPED") {
+        let mut file = File::options().append(true).create(true).open(file).unwrap();
+        writeln!(file, "{test}: {reason}").unwrap();
     }
 }
 

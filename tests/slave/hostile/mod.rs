@@ -1,0 +1,213 @@
+//! Hostile source distributions, one after the other, on a real slave: each must end as it should, leave no process and no
+//! file, and be followed by the next job.
+
+mod escape;
+mod limits;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use piwheels::wire::slave::{Board, BuildEnd, FromSlave, Resume};
+
+use crate::master::Peer;
+use crate::rig::{Rig, Slave, nobody, processes};
+use crate::text;
+
+const EVIL: &str = include_str!("evil.py");
+const PROBES: &str = include_str!("probes.py");
+
+/// What a source distribution does, and what must become of it.
+pub(crate) struct Case {
+    /// The package's name.
+    name: &'static str,
+    /// The body of its backend's `build_wheel`; `evil` is the module of that name.
+    body: &'static str,
+    end: BuildEnd,
+    /// Part of the log's last line.
+    last: &'static str,
+    /// Parts of the log.
+    says: &'static [&'static str],
+}
+
+/// Becomes `end`, with `last` in its last line.
+const fn case(name: &'static str, body: &'static str, end: BuildEnd, last: &'static str) -> Case {
+    Case { name, body, end, last, says: &[] }
+}
+
+/// A slave, and all around it that a build might reach.
+pub(crate) struct Den {
+    // before the rig, whose directory it lives in
+    pub(crate) slave: Option<Slave>,
+    peer: Option<Peer>,
+    pub(crate) rig: Rig,
+    /// In the name of whatever a build leaves.
+    mark: String,
+    listener: TcpListener,
+    pub(crate) board: Board,
+}
+
+impl Den {
+    pub(crate) fn new() -> Self {
+        let mut rig = Rig::new();
+        let dir = rig.dir.path().to_owned();
+        let name = dir.file_name().and_then(OsStr::to_str).unwrap();
+        let mark = format!("piw-mark-{}-{}", std::process::id(), name.trim_start_matches('.'));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let place = format!(
+            "RIG = {dir:?}\nOUT = RIG + '/work/build-7/out'\nMARK = {mark:?}\nPORT = {}\n",
+            listener.local_addr().unwrap().port()
+        );
+        rig.index.beside =
+            vec![("place.py", place), ("evil.py", EVIL.to_owned()), ("probes.py", PROBES.to_owned())];
+        let home = dir.join("home");
+        fs::create_dir(&home).unwrap();
+        fs::write(home.join("secret"), "the secret").unwrap();
+        for path in [&home, &home.join("secret")] {
+            give_away(path);
+        }
+        Self { rig, mark, listener, slave: None, peer: None, board: Board::default() }
+    }
+
+    /// Adds what is to be built.
+    pub(crate) fn add(&self, name: &str, body: &str) {
+        let body = format!(
+            "import evil, probes\nsay('@pid namespace', os.readlink('/proc/self/ns/pid'))\n{}",
+            body.trim()
+        );
+        self.rig.index.add(name, &body);
+    }
+
+    /// Starts the slave through another command, which becomes it.
+    pub(crate) fn start(&mut self, before: &[String], arguments: &[&str]) {
+        let mut command = self.rig.command_through(before);
+        command.env("SECRET_OF_THE_SLAVE", format!("{}-secret", self.mark));
+        let slave = self.rig.run(&mut command, arguments);
+        fs::write(self.rig.dir.path().join("index/simple/slave-pid"), slave.pid().to_string()).unwrap();
+        let (mut peer, held, board) = self.rig.master.meet();
+        assert_eq!(held, None);
+        peer.hello(&self.rig.index.url(), Resume::None, 0);
+        assert_eq!(peer.next(), FromSlave::Idle {});
+        (self.slave, self.peer, self.board) = (Some(slave), Some(peer), board);
+    }
+
+    /// Builds it, looks that nothing of it is left, and that the slave asks for the next job; how it ended, and its log.
+    pub(crate) fn build(&mut self, name: &str) -> (BuildEnd, String) {
+        let begun = Instant::now();
+        let mut peer = self.peer.take().unwrap();
+        peer.build(name);
+        let mut log = Vec::new();
+        let built = peer.built(&mut log);
+        let log = text(&log);
+        assert_eq!(built.files.is_empty(), built.end != BuildEnd::Built, "{name}: {log}");
+        assert_eq!(self.processes_left(&log), [""; 0], "{name}: {log}");
+        for file in &built.files {
+            let path = self.rig.work().join("build-7/out").join(&*file.filename);
+            let digest = piwheels::wire::Sha256::of(&fs::read(path).unwrap());
+            assert_eq!(digest, file.sha256, "{name}: what was told is what is there");
+        }
+        let ended = Instant::now();
+        peer.done();
+        assert_eq!(peer.next(), FromSlave::Idle {}, "{name}: it goes on");
+        eprintln!(
+            "{name}: {:?} {:?} after BUILD, and {:?} after DONE the next job is asked for",
+            built.end,
+            ended - begun,
+            ended.elapsed()
+        );
+        assert_eq!(self.rig.left(), [""; 0], "{name}: {}", self.slave.as_ref().unwrap().said());
+        assert_eq!(self.files_left(), [PathBuf::new(); 0], "{name}: {log}");
+        self.peer = Some(peer);
+        (built.end, log)
+    }
+
+    /// Builds all of these.
+    pub(crate) fn endure(&mut self, cases: &[Case]) {
+        for case in cases {
+            let (end, log) = self.build(case.name);
+            let last = log.lines().last().unwrap();
+            assert_eq!(end, case.end, "{}: {log}", case.name);
+            assert!(last.starts_with("piw-slave: ") && last.contains(case.last), "{}: {log}", case.name);
+            for part in case.says {
+                assert!(log.contains(part), "{}: no {part:?} in {log}", case.name);
+            }
+        }
+    }
+
+    /// Processes that the slave has left: its children, what lies in the directory, what is in the build's namespace.
+    fn processes_left(&self, log: &str) -> Vec<String> {
+        let slave = self.slave.as_ref().unwrap().pid();
+        let said = log.lines().find_map(|line| line.strip_prefix("@pid namespace "));
+        let own = fs::read_link(format!("/proc/{slave}/ns/pid")).ok();
+        let namespace = said.filter(|said| own.is_some_and(|own| own != Path::new(said)));
+        let mut left = processes(self.rig.work().to_str().unwrap());
+        left.retain(|line| !line.starts_with(&format!("\"{slave}\": ")));
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+            let inside = fs::read_link(entry.path().join("ns/pid"))
+                .is_ok_and(|place| namespace.is_some_and(|own| place == Path::new(own)));
+            if inside || parent(pid) == Some(slave) {
+                left.push(format!("{pid}: {}", fs::read_to_string(entry.path().join("stat")).unwrap_or_default()));
+            }
+        }
+        left
+    }
+
+    /// Files with the mark in their name, wherever a build could have put them.
+    fn files_left(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let account = nix::unistd::User::from_name("nobody").unwrap().map(|user| user.dir);
+        let shared = ["/", "/tmp", "/var/tmp", "/dev", "/dev/shm", "/dev/mqueue", "/run", "/home", "/root", "/srv"];
+        let shared = shared.into_iter().map(PathBuf::from).chain(["/etc", "/usr/local"].map(PathBuf::from));
+        for path in shared.chain(account) {
+            self.look(&path, 1, &mut found);
+        }
+        self.look(self.rig.dir.path(), 8, &mut found);
+        let segments = ["shm", "sem", "msg"].map(|kind| {
+            fs::read_to_string(format!("/proc/sysvipc/{kind}")).unwrap_or_default()
+        });
+        // the key that evil.py asks for
+        let key = 0x7069_7731_u32.to_string();
+        assert!(!segments.concat().split_whitespace().any(|word| word == key), "{segments:?}");
+        found
+    }
+
+    fn look(&self, dir: &Path, depth: u32, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().contains(&self.mark) {
+                found.push(entry.path());
+            }
+            if depth > 1 && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                self.look(&entry.path(), depth - 1, found);
+            }
+        }
+    }
+}
+
+/// A slave like this endures these.
+pub(crate) fn endure(arguments: &[&str], cases: &[Case]) {
+    let mut den = Den::new();
+    for case in cases {
+        den.add(case.name, case.body);
+    }
+    den.start(&[], arguments);
+    den.endure(cases);
+}
+
+/// To the account that slaves run as, for its eyes alone.
+fn give_away(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = if path.is_dir() { 0o700 } else { 0o600 };
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    if let Some((uid, gid)) = nobody() {
+        chown(path, Some(uid), Some(gid)).unwrap();
+    }
+}
+
+fn parent(pid: i32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+}
