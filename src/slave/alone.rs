@@ -17,7 +17,7 @@ use super::builder::{Build, Job, LOG_FILE, Progress, tree};
 use super::json::Json;
 use super::session::{Outcome, check_version};
 use super::start::{Ready, Refusal};
-use super::workdir::remove_tree;
+use super::trees;
 use crate::domain::{BuildId, Millis, ProjectName};
 use crate::wire::slave::{Board, BuildEnd, BuildReport};
 
@@ -52,7 +52,7 @@ pub fn build(ready: &Ready, board: &Board, job: &Job, out: &Path) -> Result<bool
     let dir = ready.settings.build_dir(job.build);
     let outcome = run(ready, job, &dir);
     let kept = outcome.and_then(|outcome| keep(&outcome, job, &dir, out).map(|()| outcome).map_err(cannot));
-    let removed = remove_tree(&dir);
+    let removed = trees::remove(&dir);
     let outcome = kept?;
     removed.map_err(|e| Refusal(1, format!("{} is left: {e}", dir.display())))?;
     // nobody may be reading

@@ -20,5 +20,6 @@ pub mod session;
 pub mod shell;
 pub mod start;
 pub mod transfer;
+pub mod trees;
 pub mod vitals;
 pub mod workdir;

@@ -63,11 +63,14 @@ pub fn prepare(wishes: &Wishes) -> Result<Ready, Refusal> {
                     (for example: runuser -u piwheels -- piw-slave)";
         return Err(Refusal(1, line.to_owned()));
     }
+    // where there are few walls a build has this process's user, and could look into it: the key, the environment
+    nix::sys::prctl::set_dumpable(false)
+        .map_err(|e| Refusal(1, format!("cannot keep others from looking into this process: {e}")))?;
     let workdir = Workdir::open(wishes.dir.as_deref()).map_err(|line| Refusal(2, line))?;
     // what is left there by a slave that was killed is cleared like a build
     let trial = workdir.path().join(format!("{BUILD_DIR_PREFIX}0"));
     let found = examine(wishes, &workdir, &trial);
-    let cleared = super::workdir::remove_tree(&trial);
+    let cleared = super::trees::remove(&trial);
     match (found, cleared) {
         (Ok((python, strength, settings)), Ok(())) => Ok(Ready { workdir, python, strength, settings }),
         (Ok(_), Err(e)) => {

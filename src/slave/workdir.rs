@@ -1,14 +1,15 @@
 //! The directory in which a slave builds: its own, locked, and empty when the slave begins and ends.
 
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 use super::builder::BUILD_DIR_PREFIX;
+use super::trees;
 
 const LOCK_FILE: &str = "piw-slave.lock";
 
@@ -51,7 +52,7 @@ impl Workdir {
             let entry = entry.map_err(cannot)?;
             if is_build_dir(&entry.file_name().to_string_lossy()) {
                 log::info!("removing {}, which an earlier slave has left", entry.path().display());
-                remove_tree(&entry.path()).map_err(cannot)?;
+                trees::remove(&entry.path()).map_err(cannot)?;
             }
         }
         Ok(())
@@ -60,7 +61,7 @@ impl Workdir {
     /// Ends the use of it: one made for this process goes, one that was named stays, empty.
     pub fn close(self) {
         let removed =
-            if self.private { remove_tree(&self.path).map_err(|e| e.to_string()) } else { self.clear() };
+            if self.private { trees::remove(&self.path).map_err(|e| e.to_string()) } else { self.clear() };
         if let Err(e) = removed {
             log::warn!("{} is left: {e}", self.path.display());
         }
@@ -99,38 +100,10 @@ fn take_lock(dir: &Path) -> Result<Flock<File>, String> {
     })
 }
 
-/// Removes a directory and all in it, also where a build has taken its own right to write away. Follows no links.
-pub fn remove_tree(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(e) if e.kind() == ErrorKind::PermissionDenied => {
-            unlock(path)?;
-            fs::remove_dir_all(path)
-        }
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
-        done => done,
-    }
-}
-
-fn unlock(dir: &Path) -> io::Result<()> {
-    let mut open = vec![dir.to_owned()];
-    while let Some(dir) = open.pop() {
-        if !fs::symlink_metadata(&dir)?.is_dir() {
-            continue;
-        }
-        fs::set_permissions(&dir, Permissions::from_mode(0o700))?;
-        for entry in fs::read_dir(&dir)? {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                open.push(entry.path());
-            }
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn a_named_directory_is_cleared_of_dead_builds_and_of_nothing_else() {
@@ -167,24 +140,5 @@ mod tests {
         let path = make_private(parent.path()).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
         assert_ne!(make_private(parent.path()).unwrap(), path, "never one that was there before");
-    }
-
-    #[test]
-    fn a_tree_without_the_right_to_write_is_removed_and_links_are_not_followed() {
-        let dir = tempfile::tempdir().unwrap();
-        let (tree, other) = (dir.path().join("tree"), dir.path().join("other"));
-        fs::create_dir_all(tree.join("a/b")).unwrap();
-        fs::create_dir(&other).unwrap();
-        fs::write(other.join("kept"), "x").unwrap();
-        fs::write(tree.join("a/b/file"), "x").unwrap();
-        std::os::unix::fs::symlink(&other, tree.join("a/link")).unwrap();
-        for sealed in ["a/b", "a"] {
-            fs::set_permissions(tree.join(sealed), Permissions::from_mode(0o000)).unwrap();
-        }
-        unlock(&tree).unwrap();
-        assert_eq!(fs::metadata(tree.join("a")).unwrap().permissions().mode() & 0o777, 0o700);
-        remove_tree(&tree).unwrap();
-        remove_tree(&tree).unwrap();
-        assert!(!tree.exists() && other.join("kept").exists());
     }
 }

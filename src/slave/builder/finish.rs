@@ -19,7 +19,7 @@ use super::watch::{Limits, Stop};
 use crate::domain::{Millis, Sha256, WheelName};
 use crate::slave::sandbox::launch::Ended;
 use crate::slave::session::Outcome;
-use crate::slave::workdir::remove_tree;
+use crate::slave::trees;
 use crate::wire::limits::FILES_PER_BUILD;
 use crate::wire::slave::{BuildEnd, BuildReport, BuiltFile, Sdist};
 use crate::wire::{List, Text};
@@ -55,7 +55,7 @@ impl Finish {
     pub fn run(self) -> Outcome {
         for name in ["home", "tmp", "check"] {
             // room for what follows; the whole directory goes later, and then it is told if it will not go
-            let _ = remove_tree(&self.dirs.0.join(name));
+            let _ = trees::remove(&self.dirs.0.join(name));
         }
         let (end, why, files) = self.judge();
         let report = self.report();
@@ -131,8 +131,8 @@ impl Finish {
     }
 
     /// Why pip said no. That the log could not be written is no matter of judgement, and comes first.
-    fn failure(&self) -> (BuildEnd, &'static str) {
-        match self.sign {
+    fn failure(&self) -> (BuildEnd, String) {
+        let (end, why) = match self.sign {
             _ if self.log.is_disk_full() => (BuildEnd::Disk, "the disk is full: "),
             None => (BuildEnd::Failed, ""),
             Some(Sign::Network) => {
@@ -140,7 +140,14 @@ impl Finish {
             }
             Some(Sign::OutOfMemory) => (BuildEnd::OutOfMemory, "memory ran out: "),
             Some(Sign::Disk) => (BuildEnd::Disk, "the disk is full: "),
-        }
+            // without a limit of this slave's it is another's, and no matter of judgement
+            Some(Sign::FileSize) if self.limits.disk_bytes == 0 => (BuildEnd::Failed, ""),
+            Some(Sign::FileSize) => {
+                let why = format!("a file would have had more than {} bytes: ", self.limits.disk_bytes);
+                return (BuildEnd::DiskLimit, why);
+            }
+        };
+        (end, why.to_owned())
     }
 
     /// How the last step ended, for people.

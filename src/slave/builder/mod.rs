@@ -412,7 +412,12 @@ impl Build {
                 let network = if self.settings.network { "" } else { ", without a network" };
                 self.say(&format!("building{network}: pip {}", self.pip_arguments));
             }
-            Step::Check => self.say("checking what was built"),
+            Step::Check => {
+                if let Err(e) = self.dirs.renew() {
+                    return Progress::Cannot(format!("cannot make room to look at what was built: {e}"));
+                }
+                self.say("checking what was built");
+            }
             Step::Install => self.say("installing it, to see whether it can be imported"),
             Step::Import => self.say("importing it"),
         }

@@ -18,6 +18,8 @@ pub(super) enum Sign {
     OutOfMemory,
     /// The disk is full.
     Disk,
+    /// A file became larger than one may be.
+    FileSize,
 }
 
 /// Longest line that is looked at, in bytes; what is longer is looked at so far.
@@ -77,6 +79,10 @@ const DISK: [&str; 4] = [
     "(os error 122)",
 ];
 const DISK_AT_END: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
+
+/// The same for the limit of a single file.
+const FILE_SIZE: [&str; 2] = ["[Errno 27] File too large", "(os error 27)"];
+const FILE_SIZE_AT_END: [&str; 3] = ["File too large", "File size limit exceeded", "<Signals.SIGXFSZ: 25>"];
 
 /// See the module's head.
 #[derive(Debug, Default)]
@@ -154,6 +160,8 @@ impl Signs {
             self.machine = Some((Sign::OutOfMemory, self.seen));
         } else if is_disk(line) {
             self.machine = Some((Sign::Disk, self.seen));
+        } else if is_file_size(line) {
+            self.machine = Some((Sign::FileSize, self.seen));
         }
         self.line = bytes;
         self.line.clear();
@@ -184,6 +192,10 @@ fn is_memory(line: &str) -> bool {
 
 fn is_disk(line: &str) -> bool {
     DISK.iter().any(|text| line.contains(text)) || ends_with_one_of(line, &DISK_AT_END)
+}
+
+fn is_file_size(line: &str) -> bool {
+    FILE_SIZE.iter().any(|text| line.contains(text)) || ends_with_one_of(line, &FILE_SIZE_AT_END)
 }
 
 /// Some put a full stop behind a system's message, or quotes around it.
@@ -293,6 +305,15 @@ mod tests {
                     "  Fatal error: can't write 4 bytes to section .text of foo.o: 'No space left on device'",
                     "  tar: foo: Cannot write: Disk quota exceeded",
                     "  error: failed to write `x`: No space left on device (os error 28)",
+                ],
+            ),
+            (
+                Sign::FileSize,
+                &[
+                    "  OSError: [Errno 27] File too large",
+                    "  /usr/bin/ld: final link failed: File too large",
+                    "  error: failed to write `x`: File too large (os error 27)",
+                    "  make[2]: *** [Makefile:12: foo.o] File size limit exceeded",
                 ],
             ),
         ] {

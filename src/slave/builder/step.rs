@@ -12,7 +12,6 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, PipeReader};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -44,6 +43,8 @@ pub(super) enum Step {
     Import,
 }
 
+const CHECK_DIRS: [&str; 4] = ["check", "check/home", "check/tmp", "check/venv"];
+
 /// A build's directory. `log`, and what a step may not touch, stay out of its reach.
 #[derive(Clone, Debug)]
 pub(super) struct Dirs(pub(super) PathBuf);
@@ -54,16 +55,23 @@ impl Dirs {
         use std::os::unix::fs::DirBuilderExt;
         if fs::symlink_metadata(&self.0).is_ok() {
             // one of the same number can only be of an earlier life
-            crate::slave::workdir::remove_tree(&self.0)?;
+            crate::slave::trees::remove(&self.0)?;
         }
         let mut builder = fs::DirBuilder::new();
         builder.mode(0o700).create(&self.0)?;
-        for name in
-            ["root", "home", "tmp", "out", "fetched", "check", "check/home", "check/tmp", "check/venv"]
-        {
+        for name in ["root", "home", "tmp", "out", "fetched"].into_iter().chain(CHECK_DIRS) {
             builder.create(self.0.join(name))?;
         }
         Ok(())
+    }
+
+    /// What those use who look at a build's work, made anew: where there are few walls it could have been there.
+    pub(super) fn renew(&self) -> io::Result<()> {
+        use std::os::unix::fs::DirBuilderExt;
+        crate::slave::trees::remove(&self.0.join("check"))?;
+        let mut builder = fs::DirBuilder::new();
+        builder.mode(0o700);
+        CHECK_DIRS.iter().try_for_each(|name| builder.create(self.0.join(name)))
     }
 
     pub(super) fn out(&self) -> PathBuf {
@@ -94,7 +102,7 @@ impl Dirs {
 /// A step that runs.
 #[derive(Debug)]
 pub(super) struct Running {
-    /// The launcher, whose group all of the step's processes are in unless they leave it.
+    /// The launcher, whose session and group all of the step's processes are in unless they leave them.
     pub(super) launcher: Pid,
     /// What the step prints.
     pub(super) output: Option<PipeReader>,
@@ -129,7 +137,7 @@ pub(super) fn start(
         command.env("PIP_NO_INDEX", "1").env("PIP_FIND_LINKS", dirs.fetched().join("deps"));
         command.env_remove("PIP_EXTRA_INDEX_URL").env_remove("PIP_INDEX_URL");
     }
-    command.current_dir(&tmp).process_group(0);
+    command.current_dir(&tmp);
     command.stdin(end_writer).stdout(writer.try_clone()?).stderr(writer);
     let child = spawn(command)?;
     Ok(Running { launcher: child, output: Some(output), end })
@@ -168,6 +176,8 @@ fn plan_for(step: &Step, settings: &Settings, job: &Job, dirs: &Dirs, plan: Plan
 
 fn arguments(step: &Step, settings: &Settings, job: &Job, dirs: &Dirs) -> io::Result<Vec<OsString>> {
     let script = |text: &str, rest: Vec<OsString>| [vec!["-c".into(), text.into()], rest].concat();
+    // of its own work it reads nothing that a build could have put beside it
+    let alone = |text: &str, rest: Vec<OsString>| [vec!["-I".into()], script(text, rest)].concat();
     let index: Vec<OsString> = match job.index_url.as_str() {
         "" => Vec::new(),
         url => vec!["--index-url".into(), url.into()],
@@ -181,15 +191,15 @@ fn arguments(step: &Step, settings: &Settings, job: &Job, dirs: &Dirs) -> io::Re
             rest.extend(index);
             rest.push("--".into());
             rest.extend(more.iter().map(OsString::from));
-            script(FETCH, rest)
+            alone(FETCH, rest)
         }
         Step::Build => {
             let from = (!settings.network).then(|| dirs.fetched().join("deps"));
             script(RUN_PIP, command::pip_arguments(job, &dirs.out(), &dirs.sdist()?, from.as_deref()))
         }
-        Step::Check => script(CHECK, vec![out(), (&job.package).into(), (&job.version).into()]),
-        Step::Install => script(INSTALL, [vec![out(), dirs.venv().into()], index].concat()),
-        Step::Import => script(IMPORT, vec![out()]),
+        Step::Check => alone(CHECK, vec![out(), (&job.package).into(), (&job.version).into()]),
+        Step::Install => alone(INSTALL, [vec![out(), dirs.venv().into()], index].concat()),
+        Step::Import => alone(IMPORT, vec![out()]),
     })
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
@@ -13,6 +14,8 @@ use nix::unistd::{Pid, getpid};
 
 /// How often a sweep looks again for what was forked meanwhile.
 const ROUNDS: usize = 8;
+/// Of one process, files without a name that are looked at.
+const MOST_FILES: usize = 4096;
 
 /// Makes this process the parent of every orphan below it.
 pub fn adopt_orphans() -> nix::Result<()> {
@@ -23,7 +26,7 @@ pub fn adopt_orphans() -> nix::Result<()> {
 pub fn sweep() -> bool {
     for _ in 0..ROUNDS {
         let left = descendants(getpid());
-        if left.iter().all(|process| process.zombie) {
+        if left.iter().all(|process| process.dead) {
             return left.is_empty();
         }
         for process in left {
@@ -67,13 +70,21 @@ pub struct Used {
 pub fn measure() -> Used {
     let mut used = Used::default();
     for process in descendants(getpid()) {
-        let Ok(stat) = fs::read(format!("/proc/{}/stat", process.pid)) else { continue };
-        if let (Some(threads), Some(pages)) = (field(&stat, THREADS), field(&stat, RESIDENT)) {
-            used.tasks += threads;
-            used.memory += pages * page_bytes();
-        }
+        used.tasks += process.threads;
+        used.memory += resident(process.pid).unwrap_or(0);
     }
     used
+}
+
+/// The memory of a process, in bytes. That of one whose first thread has ended is its other threads'.
+fn resident(pid: Pid) -> Option<u64> {
+    let pages = |path: &Path| field(&fs::read(path.join("stat")).ok()?, RESIDENT);
+    let place = PathBuf::from(format!("/proc/{pid}"));
+    let pages = match pages(&place)? {
+        0 => fs::read_dir(place.join("task")).ok()?.flatten().filter_map(|task| pages(&task.path())).max()?,
+        pages => pages,
+    };
+    Some(pages * page_bytes())
 }
 
 /// The memory of every descendant, in bytes, where each of those that share a page counts a part of it. Costs more.
@@ -84,10 +95,22 @@ pub fn exact_memory() -> u64 {
         line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
     };
     // one whose share cannot be read counts as a whole, so that nobody hides by it
-    let whole = |pid: Pid| {
-        field(&fs::read(format!("/proc/{pid}/stat")).ok()?, RESIDENT).map(|pages| pages * page_bytes() / 1024)
-    };
+    let whole = |pid: Pid| resident(pid).map(|bytes| bytes / 1024);
     descendants(getpid()).iter().filter_map(|p| share(p.pid).or_else(|| whole(p.pid))).sum::<u64>() * 1024
+}
+
+/// What open files take on the disk of `dir` that have no name any more, in bytes.
+pub fn unlinked(dir: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(disk) = fs::metadata(dir).map(|metadata| metadata.dev()) else { return 0 };
+    let mut known = HashMap::new();
+    for process in descendants(getpid()) {
+        let Ok(files) = fs::read_dir(format!("/proc/{}/fd", process.pid)) else { continue };
+        let files = files.flatten().filter_map(|file| fs::metadata(file.path()).ok());
+        let files = files.filter(|file| file.is_file() && file.nlink() == 0 && file.dev() == disk);
+        known.extend(files.take(MOST_FILES).map(|file| (file.ino(), file.blocks() * 512)));
+    }
+    known.values().sum()
 }
 
 fn page_bytes() -> u64 {
@@ -117,8 +140,9 @@ fn field(stat: &[u8], at: usize) -> Option<u64> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Process {
     pid: Pid,
-    /// Dead, and waiting for its parent to take note.
-    zombie: bool,
+    threads: u64,
+    /// All of it, and waiting for its parent to take note. One whose first thread has ended looks so, too.
+    dead: bool,
 }
 
 /// The processes below `root` as /proc shows them now.
@@ -132,7 +156,9 @@ fn descendants(root: Pid) -> Vec<Process> {
         // A process may end between the listing and here.
         let Ok(stat) = fs::read(entry.path().join("stat")) else { continue };
         if let Some((parent, zombie)) = parent_and_death(&stat) {
-            children.entry(parent).or_default().push(Process { pid: Pid::from_raw(pid), zombie });
+            let threads = field(&stat, THREADS).unwrap_or(1);
+            let dead = zombie && threads <= 1;
+            children.entry(parent).or_default().push(Process { pid: Pid::from_raw(pid), threads, dead });
         }
     }
     let mut found = Vec::new();
@@ -147,7 +173,7 @@ fn descendants(root: Pid) -> Vec<Process> {
 }
 
 /// From a line of /proc/PID/stat (`pid (name) state parent …`, where the name may hold anything): the parent, and
-/// whether the process is a zombie.
+/// whether its first thread is a zombie.
 fn parent_and_death(stat: &[u8]) -> Option<(i32, bool)> {
     let after_name = stat.iter().rposition(|b| *b == b')')? + 1;
     let mut fields = stat[after_name..].split(|b| *b == b' ').filter(|field| !field.is_empty());

@@ -11,11 +11,14 @@ use nix::sys::statvfs::statvfs;
 
 use super::tree;
 use crate::domain::Millis;
+use crate::slave::trees;
 
 /// Between two looks.
 pub(super) const LOOK_EVERY: Millis = Millis::secs(1);
-/// A look at the files of a build takes time: not more often than this.
+/// A look at the files of a build takes time: not more often than this, where the disk tells of more than it may write,
+/// and than that, where it does not: others may have removed as much meanwhile.
 const COUNT_EVERY: Millis = Millis::secs(10);
+const COUNT_ANYWAY_EVERY: Millis = Millis::secs(30);
 const COUNTER_STACK: usize = 128 * 1024;
 
 /// What a build may use. 0 for no limit.
@@ -61,9 +64,12 @@ pub(super) struct Watch {
     heard: Millis,
     printed: u64,
     look_at: Millis,
-    /// Free when it began, in bytes.
+    /// Free on the disk when it began, in bytes.
     free_then: u64,
-    counted_at: Option<Millis>,
+    /// Memory of the machine that was shared then, in bytes.
+    shared_then: u64,
+    count_at: Millis,
+    count_anyway_at: Millis,
     /// Bytes of its files, as a helper has counted them last.
     files: Arc<AtomicU64>,
     peak_memory: u64,
@@ -79,7 +85,9 @@ impl Watch {
             printed: 0,
             look_at: now + LOOK_EVERY,
             free_then: free(dir),
-            counted_at: None,
+            shared_then: shared(),
+            count_at: now,
+            count_anyway_at: now + COUNT_ANYWAY_EVERY,
             files: Arc::default(),
             peak_memory: 0,
         }
@@ -151,6 +159,11 @@ impl Watch {
                 return Some(Stop::Memory);
             }
         }
+        // files in memory and segments belong to no process, unless one has them mapped; more than a build may have at all
+        // is its own
+        if memory_bytes > 0 && shared().saturating_sub(self.shared_then) > memory_bytes {
+            return Some(Stop::Memory);
+        }
         if disk_bytes == 0 {
             return None;
         }
@@ -158,45 +171,35 @@ impl Watch {
             return Some(Stop::Disk);
         }
         // others write to the same disk: what is gone of it may not be this build's, but what is not gone is not
-        let gone = self.free_then.saturating_sub(free(&self.dir));
-        let due = self.counted_at.is_none_or(|at| now >= at + COUNT_EVERY);
-        if gone > disk_bytes && due && Arc::strong_count(&self.files) == 1 {
-            self.counted_at = Some(now);
+        let gone = self.free_then.saturating_sub(free(&self.dir)) > disk_bytes;
+        let due = now >= if gone { self.count_at } else { self.count_anyway_at };
+        if due && Arc::strong_count(&self.files) == 1 {
+            (self.count_at, self.count_anyway_at) = (now + COUNT_EVERY, now + COUNT_ANYWAY_EVERY);
             let (files, dir) = (self.files.clone(), self.dir.clone());
+            let count = move || {
+                let bytes = trees::bytes(&dir, disk_bytes, gone).saturating_add(tree::unlinked(&dir));
+                files.store(bytes, Ordering::Relaxed);
+            };
             let counter = std::thread::Builder::new().name("disk count".to_owned()).stack_size(COUNTER_STACK);
             // without a thread the next look tries again
-            let _ = counter.spawn(move || files.store(size(&dir, disk_bytes), Ordering::Relaxed));
+            let _ = counter.spawn(count);
         }
         None
     }
+}
+
+/// Memory of the whole machine that is in files and segments, in bytes; 0 where it is not told.
+fn shared() -> u64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("Shmem:"));
+    let kib = line.and_then(|rest| rest.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
 }
 
 /// What can be written to the file system of `dir`, in bytes.
 fn free(dir: &Path) -> u64 {
     #[allow(clippy::useless_conversion, clippy::unnecessary_cast, reason = "they are u32 on some systems")]
     statvfs(dir).map_or(0, |fs| (fs.fragment_size() as u64).saturating_mul(fs.blocks_available() as u64))
-}
-
-/// What the files below `dir` take on the disk, in bytes; counting ends when it is more than `enough`.
-fn size(dir: &Path, enough: u64) -> u64 {
-    use std::os::unix::fs::MetadataExt;
-    let mut total = 0;
-    let mut open = vec![dir.to_owned()];
-    while let Some(dir) = open.pop() {
-        let Ok(entries) = std::fs::read_dir(&dir) else { continue };
-        for entry in entries.flatten() {
-            // a link's own size, and what a file has, not how long it says it is
-            let Ok(metadata) = entry.metadata() else { continue };
-            total += metadata.blocks() * 512;
-            if total > enough {
-                return total;
-            }
-            if metadata.is_dir() {
-                open.push(entry.path());
-            }
-        }
-    }
-    total
 }
 
 #[cfg(test)]
@@ -220,18 +223,5 @@ mod tests {
         assert_eq!((watch.limit(), watch.stop(secs(100))), (None, None));
         watch.heard(secs(100), 2);
         assert_eq!(watch.stop(secs(100)), Some(Stop::Output), "after five bytes");
-    }
-
-    #[test]
-    fn files_are_counted_by_what_they_take() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir(dir.path().join("a")).unwrap();
-        std::fs::write(dir.path().join("a/b"), vec![7; 100_000]).unwrap();
-        // as long as a disk, with nothing in it
-        std::fs::File::create(dir.path().join("hole")).unwrap().set_len(1 << 40).unwrap();
-        std::os::unix::fs::symlink("/", dir.path().join("link")).unwrap();
-        let counted = size(dir.path(), u64::MAX);
-        assert!((100_000..1_000_000).contains(&counted), "{counted}");
-        assert!(size(dir.path(), 50_000) > 50_000);
     }
 }

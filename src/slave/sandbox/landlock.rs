@@ -30,6 +30,8 @@ const SCOPES: u64 = 1 | 2;
 /// How a path may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
+    /// The names in directories, and nothing else.
+    List,
     Read,
     Write,
 }
@@ -60,6 +62,7 @@ pub(super) fn enforce<'a>(
     for (path, access) in paths {
         let Ok(file) = open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()) else { continue };
         let allowed = match access {
+            Access::List => READ_DIR,
             Access::Read => READ,
             Access::Write => all,
         };

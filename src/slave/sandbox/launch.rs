@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use nix::errno::Errno;
@@ -18,7 +18,7 @@ use nix::sys::prctl;
 use nix::sys::resource::{Resource, UsageWho, getrusage, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid, getegid, geteuid, sethostname};
+use nix::unistd::{ForkResult, Pid, getegid, geteuid, sethostname, setsid};
 
 use super::landlock::{self, Access};
 use super::{Plan, mounts, seccomp, sys};
@@ -101,6 +101,8 @@ fn cannot<E: Display>(what: &'static str) -> impl Fn(E) -> String {
 }
 
 fn run(plan: &Plan, words: &[OsString], report: &File) -> std::result::Result<u8, String> {
+    // without the slave's terminal, where somebody may type; and in a group of its own, to be told to end
+    setsid().map_err(cannot("leave the slave's session"))?;
     if let Some(group) = &plan.cgroup {
         std::fs::write(group.join("cgroup.procs"), "0").map_err(cannot("join the control group"))?;
     }
@@ -254,21 +256,61 @@ fn limit(plan: &Plan) -> nix::Result<()> {
 }
 
 /// What Landlock is to allow: in a root of its own, all that is there, since only what a build may see is there.
-fn files(plan: &Plan) -> Vec<(std::path::PathBuf, Access)> {
-    let mut files: Vec<(std::path::PathBuf, Access)> = if plan.namespaces {
+fn files(plan: &Plan) -> Vec<(PathBuf, Access)> {
+    let mut files: Vec<(PathBuf, Access)> = if plan.namespaces {
         vec![("/".into(), Access::Read), ("/tmp".into(), Access::Write), ("/var/tmp".into(), Access::Write)]
     } else {
         let read = mounts::system().chain(plan.read.iter().cloned());
-        read.map(|path| (path, Access::Read)).collect()
+        read.flat_map(|path| around(path, &plan.hide)).collect()
     };
     files.extend(plan.write.iter().map(|path| (path.clone(), Access::Write)));
     files.extend(["/dev", "/proc"].map(|path| (path.into(), Access::Write)));
     files
 }
 
+/// What is to be readable, without the files that are hidden: what is allowed of a directory is allowed of all in it, so
+/// that one with such a file is allowed piece by piece.
+fn around(path: PathBuf, hidden: &[PathBuf]) -> Vec<(PathBuf, Access)> {
+    let real = std::fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
+    let mut within = hidden.iter().filter(|file| file.starts_with(&real)).peekable();
+    if within.peek().is_none() {
+        return vec![(path, Access::Read)];
+    }
+    let entries = std::fs::read_dir(&real).into_iter().flatten().flatten();
+    // not where links lead to, which may be the hidden file
+    let pieces = entries.filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_symlink()));
+    let mut allowed: Vec<_> = pieces.flat_map(|entry| around(entry.path(), hidden)).collect();
+    if real.is_dir() {
+        allowed.push((real, Access::List));
+    }
+    allowed
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hidden_file_is_left_out_of_what_may_be_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        std::fs::create_dir_all(path("a/b")).unwrap();
+        for name in ["file", "a/key", "a/other"] {
+            std::fs::write(path(name), "x").unwrap();
+        }
+        std::os::unix::fs::symlink(path("a/key"), path("link")).unwrap();
+        let allowed = |hidden: &[PathBuf]| {
+            let mut allowed = around(dir.path().to_owned(), hidden);
+            allowed.sort_by(|(a, _), (b, _)| a.cmp(b));
+            allowed
+        };
+        assert_eq!(allowed(&["/etc/key".into()]), [(dir.path().to_owned(), Access::Read)]);
+        let expected = [("", Access::List), ("a", Access::List), ("a/b", Access::Read), ("a/other", Access::Read)];
+        let mut expected: Vec<_> = expected.map(|(name, access)| (path(name), access)).into();
+        expected[0].0 = dir.path().to_owned();
+        expected.push((path("file"), Access::Read));
+        assert_eq!(allowed(&[path("a/key")]), expected);
+    }
 
     #[test]
     fn what_a_launcher_says_is_read() {

@@ -24,6 +24,7 @@ const RETURN: u16 = 0x06; // BPF_RET | BPF_K
 
 const ALLOW: u32 = 0x7fff_0000;
 const REFUSE: u32 = 0x0005_0000 | libc::EPERM as u32;
+const NO_SUCH_FAMILY: u32 = 0x0005_0000 | libc::EAFNOSUPPORT as u32;
 const UNKNOWN: u32 = 0x0005_0000 | libc::ENOSYS as u32;
 
 // struct seccomp_data, little-endian: number, architecture, instruction pointer, six arguments of 64 bits
@@ -36,6 +37,9 @@ const NEW_NAMESPACES: u32 = 0x7e02_0000;
 /// Pushes characters into a terminal's input, as if they had been typed there.
 const TIOCSTI: u32 = 0x5412;
 const TIOCLINUX: u32 = 0x541c;
+/// The families of sockets that builds have: AF_UNIX, AF_INET, AF_INET6, and AF_NETLINK, by which C libraries ask for
+/// addresses. Others reach past network namespaces (AF_VSOCK: the machine's host) or deep into the kernel (AF_ALG).
+const FAMILIES: [u32; 4] = [1, 2, 10, 16];
 
 #[cfg(target_arch = "x86_64")]
 const OWN: u32 = 0xc000_003e;
@@ -100,11 +104,12 @@ pub(super) fn program() -> Option<Vec<Instruction>> {
     {
         let own = REFUSED.iter().filter_map(|number| u32::try_from(*number).ok());
         let refused: Vec<u32> = own.chain(REFUSED_EVERYWHERE).collect();
-        Some(assemble(OWN, &refused, libc::SYS_clone as u32, libc::SYS_ioctl as u32))
+        let looked_at = [libc::SYS_clone, libc::SYS_ioctl, libc::SYS_socket].map(|number| number as u32);
+        Some(assemble(OWN, &refused, looked_at))
     }
 }
 
-fn assemble(own: u32, refused: &[u32], clone: u32, ioctl: u32) -> Vec<Instruction> {
+fn assemble(own: u32, refused: &[u32], [clone, ioctl, socket]: [u32; 3]) -> Vec<Instruction> {
     let next = |code, k| Instruction { code, jt: 0, jf: 0, k };
     // a comparison that holds runs into the answer behind it, one that does not skips that
     let answer = |code, k, answer| [Instruction { code, jt: 0, jf: 1, k }, next(RETURN, answer)];
@@ -130,6 +135,13 @@ fn assemble(own: u32, refused: &[u32], clone: u32, ioctl: u32) -> Vec<Instructio
     program.push(next(LOAD, ARGUMENT[1]));
     program.extend(answer(EQUAL, TIOCSTI, REFUSE));
     program.extend(answer(EQUAL, TIOCLINUX, REFUSE));
+    program.push(next(RETURN, ALLOW));
+    program.push(Instruction { code: EQUAL, jt: 0, jf: 2 + 2 * FAMILIES.len() as u8, k: socket });
+    program.push(next(LOAD, ARGUMENT[0]));
+    for family in FAMILIES {
+        program.extend(answer(EQUAL, family, ALLOW));
+    }
+    program.push(next(RETURN, NO_SUCH_FAMILY));
     program.push(next(RETURN, ALLOW));
     program
 }
@@ -168,7 +180,7 @@ mod tests {
 
     #[test]
     fn what_no_build_needs_is_refused_and_the_rest_is_not() {
-        let program = assemble(7, &[40, 41, 442], 56, 16);
+        let program = assemble(7, &[40, 41, 442], [56, 16, 41_000]);
         let call = |number, arguments| run(&program, 7, number, arguments);
         for number in [40, 41, 442] {
             assert_eq!(call(number, [0, 0]), REFUSE);
@@ -182,6 +194,8 @@ mod tests {
         assert_eq!(call(16, [0, 0x5401]), ALLOW);
         assert_eq!(call(16, [0, TIOCSTI]), REFUSE);
         assert_eq!(call(16, [0, TIOCLINUX]), REFUSE);
+        assert_eq!(call(41_000, [libc::AF_INET6 as u32, 1]), ALLOW);
+        assert_eq!(call(41_000, [libc::AF_VSOCK as u32, 1]), NO_SUCH_FAMILY);
         assert_eq!(call(CLONE3, [0, 0]), UNKNOWN);
         assert_eq!(call(0x4000_0001, [0, 0]), UNKNOWN);
         assert_eq!(run(&program, 8, 0, [0, 0]), UNKNOWN, "another architecture");

@@ -16,7 +16,7 @@ use super::helper::{Helpers, Report};
 use crate::domain::Millis;
 use crate::slave::builder::{Build, Job, LOG_FILE, Progress, Settings, open_regular, tree};
 use crate::slave::session::{Input, Outcome};
-use crate::slave::workdir::remove_tree;
+use crate::slave::trees;
 use crate::wire::Blob;
 use crate::wire::limits::LOG_BYTES;
 use crate::wire::slave::BuiltFile;
@@ -169,7 +169,7 @@ impl Bench {
     fn clear(&mut self, dir: PathBuf, helpers: &Helpers) {
         self.place = Place::Clearing;
         let remove = move || {
-            if let Err(e) = remove_tree(&dir) {
+            if let Err(e) = trees::remove(&dir) {
                 log::error!("{} cannot be removed: {e}", dir.display());
             }
             Report::Cleared

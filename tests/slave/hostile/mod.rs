@@ -141,8 +141,8 @@ impl Den {
     fn processes_left(&self, log: &str) -> Vec<String> {
         let slave = self.slave.as_ref().unwrap().pid();
         let said = log.lines().find_map(|line| line.strip_prefix("@pid namespace "));
-        let own = fs::read_link(format!("/proc/{slave}/ns/pid")).ok();
-        let namespace = said.filter(|said| own.is_some_and(|own| own != Path::new(said)));
+        let own = fs::read_link("/proc/self/ns/pid").unwrap();
+        let namespace = said.filter(|said| own != Path::new(said));
         let mut left = processes(self.rig.work().to_str().unwrap());
         left.retain(|line| !line.starts_with(&format!("\"{slave}\": ")));
         for entry in fs::read_dir("/proc").unwrap().flatten() {

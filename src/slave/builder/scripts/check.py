@@ -35,7 +35,8 @@ def text(archive, name):
 
 def check_entries(archive):
     """Every file can be unpacked, within the wheel's directory, to the bytes that the archive promises."""
-    total = 0
+    # all promises first: nothing is unpacked of an archive that promises too much
+    total, names = 0, set()
     for entry in archive.infolist():
         total += entry.file_size
         if total > LARGEST_TOTAL:
@@ -43,6 +44,11 @@ def check_entries(archive):
         parts = entry.filename.replace("\\", "/").split("/")
         if entry.filename.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
             raise Bad("has a file outside itself: " + ascii(entry.filename))
+        if entry.filename in names:
+            # one program would install the first, another the last
+            raise Bad("has two files of one name: " + ascii(entry.filename))
+        names.add(entry.filename)
+    for entry in archive.infolist():
         with archive.open(entry) as file:
             while file.read(PIECE):
                 pass
@@ -87,7 +93,12 @@ def check(path, project, version):
 
 def main():
     directory, project, version = sys.argv[1:]
-    for name in sorted(os.listdir(directory)):
+    try:
+        names = sorted(os.listdir(directory))
+    except OSError as e:
+        print("piw-slave: bad wheel: what was built cannot be read: %s" % e.strerror, flush=True)
+        return 3
+    for name in names:
         if not name.endswith(".whl"):
             continue
         path = os.path.join(directory, name)
