@@ -126,7 +126,11 @@ struct Id(u64, u64);
 
 impl Id {
     fn of(stat: &FileStat) -> Self {
-        #[allow(clippy::useless_conversion, clippy::unnecessary_cast, reason = "their types differ between systems")]
+        #[allow(
+            clippy::useless_conversion,
+            clippy::unnecessary_cast,
+            reason = "their types differ between systems"
+        )]
         Self(stat.st_dev as u64, stat.st_ino as u64)
     }
 }
@@ -249,7 +253,8 @@ mod tests {
         for gone in ["tree", "tree", "link", "nowhere/at/all"] {
             remove(&dir.path().join(gone)).unwrap();
         }
-        let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let left: Vec<_> =
+            fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["other"]);
         assert!(other.join("kept").exists());
     }

@@ -1,5 +1,6 @@
 //! A real `piw-slave` with a place to work in. Where the tests run as root, the slave runs as `nobody`: it refuses root.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -57,14 +58,19 @@ impl Rig {
     /// The same, started by another command, which becomes the slave.
     pub(crate) fn command_through(&self, before: &[String]) -> Command {
         let program = self.dir.path().join("piw-slave");
-        let mut command = match before {
-            [] => Command::new(program),
+        match before {
+            [] => self.command_of(program),
             [first, rest @ ..] => {
-                let mut command = Command::new(first);
+                let mut command = self.command_of(first);
                 command.args(rest).arg(program);
                 command
             }
-        };
+        }
+    }
+
+    /// The same for any program.
+    pub(crate) fn command_of(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
         command.env_clear().env("PATH", "/usr/bin:/bin").current_dir("/").stdin(Stdio::null());
         // the disk that tests run on may be small, and is not what most are about
         command.env("PIW_DISK_FLOOR", "0");

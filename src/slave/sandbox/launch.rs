@@ -261,10 +261,14 @@ fn files(plan: &Plan) -> Vec<(PathBuf, Access)> {
         vec![("/".into(), Access::Read), ("/tmp".into(), Access::Write), ("/var/tmp".into(), Access::Write)]
     } else {
         let read = mounts::system().chain(plan.read.iter().cloned());
-        read.flat_map(|path| around(path, &plan.hide)).collect()
+        let devices = mounts::DEVICES.into_iter().chain(["shm", "pts", "ptmx"]);
+        let devices = devices.map(|name| (Path::new("/dev").join(name), Access::Write));
+        let list = [(PathBuf::from("/dev"), Access::List)];
+        read.flat_map(|path| around(path, &plan.hide)).chain(devices).chain(list).collect()
     };
     files.extend(plan.write.iter().map(|path| (path.clone(), Access::Write)));
-    files.extend(["/dev", "/proc"].map(|path| (path.into(), Access::Write)));
+    let own: &[&str] = if plan.namespaces { &["/dev", "/proc"] } else { &["/proc"] };
+    files.extend(own.iter().map(|path| (path.into(), Access::Write)));
     files
 }
 
@@ -305,7 +309,8 @@ mod tests {
             allowed
         };
         assert_eq!(allowed(&["/etc/key".into()]), [(dir.path().to_owned(), Access::Read)]);
-        let expected = [("", Access::List), ("a", Access::List), ("a/b", Access::Read), ("a/other", Access::Read)];
+        let expected =
+            [("", Access::List), ("a", Access::List), ("a/b", Access::Read), ("a/other", Access::Read)];
         let mut expected: Vec<_> = expected.map(|(name, access)| (path(name), access)).into();
         expected[0].0 = dir.path().to_owned();
         expected.push((path("file"), Access::Read));

@@ -18,7 +18,8 @@ use super::Plan;
 const SYSTEM: [&str; 10] = ["bin", "etc", "gnu", "lib", "lib32", "lib64", "libx32", "nix", "opt", "usr"];
 /// `sbin` beside them, and `sys`, where programs read how many processors there are.
 const MORE: [&str; 2] = ["sbin", "sys"];
-const DEVICES: [&str; 6] = ["full", "null", "random", "tty", "urandom", "zero"];
+/// Of /dev, what builds use.
+pub(super) const DEVICES: [&str; 6] = ["full", "null", "random", "tty", "urandom", "zero"];
 const DEVICE_LINKS: [(&str, &str); 4] = [
     ("fd", "/proc/self/fd"),
     ("stdin", "/proc/self/fd/0"),

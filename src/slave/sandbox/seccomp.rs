@@ -131,7 +131,7 @@ fn assemble(own: u32, refused: &[u32], [clone, ioctl, socket]: [u32; 3]) -> Vec<
     program.push(next(LOAD, ARGUMENT[0]));
     program.extend(answer(ANY_BIT, NEW_NAMESPACES, REFUSE));
     program.push(next(RETURN, ALLOW));
-    program.push(Instruction { code: EQUAL, jt: 0, jf: 5, k: ioctl });
+    program.push(Instruction { code: EQUAL, jt: 0, jf: 6, k: ioctl });
     program.push(next(LOAD, ARGUMENT[1]));
     program.extend(answer(EQUAL, TIOCSTI, REFUSE));
     program.extend(answer(EQUAL, TIOCLINUX, REFUSE));

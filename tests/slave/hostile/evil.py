@@ -8,6 +8,7 @@ import glob
 import mmap
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -41,6 +42,15 @@ def quiet():
         os.dup2(os.open("/dev/null", os.O_RDWR), number)
 
 
+def regicide():
+    """The first process of a sandbox must not hear a signal from inside, whether it is refused or not."""
+    for number in [9, 15, 19, 6]:
+        try:
+            os.kill(1, number)
+        except PermissionError:
+            pass
+
+
 def flee(then=stay):
     """Does something in a process with a session of its own, deaf, whose parents are gone; returns when it is there."""
     reader, writer = os.pipe()
@@ -56,6 +66,11 @@ def flee(then=stay):
         os._exit(0)
     os.wait()
     os.read(reader, 1)
+
+
+def grandparent():
+    with open("/proc/%d/stat" % os.getppid()) as file:
+        return int(file.read().rsplit(")", 1)[1].split()[1])
 
 
 def without_a_head(then=stay):
@@ -223,6 +238,19 @@ def litter(say):
     libc.mq_open(b"/" + MARK.encode(), os.O_CREAT | os.O_RDWR, 0o666, None)
 
 
+def unlitter():
+    """Takes back what is left where there is no file system of its own."""
+    for place in ["/dev/shm", "/tmp", "/var/tmp"]:
+        try:
+            os.unlink(os.path.join(place, MARK))
+        except OSError:
+            pass
+    libc.shmctl(libc.shmget(0x70697731, 0, 0), 0, None)
+    libc.semctl(libc.semget(0x70697731, 0, 0), 0, 0)
+    libc.msgctl(libc.msgget(0x70697731, 0), 0, None)
+    libc.mq_unlink(b"/" + MARK.encode())
+
+
 def bad_trees():
     """What is hard to remove: no rights, no end, no names."""
     os.chdir(os.environ["TMPDIR"])
@@ -236,11 +264,11 @@ def bad_trees():
     for path in ["sealed/a/b", "sealed/a", "sealed"]:
         os.chmod(path, 0)
     here = os.getcwd()
-    dig(2000)
+    dig(1200)
     open("bottom", "w").close()
     os.chmod(".", 0)
     os.chdir(here)
-    for number in range(20000):
+    for number in range(5000):
         open("file%d" % number, "w").close()
     os.chmod(os.environ["HOME"], 0)
 
@@ -264,6 +292,19 @@ def to_influence():
                     file.write("[global]\nno-index = true\n[install]\nprefix = /nowhere\n")
         except OSError:
             pass
+
+
+def rubbish():
+    """Every byte that there is, without an end of line, past pip."""
+    with open("/proc/%d/fd/1" % os.getppid(), "wb") as file:
+        file.write(bytes(range(256)) * 64 + b"\n")
+
+
+def hand_on_much():
+    """A command line and an environment as large as the kernel takes them."""
+    variables = {"V%d" % number: "y" * 100000 for number in range(8)}
+    nothing = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.Popen(["/bin/sh", "-c", "sleep 1000; true"] + ["x" * 100000] * 10, env=variables, **nothing)
 
 
 def put(name, change=None, **texts):

@@ -1,6 +1,8 @@
 //! What takes all that it can get.
 
-use piwheels::wire::slave::BuildEnd::{DiskLimit, LogLimit, OutOfMemory, ProcessLimit, Silence, Timeout, WheelLimit};
+use piwheels::wire::slave::BuildEnd::{
+    DiskLimit, LogLimit, OutOfMemory, ProcessLimit, Silence, Timeout, WheelLimit,
+};
 
 use super::{case, endure};
 
@@ -20,7 +22,12 @@ fn the_disk_is_limited() {
     let last = "it wrote more than 67108864 bytes to the disk; all its processes were killed";
     let cases = [
         case("files", "evil.many_files()", DiskLimit, last),
-        case("file", "evil.write(os.environ['TMPDIR'] + '/file', evil.BOUND)", DiskLimit, "a file would have had more than 67108864 bytes"),
+        case(
+            "file",
+            "evil.write(os.environ['TMPDIR'] + '/file', evil.BOUND)",
+            DiskLimit,
+            "a file would have had more than 67108864 bytes",
+        ),
         case("unlinked", "evil.files_without_names()", DiskLimit, last),
         case("deep", "evil.files_in_the_deep()", DiskLimit, last),
     ];
@@ -43,9 +50,24 @@ fn memory_is_limited() {
 #[test]
 fn what_is_printed_and_what_is_made_is_limited() {
     let cases = [
-        case("shouts", "while True:\n    say('x' * 1000)", LogLimit, "it printed more than 262144 bytes; all its"),
-        case("large", "return make(directory, 100000)", WheelLimit, "the wheel \"large-1.0-py3-none-any.whl\" is larger than 1048576 bytes"),
-        case("endless", "with open(evil.OUT + '/x-1.0-py3-none-any.whl', 'w') as f:\n    f.truncate(1 << 33)\nreturn make(directory)", WheelLimit, "the wheel \"x-1.0-py3-none-any.whl\" is larger than"),
+        case(
+            "shouts",
+            "while True:\n    say('x' * 1000)",
+            LogLimit,
+            "it printed more than 262144 bytes; all its",
+        ),
+        case(
+            "large",
+            "return make(directory, 100000)",
+            WheelLimit,
+            "the wheel \"large-1.0-py3-none-any.whl\" is larger than 1048576 bytes",
+        ),
+        case(
+            "endless",
+            "with open(evil.OUT + '/x-1.0-py3-none-any.whl', 'w') as f:\n    f.truncate(1 << 33)\nreturn make(directory)",
+            WheelLimit,
+            "the wheel \"x-1.0-py3-none-any.whl\" is larger than",
+        ),
     ];
     endure(&["--output-limit", "256K", "--wheel-limit", "1M"], &cases);
 }
@@ -54,7 +76,12 @@ fn what_is_printed_and_what_is_made_is_limited() {
 fn time_and_silence_are_limited() {
     let deaf = "evil.flee()\nevil.deaf()\nos.kill(os.getppid(), 19)\nwhile True:\n    time.sleep(0.2)\n    say('here')";
     let cases = [
-        case("sleeps", "evil.flee()\nevil.deaf()\nos.kill(os.getppid(), 19)\ntime.sleep(1000)", Silence, "it printed nothing for 6 s; all its processes were killed"),
+        case(
+            "sleeps",
+            "evil.flee()\nevil.deaf()\nos.kill(os.getppid(), 19)\ntime.sleep(1000)",
+            Silence,
+            "it printed nothing for 6 s; all its processes were killed",
+        ),
         case("deaf", deaf, Timeout, "the time limit of 15 s ended it; all its processes were killed"),
     ];
     endure(&["--silence", "6s", "--timeout", "15s"], &cases);

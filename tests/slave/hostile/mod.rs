@@ -3,12 +3,16 @@
 
 mod escape;
 mod limits;
+mod probe;
+mod weak;
+mod wheels;
 
 use std::ffi::OsStr;
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
 use std::time::Instant;
 
 use piwheels::wire::slave::{Board, BuildEnd, FromSlave, Resume};
@@ -86,7 +90,9 @@ impl Den {
         let mut command = self.rig.command_through(before);
         command.env("SECRET_OF_THE_SLAVE", format!("{}-secret", self.mark));
         let slave = self.rig.run(&mut command, arguments);
-        fs::write(self.rig.dir.path().join("index/simple/slave-pid"), slave.pid().to_string()).unwrap();
+        let shown = self.rig.dir.path().join("index/simple");
+        fs::create_dir_all(&shown).unwrap();
+        fs::write(shown.join("slave-pid"), slave.pid().to_string()).unwrap();
         let (mut peer, held, board) = self.rig.master.meet();
         assert_eq!(held, None);
         peer.hello(&self.rig.index.url(), Resume::None, 0);
@@ -146,11 +152,16 @@ impl Den {
         let mut left = processes(self.rig.work().to_str().unwrap());
         left.retain(|line| !line.starts_with(&format!("\"{slave}\": ")));
         for entry in fs::read_dir("/proc").unwrap().flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+                continue;
+            };
             let inside = fs::read_link(entry.path().join("ns/pid"))
                 .is_ok_and(|place| namespace.is_some_and(|own| place == Path::new(own)));
             if inside || parent(pid) == Some(slave) {
-                left.push(format!("{pid}: {}", fs::read_to_string(entry.path().join("stat")).unwrap_or_default()));
+                left.push(format!(
+                    "{pid}: {}",
+                    fs::read_to_string(entry.path().join("stat")).unwrap_or_default()
+                ));
             }
         }
         left
@@ -160,15 +171,15 @@ impl Den {
     fn files_left(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let account = nix::unistd::User::from_name("nobody").unwrap().map(|user| user.dir);
-        let shared = ["/", "/tmp", "/var/tmp", "/dev", "/dev/shm", "/dev/mqueue", "/run", "/home", "/root", "/srv"];
+        let shared =
+            ["/", "/tmp", "/var/tmp", "/dev", "/dev/shm", "/dev/mqueue", "/run", "/home", "/root", "/srv"];
         let shared = shared.into_iter().map(PathBuf::from).chain(["/etc", "/usr/local"].map(PathBuf::from));
         for path in shared.chain(account) {
             self.look(&path, 1, &mut found);
         }
         self.look(self.rig.dir.path(), 8, &mut found);
-        let segments = ["shm", "sem", "msg"].map(|kind| {
-            fs::read_to_string(format!("/proc/sysvipc/{kind}")).unwrap_or_default()
-        });
+        let segments = ["shm", "sem", "msg"]
+            .map(|kind| fs::read_to_string(format!("/proc/sysvipc/{kind}")).unwrap_or_default());
         // the key that evil.py asks for
         let key = 0x7069_7731_u32.to_string();
         assert!(!segments.concat().split_whitespace().any(|word| word == key), "{segments:?}");
@@ -187,9 +198,31 @@ impl Den {
     }
 }
 
+/// Somebody else with the slave's account, who has secrets and must not be harmed.
+struct Neighbour(Child);
+
+impl Neighbour {
+    fn of(den: &Den) -> Self {
+        let mut command = den.rig.command_of("/bin/sh");
+        command.args(["-c", "read line; exit 7", &format!("{}-neighbour", den.mark)]);
+        command.env("SECRET", format!("{}-secret", den.mark));
+        Self(command.stdin(Stdio::piped()).spawn().unwrap())
+    }
+}
+
+impl Drop for Neighbour {
+    fn drop(&mut self) {
+        // the end of its input is its own
+        drop(self.0.stdin.take());
+        let status = self.0.wait().unwrap();
+        assert!(std::thread::panicking() || status.code() == Some(7), "somebody has killed it: {status}");
+    }
+}
+
 /// A slave like this endures these.
 pub(crate) fn endure(arguments: &[&str], cases: &[Case]) {
     let mut den = Den::new();
+    let _neighbour = Neighbour::of(&den);
     for case in cases {
         den.add(case.name, case.body);
     }
