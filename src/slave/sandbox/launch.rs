@@ -11,6 +11,7 @@ use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
@@ -18,10 +19,11 @@ use nix::sys::prctl;
 use nix::sys::resource::{Resource, UsageWho, getrusage, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid, getegid, geteuid, sethostname, setsid};
+use nix::unistd::{ForkResult, Pid, getegid, geteuid, getppid, sethostname, setsid};
 
 use super::landlock::{self, Access};
 use super::{Plan, mounts, seccomp, sys};
+use crate::slave::builder::tree;
 
 /// The first argument that makes `piw-slave` a launcher.
 pub const CONTAIN: &str = "--contain";
@@ -32,6 +34,12 @@ const NO_SANDBOX: u8 = 125;
 /// Exit codes of the last stage: it could not be confined; the command is not there.
 const CANNOT_CONFINE: u8 = 126;
 const CANNOT_RUN: u8 = 127;
+
+/// What a launcher without namespaces is sent when the slave dies: nobody else could find what has fled by then. The slave
+/// itself sends it to the whole group, when a build is to end; who is meant shows by whose child this process is.
+const SLAVE_GONE: Signal = Signal::SIGTERM;
+/// Between two looks for what a sweep has left.
+const SWEEP_EVERY: Duration = Duration::from_millis(20);
 
 /// What became of a command in its sandbox.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,10 +119,11 @@ fn run(plan: &Plan, words: &[OsString], report: &File) -> std::result::Result<u8
     } else if !plan.network {
         return Err("no network without namespaces".to_owned());
     }
-    // a build whose slave was killed must not go on unseen
-    prctl::set_pdeathsig(Signal::SIGKILL).map_err(cannot("ask for the slave's end"))?;
     // nothing of the build may look into this process, whose user it has
     prctl::set_dumpable(false).map_err(cannot("hide the launcher"))?;
+    // a build whose slave was killed must not go on unseen
+    let end = if plan.namespaces { Signal::SIGKILL } else { SLAVE_GONE };
+    prctl::set_pdeathsig(end).map_err(cannot("ask for the slave's end"))?;
     if !plan.namespaces {
         prctl::set_child_subreaper(true).map_err(cannot("take in orphans"))?;
         return watch(plan, words, report);
@@ -165,19 +174,34 @@ fn first_process(plan: &Plan, words: &[OsString], report: &File) -> std::result:
 fn watch(plan: &Plan, words: &[OsString], report: &File) -> std::result::Result<u8, String> {
     let mut command = Command::new("/proc/self/exe");
     command.arg(CONFINE).args(plan.words()).args(words).stdin(Stdio::null());
+    let slave = getppid();
+    let mut signals = SigSet::empty();
+    signals.extend([SLAVE_GONE, Signal::SIGCHLD]);
+    signals.thread_block().map_err(cannot("wait for signals"))?;
     let child = command.spawn().map_err(cannot("start the build"))?;
     let main = Pid::from_raw(child.id().cast_signed());
-    let (how, code) = loop {
-        match waitpid(Pid::from_raw(-1), None) {
-            Ok(WaitStatus::Exited(pid, code)) if pid == main => {
-                break (format!("exit {code}"), u8::try_from(code).unwrap_or(1));
+    let status = loop {
+        if let Some(status) = tree::reap(Some(main)) {
+            break status;
+        }
+        // the first process of a namespace has no parent that it could see, and takes everybody along when it goes
+        if !plan.namespaces && getppid() != slave {
+            while !tree::sweep() {
+                tree::reap(None);
+                std::thread::sleep(SWEEP_EVERY);
             }
-            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == main => {
-                let signal = signal as i32;
-                break (format!("signal {signal}"), u8::try_from(128 + signal).unwrap_or(1));
-            }
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(e) => return Err(format!("cannot wait for the build: {e}")),
+            return Ok(NO_SANDBOX);
+        }
+        signals.wait().map_err(cannot("wait for the build"))?;
+    };
+    let (how, code) = match status {
+        WaitStatus::Signaled(_, signal, _) => {
+            let signal = signal as i32;
+            (format!("signal {signal}"), u8::try_from(128 + signal).unwrap_or(1))
+        }
+        status => {
+            let code = if let WaitStatus::Exited(_, code) = status { code } else { 1 };
+            (format!("exit {code}"), u8::try_from(code).unwrap_or(1))
         }
     };
     #[allow(clippy::useless_conversion, reason = "these are i32 on 32-bit systems")]

@@ -1,8 +1,11 @@
 //! What tries to outlive its build.
 
-use piwheels::wire::slave::BuildEnd::{Built, Failed, OutOfMemory};
+use nix::sys::signal::Signal;
+use piwheels::wire::slave::BuildEnd::{BadWheel, Built, Failed, OutOfMemory};
 
-use super::{Case, case, endure};
+use super::weak::{WEAKEST, Weak};
+use super::{Case, Den, case, endure};
+use crate::rig::{processes, wait_until};
 
 #[test]
 fn nothing_of_a_build_outlives_it() {
@@ -19,7 +22,7 @@ fn nothing_of_a_build_outlives_it() {
         case(
             "influences",
             "evil.to_influence()\nevil.put('NAME-1.0-1-py3-none-any.whl', METADATA='Name: x')\nreturn make(directory)",
-            piwheels::wire::slave::BuildEnd::BadWheel,
+            BadWheel,
             "its METADATA says that it is 'x'",
         ),
         // the first process of the sandbox hears no signal from inside
@@ -28,4 +31,27 @@ fn nothing_of_a_build_outlives_it() {
         case("massacre", "os.kill(-1, 9)\ntime.sleep(1000)", OutOfMemory, "pip was killed, as Linux does"),
     ];
     endure(&[], &cases);
+}
+
+/// A slave that is killed can do nothing for its builds any more.
+#[test]
+fn nothing_of_a_build_outlives_its_slave() {
+    for weak in [Weak::default(), WEAKEST] {
+        let mut den = Den::new();
+        let Some(before) = weak.command() else { continue };
+        den.add("stays", "evil.flee()\nevil.deaf()\nsay('here to stay')\nevil.stay()");
+        den.start(&before, &[]);
+        let mut peer = den.peer.take().unwrap();
+        peer.build("stays");
+        peer.log_until(&mut Vec::new(), "here to stay");
+        let work = den.rig.work();
+        assert!(processes(work.to_str().unwrap()).len() > 3, "the slave, a launcher, pip, the backend and more");
+        den.slave.as_ref().unwrap().signal(Signal::SIGKILL);
+        wait_until("everything to end", || processes(work.to_str().unwrap()).is_empty());
+        // who comes next clears the place
+        assert_eq!(den.rig.left(), ["build-7"]);
+        den.slave = None;
+        den.start(&before, &[]);
+        assert_eq!(den.rig.left(), [""; 0]);
+    }
 }
