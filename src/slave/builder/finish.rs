@@ -140,12 +140,15 @@ impl Finish {
             }
             Some(Sign::OutOfMemory) => (BuildEnd::OutOfMemory, "memory ran out: "),
             Some(Sign::Disk) => (BuildEnd::Disk, "the disk is full: "),
-            // without a limit of this slave's it is another's, and no matter of judgement
-            Some(Sign::FileSize) if self.limits.disk_bytes == 0 => (BuildEnd::Failed, ""),
-            Some(Sign::FileSize) => {
+            Some(Sign::FileSize) if self.limits.disk_bytes > 0 => {
                 let why = format!("a file would have had more than {} bytes: ", self.limits.disk_bytes);
                 return (BuildEnd::DiskLimit, why);
             }
+            Some(Sign::Processes) if self.limits.processes > 0 => {
+                (BuildEnd::ProcessLimit, "it could have no more processes and threads: ")
+            }
+            // without a limit of this slave's it is another's, and no matter of judgement
+            Some(Sign::FileSize | Sign::Processes) => (BuildEnd::Failed, ""),
         };
         (end, why.to_owned())
     }

@@ -165,8 +165,8 @@ impl Build {
             .map_err(|e| format!("cannot write a log: {e}"))?;
         log.append(format!("{}\n", command::headline(settings, job)).as_bytes());
         let limits = &settings.limits;
-        let group =
-            settings.groups.as_ref().map(|g| g.start(limits.memory_bytes, limits.processes)).transpose()?;
+        let processes = if limits.processes > 0 { limits.processes + SPARE_PROCESSES } else { 0 };
+        let group = settings.groups.as_ref().map(|g| g.start(limits.memory_bytes, processes)).transpose()?;
         let step = Step::Fetch(Vec::new());
         let plan = plan(settings, group.as_ref());
         let running = step::start(&step, settings, job, &dirs, plan).map_err(cannot_start)?;

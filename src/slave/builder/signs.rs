@@ -20,6 +20,8 @@ pub(super) enum Sign {
     Disk,
     /// A file became larger than one may be.
     FileSize,
+    /// There was no process or thread to be had.
+    Processes,
 }
 
 /// Longest line that is looked at, in bytes; what is longer is looked at so far.
@@ -83,6 +85,15 @@ const DISK_AT_END: [&str; 2] = ["No space left on device", "Disk quota exceeded"
 /// The same for the limit of a single file.
 const FILE_SIZE: [&str; 2] = ["[Errno 27] File too large", "(os error 27)"];
 const FILE_SIZE_AT_END: [&str; 3] = ["File too large", "File size limit exceeded", "<Signals.SIGXFSZ: 25>"];
+
+/// And for that of processes and threads.
+const PROCESSES: [&str; 3] = [
+    "BlockingIOError: [Errno 11] Resource temporarily unavailable",
+    "can't start new thread",
+    "fork: retry: ",
+];
+const PROCESSES_AT_END: [&str; 2] =
+    ["fork: Resource temporarily unavailable", "pthread_create: Resource temporarily unavailable"];
 
 /// See the module's head.
 #[derive(Debug, Default)]
@@ -156,13 +167,22 @@ impl Signs {
         }
         self.network |= NETWORK.iter().any(|begin| line.starts_with(begin))
             || line.strip_prefix(PAGE).is_some_and(is_no_answer);
-        if is_memory(line) {
-            self.machine = Some((Sign::OutOfMemory, self.seen));
-        } else if is_disk(line) {
-            self.machine = Some((Sign::Disk, self.seen));
-        } else if is_file_size(line) {
-            self.machine = Some((Sign::FileSize, self.seen));
-        }
+        let tells = |texts: &[&str], at_end: &[&str]| {
+            texts.iter().any(|text| line.contains(text)) || ends_with_one_of(line, at_end)
+        };
+        let sign =
+            if line == "MemoryError" || line.starts_with("MemoryError:") || tells(&MEMORY, &MEMORY_AT_END) {
+                Some(Sign::OutOfMemory)
+            } else if tells(&DISK, &DISK_AT_END) {
+                Some(Sign::Disk)
+            } else if tells(&FILE_SIZE, &FILE_SIZE_AT_END) {
+                Some(Sign::FileSize)
+            } else if tells(&PROCESSES, &PROCESSES_AT_END) {
+                Some(Sign::Processes)
+            } else {
+                None
+            };
+        self.machine = sign.map(|sign| (sign, self.seen)).or(self.machine);
         self.line = bytes;
         self.line.clear();
     }
@@ -181,21 +201,6 @@ fn add<'a>(to: &mut Vec<String>, words: impl IntoIterator<Item = &'a str>) {
 fn is_no_answer(reason: &str) -> bool {
     let Some(at) = reason.find(" Client Error") else { return true };
     ["408", "425", "429"].iter().any(|status| reason[..at].ends_with(status))
-}
-
-fn is_memory(line: &str) -> bool {
-    line == "MemoryError"
-        || line.starts_with("MemoryError:")
-        || MEMORY.iter().any(|text| line.contains(text))
-        || ends_with_one_of(line, &MEMORY_AT_END)
-}
-
-fn is_disk(line: &str) -> bool {
-    DISK.iter().any(|text| line.contains(text)) || ends_with_one_of(line, &DISK_AT_END)
-}
-
-fn is_file_size(line: &str) -> bool {
-    FILE_SIZE.iter().any(|text| line.contains(text)) || ends_with_one_of(line, &FILE_SIZE_AT_END)
 }
 
 /// Some put a full stop behind a system's message, or quotes around it.
@@ -314,6 +319,15 @@ mod tests {
                     "  /usr/bin/ld: final link failed: File too large",
                     "  error: failed to write `x`: File too large (os error 27)",
                     "  make[2]: *** [Makefile:12: foo.o] File size limit exceeded",
+                ],
+            ),
+            (
+                Sign::Processes,
+                &[
+                    "  BlockingIOError: [Errno 11] Resource temporarily unavailable",
+                    "  RuntimeError: can't start new thread",
+                    "  ./configure: fork: retry: Resource temporarily unavailable",
+                    "  make: fork: Resource temporarily unavailable",
                 ],
             ),
         ] {

@@ -94,6 +94,7 @@ pub fn stage(words: &mut std::iter::Peekable<impl Iterator<Item = OsString>>) ->
 }
 
 fn contain(plan: &Plan, words: &[OsString]) -> u8 {
+    close_the_rest();
     let Ok(report) = io::stdin().as_fd().try_clone_to_owned().map(File::from) else { return NO_SANDBOX };
     match run(plan, words, &report) {
         Ok(code) => code,
@@ -101,6 +102,16 @@ fn contain(plan: &Plan, words: &[OsString]) -> u8 {
             let _ = writeln!(&report, "no sandbox: {reason}");
             NO_SANDBOX
         }
+    }
+}
+
+/// Closes what whoever started the slave has left open to it, and what would go on to the build.
+fn close_the_rest() {
+    let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let numbers: Vec<i32> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    for number in numbers.into_iter().filter(|number| *number > 2) {
+        // that of the list itself is closed already
+        let _ = nix::unistd::close(number);
     }
 }
 

@@ -45,7 +45,10 @@ fn nothing_of_a_build_outlives_its_slave() {
         peer.build("stays");
         peer.log_until(&mut Vec::new(), "here to stay");
         let work = den.rig.work();
-        assert!(processes(work.to_str().unwrap()).len() > 3, "the slave, a launcher, pip, the backend and more");
+        assert!(
+            processes(work.to_str().unwrap()).len() > 3,
+            "the slave, a launcher, pip, the backend and more"
+        );
         den.slave.as_ref().unwrap().signal(Signal::SIGKILL);
         wait_until("everything to end", || processes(work.to_str().unwrap()).is_empty());
         // who comes next clears the place

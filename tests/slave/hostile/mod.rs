@@ -2,6 +2,7 @@
 //! file, and be followed by the next job.
 
 mod escape;
+mod groups;
 mod limits;
 mod probe;
 mod weak;
@@ -12,7 +13,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use piwheels::wire::slave::{Board, BuildEnd, FromSlave, Resume};
@@ -87,7 +88,11 @@ impl Den {
 
     /// Starts the slave through another command, which becomes it.
     pub(crate) fn start(&mut self, before: &[String], arguments: &[&str]) {
-        let mut command = self.rig.command_through(before);
+        self.run(self.rig.command_through(before), arguments);
+    }
+
+    /// The same by a command of any kind.
+    fn run(&mut self, mut command: Command, arguments: &[&str]) {
         command.env("SECRET_OF_THE_SLAVE", format!("{}-secret", self.mark));
         let slave = self.rig.run(&mut command, arguments);
         let shown = self.rig.dir.path().join("index/simple");
@@ -125,7 +130,8 @@ impl Den {
             ended.elapsed()
         );
         assert_eq!(self.rig.left(), [""; 0], "{name}: {}", self.slave.as_ref().unwrap().said());
-        assert_eq!(self.files_left(), [PathBuf::new(); 0], "{name}: {log}");
+        let left = self.files_left();
+        assert!(left.is_empty(), "{name}: {left:?}: {log}");
         self.peer = Some(peer);
         (built.end, log)
     }

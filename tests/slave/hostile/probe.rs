@@ -117,6 +117,26 @@ fn landlock_and_seccomp_hold_much_where_namespaces_are_missing() {
     assert_eq!(worth(&got), known, "{got:#?}");
 }
 
+/// Of a slave that was started by hand: its terminal, and what the shell has left open to it.
+#[test]
+fn a_build_has_neither_the_slaves_terminal_nor_its_open_files() {
+    let text = "
+import fcntl, os, sys, termios
+near, far = os.openpty()
+os.setsid()
+fcntl.ioctl(far, termios.TIOCSCTTY, 0)
+os.set_inheritable(near, True)
+os.open('/dev/tty', os.O_RDWR)
+os.execv(sys.argv[1], sys.argv[1:])";
+    let mut den = Den::new();
+    den.add("asks", "probes.run(say, only=['terminal', 'open-files-of-pip'])\nreturn make(directory)");
+    den.start(&["/usr/bin/python3", "-c", text].map(str::to_owned), &[]);
+    let (end, log) = den.build("asks");
+    assert_eq!(end, BuildEnd::Built, "{log}");
+    assert!(log.contains("probe terminal: refused: No such device or address"), "{log}");
+    assert!(log.contains("probe open-files-of-pip: nothing"), "{log}");
+}
+
 /// In a directory that is shown to builds, as /etc is.
 #[test]
 fn the_key_of_a_slave_is_hidden_where_all_around_it_is_read() {
