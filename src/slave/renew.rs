@@ -18,7 +18,7 @@ use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal};
 
 use super::start::{Refusal, Wishes};
-use super::workdir::remove_tree;
+use super::trees;
 use crate::notify;
 
 /// The first argument that makes `piw-slave` try its start; the second is the directory of the slave that asks.
@@ -95,7 +95,7 @@ pub fn try_start(dir: &Path) -> Result<(), String> {
     }
     // the event loop takes note of every child that ends, so there may be nothing left to wait for
     let _ = child.wait();
-    let _ = remove_tree(&dir.join(CHECK_DIR));
+    let _ = trees::remove(&dir.join(CHECK_DIR));
     match said.map_err(cannot)? {
         Some(said) if said.trim_end() == WORKS => Ok(()),
         Some(said) if said.trim_end().is_empty() => Err("its trial ended without a word".to_owned()),

@@ -91,7 +91,7 @@ impl Rig {
         command.args(["-v", "-v", "--master", "127.0.0.1", "--python", "/usr/bin/python3"]);
         command.args(["--slave-port", &slave_port.to_string(), "--file-port", &file_port.to_string()]);
         command.arg("--dir").arg(self.work()).args(arguments);
-        self.spawn(command)
+        self.begin(command)
     }
 
     /// Writes the slave's configuration file: what it needs here, and these lines.
@@ -111,12 +111,16 @@ impl Rig {
     /// Starts a slave that has everything from its configuration file.
     pub(crate) fn start_configured(&self, lines: &str, change: impl FnOnce(&mut Command)) -> Slave {
         let file = self.configure(lines);
-        let mut command = self.command();
-        change(command.arg("-c").arg(file));
-        self.spawn(command)
+        self.spawn(|command| change(command.arg("-c").arg(file)))
     }
 
-    fn spawn(&self, mut command: Command) -> Slave {
+    pub(crate) fn spawn(&self, change: impl FnOnce(&mut Command)) -> Slave {
+        let mut command = self.command();
+        change(&mut command);
+        self.begin(command)
+    }
+
+    fn begin(&self, mut command: Command) -> Slave {
         let said = self.dir.path().join("said");
         let child = command.stderr(File::create(&said).unwrap()).spawn().unwrap();
         Slave { child, said }

@@ -94,11 +94,11 @@ impl Den {
     /// The same by a command of any kind.
     fn run(&mut self, mut command: Command, arguments: &[&str]) {
         command.env("SECRET_OF_THE_SLAVE", format!("{}-secret", self.mark));
-        let slave = self.rig.run(&mut command, arguments);
+        let slave = self.rig.run(command, arguments);
         let shown = self.rig.dir.path().join("index/simple");
         fs::create_dir_all(&shown).unwrap();
         fs::write(shown.join("slave-pid"), slave.pid().to_string()).unwrap();
-        let (mut peer, held, board) = self.rig.master.meet();
+        let (mut peer, held, _, board) = self.rig.master.meet();
         assert_eq!(held, None);
         peer.hello(&self.rig.index.url(), Resume::None, 0);
         assert_eq!(peer.next(), FromSlave::Idle {});
