@@ -80,9 +80,9 @@ fn time_and_silence_are_limited() {
             "sleeps",
             "evil.flee()\nevil.deaf()\nos.kill(os.getppid(), 19)\ntime.sleep(1000)",
             Silence,
-            "it printed nothing for 6 s; all its processes were killed",
+            "it printed nothing for 4 s; all its processes were killed",
         ),
-        case("deaf", deaf, Timeout, "the time limit of 15 s ended it; all its processes were killed"),
+        case("deaf", deaf, Timeout, "the time limit of 9 s ended it; all its processes were killed"),
     ];
-    endure(&["--silence", "6s", "--timeout", "15s"], &cases);
+    endure(&["--silence", "4s", "--timeout", "9s"], &cases);
 }

@@ -111,11 +111,11 @@ fn time_and_silence_are_limited_without_walls() {
             "sleeps",
             "evil.flee()\nevil.deaf()\nos.kill(os.getppid(), 19)\ntime.sleep(1000)",
             Silence,
-            "it printed nothing for 6 s",
+            "it printed nothing for 4 s",
         ),
-        case("deaf", deaf, Timeout, "the time limit of 15 s ended it"),
+        case("deaf", deaf, Timeout, "the time limit of 9 s ended it"),
     ];
-    endure(WEAKEST, &["--silence", "6s", "--timeout", "15s"], &cases);
+    endure(WEAKEST, &["--silence", "4s", "--timeout", "9s"], &cases);
 }
 
 #[test]
