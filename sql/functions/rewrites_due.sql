@@ -1,5 +1,5 @@
 -- The pages that have been due for longest, each with its order's number and the project's files, newest version
--- first; no files for the root and for a project whose page must go, which one under quarantine is. `gone` names the
+-- first, with the names for other platforms (_page_files.sql); no files for the root and for a project whose page must go, which one under quarantine is. `gone` names the
 -- files that were withdrawn and must go from the disk behind the page; `builds` and what stands beside it are the newest
 -- 100 attempts at the project, with the reports of the newest of them, 256 KiB of these at most: what slaves say is bounded
 -- for each, and here for all. Order and rows are read at one moment, so a page written from them lacks nothing that its
@@ -8,7 +8,7 @@
 -- May be called by: the farm's login roles.
 CREATE FUNCTION piw.rewrites_due(p_limit integer)
 RETURNS TABLE (kind text, name text, ordered bigint, display text, filenames text[], sha256s bytea[],
-    requires text[], metadata bytea[], yanked text[], gone text[], builds bigint[], versions text[], abis text[], outcomes text[],
+    requires text[], metadata bytea[], yanked text[], aliases text[], gone text[], builds bigint[], versions text[], abis text[], outcomes text[],
     durations bigint[], reports text[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, pg_temp
 AS $$
@@ -24,7 +24,7 @@ BEGIN
         AND NOT EXISTS (SELECT FROM package p WHERE p.pkg_id = r.pkg_id);
     RETURN QUERY
         SELECT r.kind, coalesce(r.name, ''), r.ordered, coalesce(r.display, ''), f.filenames, f.sha256s, f.requires,
-            f.metadata, f.yanked,
+            f.metadata, f.yanked, f.aliases,
             ARRAY(SELECT w.filename FROM withdrawn w WHERE w.pkg_id = r.pkg_id AND w.pending ORDER BY w.filename),
             b.builds, b.versions, b.abis, b.outcomes, b.durations, b.reports
         FROM (
@@ -37,9 +37,10 @@ BEGIN
                 coalesce(array_agg(o.sha256 ORDER BY v.sort_key DESC, o.filename), '{}') AS sha256s,
                 coalesce(array_agg(o.requires_python ORDER BY v.sort_key DESC, o.filename), '{}') AS requires,
                 coalesce(array_agg(o.metadata_sha256 ORDER BY v.sort_key DESC, o.filename), '{}') AS metadata,
-                coalesce(array_agg(v.yanked ORDER BY v.sort_key DESC, o.filename), '{}') AS yanked
-            FROM file o JOIN version v ON v.ver_id = o.ver_id
-            WHERE o.pkg_id = r.pkg_id AND r.status <> 'quarantined'
+                coalesce(array_agg(v.yanked ORDER BY v.sort_key DESC, o.filename), '{}') AS yanked,
+                coalesce(array_agg(o.alias_of ORDER BY v.sort_key DESC, o.filename), '{}') AS aliases
+            FROM _page_files(r.pkg_id) o JOIN version v ON v.ver_id = o.ver_id
+            WHERE r.status <> 'quarantined'
         ) AS f
         CROSS JOIN LATERAL (
             SELECT coalesce(array_agg(n.build_id ORDER BY n.build_id DESC), '{}') AS builds,

@@ -1,7 +1,7 @@
 -- Sets a policy of the whole farm (views/policies.sql knows them), or with null goes back to what holds where none is set.
 -- Where versions are judged by it, a walk judges them anew; where 'cooldown' became shorter, what waits for it comes
 -- earlier: at most 5,000 jobs a call, `more` says that the same order is to be given again for the rest. Setting what
--- is set, with the same reason, changes nothing.
+-- is set, with the same reason, changes nothing. Where 'aliases' changed, the pages that this concerns are ordered.
 -- The answer: {"policy", "value": what holds, "default": whether that is because none is set, "reason": or null,
 -- "changed", "walk": versions are judged by it by and by}.
 -- May be called by: the farm's login roles.
@@ -15,6 +15,7 @@ DECLARE
     v_after policies;
     v_changed boolean;
     v_moved bigint := 0;
+    v_platforms text[] := ARRAY(SELECT a.platform FROM platform_alias a);
 BEGIN
     LOCK TABLE abi IN EXCLUSIVE MODE;
     SELECT * INTO v_before FROM policies o WHERE o.name = p_name;
@@ -31,6 +32,8 @@ BEGIN
     THEN
         RAISE EXCEPTION 'the policy % is a number of seconds up to %, not "%"', p_name, v_before.most, p_value
             USING ERRCODE = '22023';
+    ELSIF v_before.form IS NOT NULL AND p_value IS NOT NULL AND p_value !~ v_before.form THEN
+        RAISE EXCEPTION 'the policy % is %, not "%"', p_name, v_before.called, p_value USING ERRCODE = '22023';
     ELSIF p_reason IS NULL OR length(p_reason) > 1000 THEN
         RAISE EXCEPTION 'a reason has at most 1,000 characters' USING ERRCODE = '22023';
     END IF;
@@ -55,6 +58,13 @@ BEGIN
         ) AS e
         WHERE d.ver_id = e.ver_id AND d.abi_id = e.abi_id;
         GET DIAGNOSTICS v_moved = ROW_COUNT;
+    END IF;
+    IF p_name = 'aliases' AND v_after.value <> v_before.value THEN
+        -- as _order_page does, for all at once
+        INSERT INTO rewrite AS r (kind, pkg_id, ordered_at)
+        SELECT 'project', f.pkg_id, clock_timestamp() FROM file f
+        WHERE f.platform_tag = ANY (v_platforms || ARRAY(SELECT a.platform FROM platform_alias a)) GROUP BY f.pkg_id
+        ON CONFLICT (kind, pkg_id) DO UPDATE SET ordered = nextval('rewrite_order_seq');
     END IF;
     RETURN QUERY SELECT
         jsonb_build_object('policy', p_name, 'value', v_after.value, 'default', v_after.set_at IS NULL,

@@ -16,7 +16,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(60);
 /// Show or set policies of the whole farm; without arguments all of them, and everything that is skipped or blocked
 #[derive(Args, Clone, Debug)]
 pub struct Policy {
-    /// Which: cooldown, prereleases, wheels
+    /// Which: aliases, cooldown, prereleases, wheels
     pub name: Option<String>,
     /// To what it is set; 'default' for what holds where none is set
     pub value: Option<String>,
@@ -28,13 +28,14 @@ pub struct Policy {
     pub json: bool,
 }
 
+fn text<const MAX: usize>(what: &str, text: &str) -> Result<Text<MAX>, Failure> {
+    Text::new(text).map_err(|why| Failure::usage(format!("the {what} {text:?} {why}")))
+}
+
 /// Shows or sets.
 pub fn run(policy: &Policy, queue: &client::Queue) -> Result<(), Failure> {
     let (Some(name), Some(value)) = (&policy.name, &policy.value) else {
         return show(policy, queue);
-    };
-    let text = |what: &str, text: &str| {
-        Text::new(text).map_err(|why| Failure::usage(format!("the {what} {text:?} {why}")))
     };
     let value = match value.as_str() {
         "default" => None,
@@ -48,7 +49,8 @@ pub fn run(policy: &Policy, queue: &client::Queue) -> Result<(), Failure> {
 
 fn changed(answer: &Value) -> Vec<String> {
     let text = |key: &str| answer[key].as_str().unwrap_or_default();
-    let (name, value) = (text("policy"), text("value"));
+    let name = text("policy");
+    let value = if text("value").is_empty() { "none" } else { text("value") };
     let default = if answer["default"] == true { ", which holds where none is set" } else { "" };
     if answer["changed"] != true {
         return vec![format!("{name}: was {value} already{default}")];
@@ -99,8 +101,13 @@ fn one(policy: &Value) -> String {
     let text = |key: &str| policy[key].as_str().unwrap_or_default();
     let choices: Vec<_> =
         policy["choices"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let choices = if choices.is_empty() { "a number of seconds".to_owned() } else { choices.join(", ") };
-    let mut line = format!("{} = {} ({choices}; default: {})", text("name"), text("value"), text("default"));
+    let choices = match policy["called"].as_str() {
+        Some(called) => called.to_owned(),
+        None if choices.is_empty() => "a number of seconds".to_owned(),
+        None => choices.join(", "),
+    };
+    let said = |key| if text(key).is_empty() { "none" } else { text(key) };
+    let mut line = format!("{} = {} ({choices}; default: {})", text("name"), said("value"), said("default"));
     if let Some(at) = policy["set_at"].as_u64() {
         line += &format!(", set {}", utc(at));
         if !text("reason").is_empty() {

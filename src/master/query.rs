@@ -595,6 +595,8 @@ pub struct PageFile {
     pub metadata_sha256: Option<Sha256>,
     /// PEP 592: the reason, which may be empty.
     pub yanked: Option<String>,
+    /// The file of which this is another name, for another platform.
+    pub alias_of: Option<String>,
 }
 
 /// A published file that somebody fetched.

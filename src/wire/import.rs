@@ -112,7 +112,7 @@ messages! {
             /// Which.
             name: Text<TAG_BYTES>,
             /// To what; none for what holds where none is set.
-            value: Option<Text<TAG_BYTES>>,
+            value: Option<Text<REASON_BYTES>>,
             /// Why, for people; may be empty.
             reason: Text<REASON_BYTES>,
         }

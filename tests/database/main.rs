@@ -6,6 +6,7 @@
 #[path = "../kit/mod.rs"]
 mod kit;
 
+mod aliases;
 mod arguments;
 mod audit;
 mod claims;

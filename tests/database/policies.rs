@@ -293,8 +293,12 @@ fn policies_are_listed_with_what_holds_and_what_would() {
         policies.iter().map(|p| (text(&p["name"]), text(&p["value"]), p["set_at"].is_null())).collect()
     };
     let row = |name: &str, value: &str, unset| (name.to_owned(), value.to_owned(), unset);
-    let fallback =
-        [row("cooldown", "0", true), row("prereleases", "last", true), row("wheels", "pure", true)];
+    let fallback = [
+        row("aliases", "", true),
+        row("cooldown", "0", true),
+        row("prereleases", "last", true),
+        row("wheels", "pure", true),
+    ];
     assert_eq!(listed(&mut farm), fallback);
     let (answer, came) = farm.order(policy("wheels", Some("none")));
     assert_eq!(
@@ -302,7 +306,7 @@ fn policies_are_listed_with_what_holds_and_what_would() {
         json!({"policy": "wheels", "value": "none", "default": false, "reason": "", "changed": true, "walk": true})
     );
     assert!(came.walks && !came.more);
-    assert_eq!(listed(&mut farm)[2], row("wheels", "none", false));
+    assert_eq!(listed(&mut farm)[3], row("wheels", "none", false));
     let (answer, _) = farm.order(policy("wheels", Some("none")));
     assert_eq!((&answer["changed"], &answer["walk"]), (&json!(false), &json!(false)));
     let (answer, _) = farm.order(policy("wheels", None));

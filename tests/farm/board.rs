@@ -147,6 +147,15 @@ fn a_board_builds_markupsafe_for_armv7_and_pip_on_a_board_installs_it() {
     assert_eq!(library[..6], *b"\x7fELF\x01\x01");
     assert_eq!(library[16..20], [3, 0, 40, 0]);
 
+    // only the operator can say that its wheels do for older boards, and takes it back
+    farm.piw(&["policy", "aliases", "linux_armv7l=linux_armv6l", "--reason", "the compiler is told ARMv6"]);
+    assert_eq!(farm.crawl(), 2);
+    let alias = project.join(file.replace("armv7l", "armv6l"));
+    assert_eq!(std::fs::read(&alias).unwrap(), std::fs::read(&wheel).unwrap());
+    farm.piw(&["policy", "aliases", "default"]);
+    assert_eq!(farm.crawl(), 1);
+    assert!(!alias.exists());
+
     // a slave that is told to stop says so by its exit code, also there
     slave.signal(Signal::SIGTERM);
     assert_eq!(slave.wait(), 0, "{}", slave.log());

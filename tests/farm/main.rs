@@ -6,6 +6,7 @@
 mod kit;
 
 mod add;
+mod aliases;
 mod auth;
 mod board;
 mod chain;

@@ -130,7 +130,8 @@ fn policies_are_shown_set_and_given_up_and_versions_follow_them() {
     let farm = farm_with(&["cp311"], &[]);
     assert_eq!(
         farm.piw(&["policy"]),
-        "cooldown = 0 (a number of seconds; default: 0)\nprereleases = last (last, skip; default: last)\n\
+        "aliases = none (a list of PLATFORM=ALIAS with commas between them; default: none)\n\
+         cooldown = 0 (a number of seconds; default: 0)\nprereleases = last (last, skip; default: last)\n\
          wheels = pure (pure, any, none; default: pure)\n"
     );
     farm.index.offer(&Recipe::pure("served", "1.0"));

@@ -14,6 +14,7 @@ use super::query::{PageFile, Rewrite, RewriteOrder};
 use super::writer::make_dirs;
 use crate::domain::{ProjectName, log_path};
 
+mod aliases;
 mod facts;
 mod page;
 
@@ -38,10 +39,12 @@ impl IndexScribe {
     pub fn handle(&mut self, request: PageRequest, answer: &mut dyn FnMut(PageAnswer)) {
         match request {
             PageRequest::Project(project, rewrite) => {
-                let written = self
-                    .project(&project, &rewrite.display, &rewrite.files)
+                let dir = self.output.join("simple").join(project.as_str());
+                let written = aliases::link(&dir, &rewrite.files)
+                    .and_then(|()| self.project(&dir, &project, &rewrite.display, &rewrite.files))
                     .and_then(|()| self.builds(&project, &rewrite))
-                    .and_then(|()| self.remove(&project, &rewrite.gone));
+                    .and_then(|()| aliases::unlink(&dir, &rewrite.files, &rewrite.gone))
+                    .and_then(|()| self.remove(&dir, &rewrite.gone));
                 answer(PageAnswer::Written(rewrite.order, written.map_err(|e| e.to_string())));
             }
             PageRequest::RootBegin => self.root = Some(self.root_begin()),
@@ -73,15 +76,20 @@ impl IndexScribe {
         }
     }
 
-    fn project(&self, project: &ProjectName, display: &str, files: &[PageFile]) -> io::Result<()> {
-        let dir = self.output.join("simple").join(project.as_str());
+    fn project(
+        &self,
+        dir: &Path,
+        project: &ProjectName,
+        display: &str,
+        files: &[PageFile],
+    ) -> io::Result<()> {
         let page = dir.join("index.html");
         if files.is_empty() {
             // an empty page makes the project unresolvable for clients that ask this index first: none at all
             return remove_page(&page);
         }
         let text = self.templates.project(display, files).map_err(io::Error::other)?;
-        self.write(&format!("p-{project}.html"), &dir, &text)
+        self.write(&format!("p-{project}.html"), dir, &text)
     }
 
     /// The page for people: what was tried, and the logs. Its links stay out of the other, where each is a file's.
@@ -110,8 +118,7 @@ impl IndexScribe {
     }
 
     /// Removes files that no page names any more, with what stands beside them.
-    fn remove(&self, project: &ProjectName, gone: &[String]) -> io::Result<()> {
-        let dir = self.output.join("simple").join(project.as_str());
+    fn remove(&self, dir: &Path, gone: &[String]) -> io::Result<()> {
         let mut removed = false;
         for name in gone {
             // rows hold no other names; nothing outside the directory is touched whatever they hold
@@ -200,6 +207,7 @@ mod tests {
             requires_python: Some(">=3.7,<4".to_owned()),
             metadata_sha256: Some(Sha256([0xcd; 32])),
             yanked: None,
+            alias_of: None,
         }
     }
 

@@ -8,7 +8,7 @@ use crate::domain::BuildId;
 use crate::master::query::{Answer, PageBuild, PageFile, PageKind, Rewrite, RewriteOrder};
 
 pub(super) fn rewrites_due(client: &mut Client, limit: u16) -> Result<Answer, Failure> {
-    let sql = "SELECT kind, name, ordered, display, filenames, sha256s, requires, metadata, yanked, gone, \
+    let sql = "SELECT kind, name, ordered, display, filenames, sha256s, requires, metadata, yanked, aliases, gone, \
                builds, versions, abis, outcomes, durations, reports FROM piw.rewrites_due($1)";
     let rows = ask(client, sql, &[(&i32::from(limit), Type::INT4)])?;
     Ok(Answer::RewritesDue(rows.iter().map(rewrite).collect::<Result<_, Failure>>()?))
@@ -24,20 +24,20 @@ fn rewrite(row: &Row) -> Result<Rewrite, Failure> {
     let sha256s: Vec<Vec<u8>> = read(row, 5)?;
     let requires: Vec<Option<String>> = read(row, 6)?;
     let metadata: Vec<Option<Vec<u8>>> = read(row, 7)?;
-    let yanked: Vec<Option<String>> = read(row, 8)?;
-    if [sha256s.len(), requires.len(), metadata.len(), yanked.len()] != [filenames.len(); 4] {
+    let (yanked, aliases): (Vec<Option<String>>, Vec<Option<String>>) = (read(row, 8)?, read(row, 9)?);
+    if [sha256s.len(), requires.len(), metadata.len(), yanked.len(), aliases.len()] != [filenames.len(); 5] {
         return Err(odd("lists of different lengths"));
     }
-    let columns = filenames.into_iter().zip(sha256s).zip(requires).zip(metadata).zip(yanked);
-    let files = columns.map(|((((filename, hash), requires_python), metadata_hash), yanked)| {
+    let columns = filenames.into_iter().zip(sha256s).zip(requires).zip(metadata).zip(yanked).zip(aliases);
+    let files = columns.map(|(((((filename, hash), requires_python), metadata_hash), yanked), alias_of)| {
         let metadata_sha256 = metadata_hash.as_deref().map(self::sha256).transpose()?;
         let sha256 = sha256(&hash)?;
-        Ok(PageFile { filename, sha256, requires_python, metadata_sha256, yanked })
+        Ok(PageFile { filename, sha256, requires_python, metadata_sha256, yanked, alias_of })
     });
-    let builds: Vec<i64> = read(row, 10)?;
+    let builds: Vec<i64> = read(row, 11)?;
     let (versions, abis, outcomes): (Vec<String>, Vec<String>, Vec<String>) =
-        (read(row, 11)?, read(row, 12)?, read(row, 13)?);
-    let (durations, reports): (Vec<i64>, Vec<Option<String>>) = (read(row, 14)?, read(row, 15)?);
+        (read(row, 12)?, read(row, 13)?, read(row, 14)?);
+    let (durations, reports): (Vec<i64>, Vec<Option<String>>) = (read(row, 15)?, read(row, 16)?);
     let lengths = [versions.len(), abis.len(), outcomes.len(), durations.len(), reports.len()];
     if lengths != [builds.len(); 5] {
         return Err(odd("lists of different lengths"));
@@ -56,7 +56,7 @@ fn rewrite(row: &Row) -> Result<Rewrite, Failure> {
         order: RewriteOrder { page, order: read(row, 2)? },
         display: read(row, 3)?,
         files: files.collect::<Result<_, Failure>>()?,
-        gone: read(row, 9)?,
+        gone: read(row, 10)?,
         builds: builds.collect(),
     })
 }
