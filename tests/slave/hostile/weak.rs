@@ -2,7 +2,9 @@
 
 use std::process::Command;
 
-use piwheels::wire::slave::BuildEnd::{Built, LogLimit, OutOfMemory, ProcessLimit, Silence, Timeout};
+use piwheels::wire::slave::BuildEnd::{
+    BadWheel, Built, LogLimit, OutOfMemory, ProcessLimit, Silence, Timeout,
+};
 use piwheels::wire::slave::Wall;
 
 use super::{Case, Den, case};
@@ -69,7 +71,12 @@ fn nothing_of_a_build_outlives_it_without_walls() {
         case("headless", "evil.without_a_head()\nreturn make(directory)", Built, "headless-1.0"),
         case("holds", "evil.hold_the_log()\nreturn make(directory)", Built, "holds-1.0"),
         case("exchanges", "evil.exchange(make)\nreturn make(directory)", Built, "exchanges-1.0"),
-        case("influences", "evil.to_influence()\nreturn make(directory)", Built, "influences-1.0"),
+        case(
+            "influences",
+            "evil.to_influence()\nevil.put('NAME-1.0-1-py3-none-any.whl', METADATA='Name: x')\nreturn make(directory)",
+            BadWheel,
+            "its METADATA says that it is 'x'",
+        ),
         // the launcher, which is the parent of pip there
         case(
             "orphan",
