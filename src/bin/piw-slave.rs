@@ -240,6 +240,7 @@ fn run(arguments: Arguments, purpose: &Purpose) -> Result<ExitCode, Refusal> {
         ready.workdir.close();
         return Ok(ExitCode::from(u8::from(!built?)));
     }
+    start::tell(&ready.strength);
     if key.is_none() && !is_this_machine(&master) {
         log::warn!(
             "no --key-file: {master} takes this slave in only if it runs with --insecure, and anybody can pose as it"

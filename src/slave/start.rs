@@ -170,6 +170,18 @@ fn try_python(python: &Python, plan: &Plan, trial: &Path) -> Result<(), String> 
     ))
 }
 
+/// Tells the operator what stands between builds and this machine, and warns where little does.
+pub fn tell(strength: &Strength) {
+    let standing: Vec<_> = strength.standing().into_iter().map(Wall::name).collect();
+    log::info!("walls around builds: {}", standing.join(", "));
+    for reason in strength.missing(&[Wall::Namespaces]) {
+        log::warn!(
+            "builds are not kept apart from this machine ({reason}): they run with this account's rights, and are only \
+             killed with all that they start; 'piw-slave --check' tells more"
+        );
+    }
+}
+
 /// What this machine is, and the walls that stand on it, for HELLO.
 pub fn board(strength: &Strength) -> Board {
     Board { machine: Text::cut(&machine()), os: Text::cut(&system()), walls: List::cut(strength.standing()) }
@@ -187,13 +199,16 @@ fn machine() -> String {
     named.next().unwrap_or_else(kind)
 }
 
+/// The system's name, on a Raspberry Pi with the image that it came as, and the kernel's version.
 fn system() -> String {
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let name = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME=")).unwrap_or("Linux");
     let kernel = nix::sys::utsname::uname();
     let kernel =
         kernel.map_or_else(|_| String::new(), |u| format!(", Linux {}", u.release().to_string_lossy()));
-    format!("{}{kernel}", name.trim_matches('"'))
+    let image = fs::read_to_string("/etc/rpi-issue").unwrap_or_default();
+    let image = image.lines().next().map_or_else(String::new, |line| format!(", {line}"));
+    format!("{}{image}{kernel}", name.trim_matches('"'))
 }
 
 /// A list of walls by name, with commas between them.

@@ -83,6 +83,16 @@ fn a_wheel_whose_module_cannot_be_imported_is_not_one_to_offer() {
     assert_eq!((code, &report["outcome"]), (Some(0), &"built".into()), "without the test: {log}");
 }
 
+#[test]
+fn what_a_wheel_requires_and_nobody_has_says_nothing_against_it() {
+    let rig = Rig::new();
+    let body = "global META\nMETA += 'Requires-Dist: nowhere\\n'\nreturn make(directory)";
+    rig.index.add("foo", body);
+    let (code, report, log) = build(&rig, &["--import-test"]);
+    assert_eq!((code, &report["outcome"]), (Some(0), &"built".into()), "{log}");
+    assert!(log.contains("it cannot be installed here with what it requires, and is not imported"), "{log}");
+}
+
 /// What a build needs: a wheel that it declares, which requires another; a source distribution that it declares, which
 /// needs something itself; and what its backend asks for when it is run.
 #[test]

@@ -70,21 +70,20 @@ impl Finish {
             return (end, format!("{what}; all its processes were killed"), List::default());
         }
         let (end, why) = match (&self.step, self.end.code) {
-            (Step::Check | Step::Install | Step::Import, Some(0)) | (Step::Install, Some(NO)) => {
-                match wheels(&self.dirs.out()) {
-                    Ok(files) => {
-                        let names: Vec<_> =
-                            files.iter().map(|f| format!("{} ({} bytes)", f.filename, f.size)).collect();
-                        return (BuildEnd::Built, names.join(", "), files);
-                    }
-                    Err(why) => (BuildEnd::BadWheel, why),
+            // where it cannot be installed, that says nothing against it
+            (Step::Check | Step::Import, Some(0)) | (Step::Install, _) => match wheels(&self.dirs.out()) {
+                Ok(files) => {
+                    let names: Vec<_> =
+                        files.iter().map(|f| format!("{} ({} bytes)", f.filename, f.size)).collect();
+                    return (BuildEnd::Built, names.join(", "), files);
                 }
-            }
+                Err(why) => (BuildEnd::BadWheel, why),
+            },
             (Step::Check | Step::Import, Some(NO)) => {
                 let wrong = self.wrong.as_deref().and_then(|line| line.strip_prefix("bad wheel: "));
                 (BuildEnd::BadWheel, wrong.unwrap_or("a wheel is not sound").to_owned())
             }
-            (Step::Check | Step::Install | Step::Import, _) => {
+            (Step::Check | Step::Import, _) => {
                 (BuildEnd::BadWheel, format!("looking at what was built ended with {}", self.ending()))
             }
             (Step::Fetch(_), Some(NO)) => (BuildEnd::NoSdist, "there is no source distribution".to_owned()),

@@ -370,7 +370,12 @@ impl Build {
                 fetch.then_some(Step::Fetch(missing))
             }
             Step::Check => (done && self.settings.import_test).then_some(Step::Install),
-            Step::Install => done.then_some(Step::Import),
+            Step::Install => {
+                if !done {
+                    self.say("it cannot be installed here with what it requires, and is not imported");
+                }
+                done.then_some(Step::Import)
+            }
             Step::Import => None,
         }
     }

@@ -12,7 +12,7 @@ import venv
 def main():
     directory, target, *options = sys.argv[1:]
     wheels = sorted(os.path.join(directory, name) for name in os.listdir(directory) if name.endswith(".whl"))
-    venv.create(target, with_pip=False, clear=True)
+    venv.create(target, with_pip=False, clear=True, symlinks=True)
     python = os.path.join(target, "bin", "python")
     site = subprocess.run(
         [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
