@@ -233,7 +233,8 @@ fn a_signal_ends_it_though_the_master_does_not_answer() {
     let output = logger.child.wait_with_output().unwrap();
     farm.master().signal(Signal::SIGCONT);
     let [sent, _, dropped] = summary(&output);
-    assert_eq!(sent, 1, "{}", text(&output));
+    // the answer to the first may have been on its way when the master stopped
+    assert!(sent <= 1, "{}", text(&output));
     assert!(dropped > MANY - 1000, "{}", text(&output));
     assert_eq!(output.status.code(), Some(1));
 }
