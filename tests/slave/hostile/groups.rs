@@ -42,6 +42,7 @@ impl Drop for Delegated {
         for name in ["build", "piw-slave", ""] {
             let _ = fs::remove_dir(self.0.join(name));
         }
+        assert!(std::thread::panicking() || !self.0.exists(), "{} is in use", self.0.display());
     }
 }
 
@@ -49,9 +50,11 @@ impl Drop for Delegated {
 fn a_builds_control_group_is_empty_and_gone_when_it_is_over() {
     const TEST: &str = "hostile::groups";
     let Some(account) = nobody() else { return skip(TEST, "control groups are delegated by root") };
+    // behind the slave, which is in it
+    let group;
     let mut den = Den::new();
-    let group = match Delegated::new(&den.mark, account) {
-        Ok(group) => group,
+    match Delegated::new(&den.mark, account) {
+        Ok(made) => group = made,
         Err(why) => return skip(TEST, &why),
     };
     let cases = [
