@@ -210,6 +210,12 @@ fn run(arguments: Arguments, purpose: &Purpose) -> Result<ExitCode, Refusal> {
 
     let job =
         arguments.build.as_deref().map(|what| alone::job(what, arguments.index_url.clone())).transpose()?;
+    if job.is_none() && (arguments.out.is_some() || arguments.index_url.is_some()) {
+        return Err(Refusal(
+            2,
+            "--out and --index-url are for --build; the master names the index".to_owned(),
+        ));
+    }
     match purpose {
         Purpose::Build if arguments.check || job.is_some() => {}
         Purpose::Build => renew::settle_in()?,

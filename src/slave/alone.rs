@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::unistd::{AccessFlags, access};
 
 use super::builder::{Build, Job, LOG_FILE, Progress, tree};
 use super::json::Json;
@@ -48,7 +49,10 @@ pub fn job(requirement: &str, index_url: Option<String>) -> Result<Job, Refusal>
 /// to standard output. Returns whether it was built; the error is this machine's.
 pub fn build(ready: &Ready, board: &Board, job: &Job, out: &Path) -> Result<bool, Refusal> {
     let cannot = |e: io::Error| Refusal(1, format!("cannot build: {e}"));
-    fs::create_dir_all(out).map_err(|e| Refusal(2, format!("--out {}: {e}", out.display())))?;
+    // before hours of building
+    let usable =
+        fs::create_dir_all(out).and_then(|()| Ok(access(out, AccessFlags::W_OK | AccessFlags::X_OK)?));
+    usable.map_err(|e| Refusal(2, format!("--out {}: {e}", out.display())))?;
     let dir = ready.settings.build_dir(job.build);
     let outcome = run(ready, job, &dir);
     let kept = outcome.and_then(|outcome| keep(&outcome, job, &dir, out).map(|()| outcome).map_err(cannot));

@@ -379,13 +379,14 @@ fn a_bad_order_is_refused_with_a_reason_and_loses_nothing() {
         (&["abi", "retire", "cp39", "--reason", "x"], "piw: this farm has no ABI \"cp39\""),
         (
             &["policy", "colour", "red"],
-            "piw: no policy is called \"colour\"; there are cooldown, prereleases, wheels\n",
+            "piw: no policy is called \"colour\"; there are aliases, cooldown, prereleases, wheels\n",
         ),
         (
             &["policy", "colour"],
-            "piw: no policy is called \"colour\"; there are cooldown, prereleases, wheels\n",
+            "piw: no policy is called \"colour\"; there are aliases, cooldown, prereleases, wheels\n",
         ),
         (&["policy", "wheels", "some"], "piw: the policy wheels is one of pure, any, none, not \"some\"\n"),
+        (&["policy", "aliases", "linux_armv6l"], "piw: the policy aliases is a list of PLATFORM=ALIAS"),
         (&["policy", "cooldown", "soon"], "piw: the policy cooldown is a number of seconds up to 2592000"),
         (&["why", "nonesuch"], "piw: nonesuch: not on this farm's list"),
         (&["why", "foo==9"], "piw: foo==9: not on this farm's list"),

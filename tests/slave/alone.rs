@@ -149,6 +149,8 @@ fn wrong_usage_is_one_line_and_2() {
     for (arguments, said) in [
         (&["--build", "foo"][..], "PACKAGE==VERSION"),
         (&["--build", "foo==-r/etc/passwd"], "is not a version"),
+        (&["--out", "wheels"], "--out and --index-url are for --build"),
+        (&["--build", "foo==1.0", "--out", "/usr"], "--out /usr: "),
         (&["--check", "--require", "moat"], "\"moat\" is none of namespaces,"),
         (&["--check", "--net", "maybe"], "neither on nor off"),
         (&["--check", "--expose", "relative"], "not an absolute path"),
