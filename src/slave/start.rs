@@ -2,15 +2,14 @@
 //! interpreter, the walls of its sandbox.
 
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::builder::command::{environment, named_files};
 use super::builder::{BUILD_DIR_PREFIX, Limits, Settings};
 use super::python::Python;
-use super::sandbox::probe::Strength;
-use super::sandbox::{Plan, launch};
+use super::sandbox::Plan;
+use super::sandbox::probe::{self, Strength};
 use super::workdir::Workdir;
 use crate::domain::walls;
 use crate::wire::slave::{Board, Wall};
@@ -147,27 +146,16 @@ fn readable(wishes: &Wishes, python: &Python) -> Vec<PathBuf> {
 fn try_python(python: &Python, plan: &Plan, trial: &Path) -> Result<(), String> {
     let (root, tmp, home) = (trial.join("root"), trial.join("tmp"), trial.join("home"));
     let plan = Plan { root, write: vec![tmp.clone(), home.clone()], tmp: tmp.clone(), ..plan.clone() };
-    let failed = |e: std::io::Error| format!("the interpreter cannot be tried: {e}");
-    let (mut end, writer) = std::io::pipe().map_err(failed)?;
-    let mut command = launch::command(&plan, &python.executable);
-    command.args(["-c", "import pip, zipfile, ssl"]).stdin(writer).env_clear();
-    command.envs(environment(&home, &tmp, true, |name| std::env::var_os(name)));
-    let output = command.output().map_err(failed)?;
-    drop(command);
-    let mut said = String::new();
-    end.read_to_string(&mut said).map_err(failed)?;
-    let reason = match launch::read(&said) {
-        Some(Ok(ended)) if ended.code == Some(0) => return Ok(()),
-        Some(Err(reason)) => reason,
-        _ => {
-            let text = String::from_utf8_lossy(&output.stderr);
-            text.lines().last().unwrap_or("it ends without a word").to_owned()
-        }
-    };
-    let path = python.executable.display();
-    Err(format!(
-        "the interpreter {path} does not run in the sandbox: {reason}; --expose names what it needs to read"
-    ))
+    let tried = probe::run(&plan, &python.executable, |command| {
+        command.args(["-c", "import pip, zipfile, ssl"]).env_clear();
+        command.envs(environment(&home, &tmp, true, |name| std::env::var_os(name)));
+    });
+    tried.map_err(|reason| {
+        let path = python.executable.display();
+        format!(
+            "the interpreter {path} does not run in the sandbox: {reason}; --expose names what it needs to read"
+        )
+    })
 }
 
 /// Tells the operator what stands between builds and this machine, and warns where little does.

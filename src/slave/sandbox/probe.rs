@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use super::cgroup::Groups;
 use super::{Plan, landlock, launch, seccomp};
@@ -97,9 +97,18 @@ impl Strength {
 
 /// Runs a command that does nothing.
 fn attempt(plan: &Plan) -> Result<(), String> {
+    run(plan, Path::new("/bin/true"), |command| {
+        command.env_clear();
+    })
+}
+
+/// Runs a program under a plan, with the arguments and the environment that it is `given`, and waits for its end. The
+/// error is for people: why there was no sandbox, or the last line of one that failed.
+pub fn run(plan: &Plan, program: &Path, given: impl FnOnce(&mut Command)) -> Result<(), String> {
     let (mut reader, writer) = std::io::pipe().map_err(|e| e.to_string())?;
-    let mut command = launch::command(plan, Path::new("/bin/true"));
-    command.env_clear().stdin(writer).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut command = launch::command(plan, program);
+    given(&mut command);
+    command.stdin(writer).stdout(Stdio::null()).stderr(Stdio::piped());
     let output = command.output().map_err(|e| e.to_string())?;
     // the writing end goes with it
     drop(command);
