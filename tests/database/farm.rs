@@ -164,6 +164,16 @@ impl Farm {
         self.sweep()
     }
 
+    /// Loses the slaves of all five attempts that there are; the jobs.
+    pub(crate) fn lose_for_good(&mut self, abi: &str) -> [Job; 5] {
+        std::array::from_fn(|_| {
+            let job = self.job(abi);
+            self.lose(&job);
+            self.wait_back_off();
+            job
+        })
+    }
+
     /// Lets a lease run out without sweeping.
     pub(crate) fn expire(&mut self, job: &Job) {
         let sql = "UPDATE piw.lease SET expires_at = clock_timestamp() - interval '1 s' WHERE build_id = $1";

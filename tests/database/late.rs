@@ -136,15 +136,7 @@ fn a_late_loss_takes_no_job_from_the_slave_that_has_it() {
 fn a_job_that_was_written_off_is_late_and_its_result_still_counts() {
     let mut farm = Farm::with_abis(&["cp39", "cp311"]);
     farm.add("foo", "1.0");
-    let mut jobs = Vec::new();
-    for _ in 0..5 {
-        let job = farm.job("cp39");
-        farm.lose(&job);
-        farm.wait_back_off();
-        jobs.push(job);
-    }
-    let (second, last) = (jobs.swap_remove(1), jobs.pop().unwrap());
-    let last = if last.attempt == 5 { last } else { jobs.into_iter().find(|job| job.attempt == 5).unwrap() };
+    let [_, second, .., last] = farm.lose_for_good("cp39");
     assert_eq!(farm.adopt(last.token), Adoption::Late(last.clone()));
     assert_eq!(farm.built(&last, &[("cp39", "cp39")]), SETTLED, "cp311 was open already");
     assert_eq!(farm.built(&second, &[("cp39", "cp39")]), Logged::Superseded);
@@ -159,14 +151,8 @@ fn a_job_that_was_written_off_is_late_and_its_result_still_counts() {
 fn a_late_wheel_without_abi_takes_the_version_out_of_every_queue() {
     let mut farm = Farm::with_abis(&["cp39", "cp311"]);
     farm.add("foo", "1.0");
-    let mut last = None;
-    for _ in 0..5 {
-        let job = farm.job("cp39");
-        farm.lose(&job);
-        farm.wait_back_off();
-        last = Some(job);
-    }
-    assert_eq!(farm.built(&last.unwrap(), &[("py3", "none")]), SETTLED);
+    let [.., last] = farm.lose_for_good("cp39");
+    assert_eq!(farm.built(&last, &[("py3", "none")]), SETTLED);
     assert_eq!(farm.claim("cp311"), None);
     assert_eq!(farm.add("foo", "1.0").state, AddedState::Built);
 }

@@ -276,15 +276,9 @@ fn what_is_no_longer_wanted_is_not_tried_again() {
 fn a_loss_is_no_failure_where_another_wheel_serves_the_abi() {
     let mut farm = Farm::with_abis(&["cp39", "cp311"]);
     farm.add("foo", "1.0");
-    let mut late = None;
-    for _ in 0..5 {
-        let job = farm.job("cp39");
-        farm.lose(&job);
-        farm.wait_back_off();
-        late = Some(job);
-    }
+    let [.., late] = farm.lose_for_good("cp39");
     let live = farm.job("cp311");
-    farm.built(&late.unwrap(), &[("py3", "none")]);
+    farm.built(&late, &[("py3", "none")]);
     assert_eq!(farm.log(&live, Outcome::LostTransfer, Vec::new()), SETTLED);
     assert_eq!(farm.number("SELECT count(*) FROM piw.delayed", &[]), 0);
     let why = farm.why("foo", None).unwrap();

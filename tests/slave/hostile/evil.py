@@ -14,7 +14,7 @@ import threading
 import time
 import zipfile
 
-from place import MARK, OUT, RIG
+from place import BUILD, MARK, OUT, RIG, WORK
 
 BOUND = 512 << 20
 MIB = 1 << 20
@@ -224,7 +224,7 @@ def exchange(make):
 def litter(say):
     """Leaves files with the mark in their names everywhere it can."""
     places = ["/tmp", "/var/tmp", "/dev/shm", "/dev", "/", "/run", "/home", "/root", "/srv", "/etc", "/usr/local", RIG]
-    places += [RIG + "/work", RIG + "/work/build-7", RIG + "/home", os.path.expanduser("~nobody")]
+    places += [WORK, BUILD, RIG + "/home", os.path.expanduser("~nobody")]
     places += [os.environ["HOME"], os.environ["TMPDIR"], os.getcwd(), OUT]
     for place in places:
         try:
@@ -276,7 +276,7 @@ def bad_trees():
 def to_influence():
     """What interpreters and pips that look at its work might read."""
     text = "print('piw-slave: influenced', flush=True)\nimport os\nos._exit(0)\n"
-    homes = [os.environ["HOME"], RIG + "/work/build-7/check/home", "/tmp", RIG + "/work/build-7/check/tmp"]
+    homes = [os.environ["HOME"], BUILD + "/check/home", "/tmp", BUILD + "/check/tmp"]
     version = "python%d.%d" % sys.version_info[:2]
     for home in homes:
         try:

@@ -1,10 +1,8 @@
 //! What takes all that it can get.
 
-use piwheels::wire::slave::BuildEnd::{
-    DiskLimit, LogLimit, OutOfMemory, ProcessLimit, Silence, Timeout, WheelLimit,
-};
+use piwheels::wire::slave::BuildEnd::{DiskLimit, LogLimit, OutOfMemory, ProcessLimit, WheelLimit};
 
-use super::{case, endure};
+use super::{HANGING, HANGING_LIMITS, case, endure};
 
 #[test]
 fn processes_are_limited() {
@@ -74,15 +72,5 @@ fn what_is_printed_and_what_is_made_is_limited() {
 
 #[test]
 fn time_and_silence_are_limited() {
-    let deaf = "evil.flee()\nevil.deaf()\nos.kill(os.getppid(), 19)\nwhile True:\n    time.sleep(0.2)\n    say('here')";
-    let cases = [
-        case(
-            "sleeps",
-            "evil.flee()\nevil.deaf()\nos.kill(os.getppid(), 19)\ntime.sleep(1000)",
-            Silence,
-            "it printed nothing for 4 s; all its processes were killed",
-        ),
-        case("deaf", deaf, Timeout, "the time limit of 9 s ended it; all its processes were killed"),
-    ];
-    endure(&["--silence", "4s", "--timeout", "9s"], &cases);
+    endure(&HANGING_LIMITS, &HANGING);
 }

@@ -43,6 +43,38 @@ const fn case(name: &'static str, body: &'static str, end: BuildEnd, last: &'sta
     Case { name, body, end, last, says: &[] }
 }
 
+/// What hangs, in silence and loudly, hears no signal and has others that do so, too. For a slave with `--silence 4s` and
+/// `--timeout 9s`.
+const HANGING: [Case; 2] = [
+    case(
+        "sleeps",
+        "evil.flee()\nevil.deaf()\nos.kill(os.getppid(), 19)\ntime.sleep(1000)",
+        BuildEnd::Silence,
+        "it printed nothing for 4 s; all its processes were killed",
+    ),
+    case(
+        "deaf",
+        "evil.flee()\nevil.deaf()\nos.kill(os.getppid(), 19)\nwhile True:\n    time.sleep(0.2)\n    say('here')",
+        BuildEnd::Timeout,
+        "the time limit of 9 s ended it; all its processes were killed",
+    ),
+];
+const HANGING_LIMITS: [&str; 4] = ["--silence", "4s", "--timeout", "9s"];
+
+/// What builds its wheel, and would leave something behind, whatever walls there are.
+const ESCAPING: [Case; 5] = [
+    case("flees", "evil.flee()\nreturn make(directory)", BuildEnd::Built, "flees-1.0-py3-none-any.whl ("),
+    case("headless", "evil.without_a_head()\nreturn make(directory)", BuildEnd::Built, "headless-1.0"),
+    case("holds", "evil.hold_the_log()\nreturn make(directory)", BuildEnd::Built, "holds-1.0"),
+    case("exchanges", "evil.exchange(make)\nreturn make(directory)", BuildEnd::Built, "exchanges-1.0"),
+    case(
+        "influences",
+        "evil.to_influence()\nevil.put('NAME-1.0-1-py3-none-any.whl', METADATA='Name: x')\nreturn make(directory)",
+        BuildEnd::BadWheel,
+        "its METADATA says that it is 'x'",
+    ),
+];
+
 /// A slave, and all around it that a build might reach.
 pub(crate) struct Den {
     // before the rig, whose directory it lives in
@@ -63,7 +95,8 @@ impl Den {
         let mark = format!("piw-mark-{}-{}", std::process::id(), name.trim_start_matches('.'));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let place = format!(
-            "RIG = {dir:?}\nOUT = RIG + '/work/build-7/out'\nMARK = {mark:?}\nPORT = {}\n",
+            "RIG, WORK = {dir:?}, {:?}\nBUILD = WORK + '/build-7'\nOUT = BUILD + '/out'\nMARK = {mark:?}\nPORT = {}\n",
+            rig.work(),
             listener.local_addr().unwrap().port()
         );
         rig.index.beside =

@@ -14,7 +14,7 @@ import sys
 import termios
 
 from evil import libc
-from place import MARK, OUT, PORT, RIG
+from place import BUILD, MARK, OUT, PORT, RIG, WORK
 
 NUMBERS = {
     "x86_64": {"mount": 165, "umount2": 166, "pivot_root": 155, "unshare": 272, "setns": 308, "ptrace": 101,
@@ -101,7 +101,7 @@ def secret_through_proc():
 
 @probe
 def log_of_the_build():
-    return read(RIG + "/work/build-7/build.log")
+    return read(BUILD + "/build.log")
 
 
 @probe
@@ -116,12 +116,12 @@ def file_in_the_home_of_the_account():
 
 @probe
 def file_in_the_slaves_directory():
-    return create(RIG + "/work/" + MARK)
+    return create(WORK + "/" + MARK)
 
 
 @probe
 def file_beside_the_source_distribution():
-    return create(RIG + "/work/build-7/fetched/" + MARK)
+    return create(BUILD + "/fetched/" + MARK)
 
 
 @probe
@@ -206,7 +206,7 @@ def open_files_of_pip():
     """What the slave has left open to it: none of its sockets, nothing outside."""
     directory = "/proc/%d/fd/" % os.getppid()
     targets = [os.readlink(directory + name) for name in os.listdir(directory)]
-    return [to for to in targets if not to.startswith(("pipe:", "/dev/null", RIG + "/work/build-7/tmp", "/tmp/"))]
+    return [to for to in targets if not to.startswith(("pipe:", "/dev/null", BUILD + "/tmp", "/tmp/"))]
 
 
 @probe

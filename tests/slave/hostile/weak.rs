@@ -2,12 +2,10 @@
 
 use std::process::Command;
 
-use piwheels::wire::slave::BuildEnd::{
-    BadWheel, Built, LogLimit, OutOfMemory, ProcessLimit, Silence, Timeout,
-};
+use piwheels::wire::slave::BuildEnd::{Built, LogLimit, OutOfMemory, ProcessLimit};
 use piwheels::wire::slave::Wall;
 
-use super::{Case, Den, case};
+use super::{Case, Den, ESCAPING, HANGING, HANGING_LIMITS, case};
 use crate::rig::{Rig, nobody, skip};
 
 const WITHOUT: &str = include_str!("without.py");
@@ -66,17 +64,7 @@ fn endure(weak: Weak, arguments: &[&str], cases: &[Case]) {
 
 #[test]
 fn nothing_of_a_build_outlives_it_without_walls() {
-    let cases = [
-        case("flees", "evil.flee()\nreturn make(directory)", Built, "flees-1.0-py3-none-any.whl ("),
-        case("headless", "evil.without_a_head()\nreturn make(directory)", Built, "headless-1.0"),
-        case("holds", "evil.hold_the_log()\nreturn make(directory)", Built, "holds-1.0"),
-        case("exchanges", "evil.exchange(make)\nreturn make(directory)", Built, "exchanges-1.0"),
-        case(
-            "influences",
-            "evil.to_influence()\nevil.put('NAME-1.0-1-py3-none-any.whl', METADATA='Name: x')\nreturn make(directory)",
-            BadWheel,
-            "its METADATA says that it is 'x'",
-        ),
+    let more = [
         // the launcher, which is the parent of pip there
         case(
             "orphan",
@@ -85,6 +73,7 @@ fn nothing_of_a_build_outlives_it_without_walls() {
             "pip was killed",
         ),
     ];
+    let cases: Vec<Case> = ESCAPING.into_iter().chain(more).collect();
     endure(WEAKEST, &[], &cases);
 }
 
@@ -112,17 +101,7 @@ fn limits_hold_without_walls() {
 
 #[test]
 fn time_and_silence_are_limited_without_walls() {
-    let deaf = "evil.flee()\nevil.deaf()\nos.kill(os.getppid(), 19)\nwhile True:\n    time.sleep(0.2)\n    say('here')";
-    let cases = [
-        case(
-            "sleeps",
-            "evil.flee()\nevil.deaf()\nos.kill(os.getppid(), 19)\ntime.sleep(1000)",
-            Silence,
-            "it printed nothing for 4 s",
-        ),
-        case("deaf", deaf, Timeout, "the time limit of 9 s ended it"),
-    ];
-    endure(WEAKEST, &["--silence", "4s", "--timeout", "9s"], &cases);
+    endure(WEAKEST, &HANGING_LIMITS, &HANGING);
 }
 
 #[test]
