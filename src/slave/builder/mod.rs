@@ -477,10 +477,14 @@ fn cannot_start(e: std::io::Error) -> String {
 
 fn plan(settings: &Settings, group: Option<&Group>) -> Plan {
     let Limits { disk_bytes, memory_bytes, processes, .. } = settings.limits;
-    let processes = if processes > 0 { tree::tasks_of_user() + processes + SPARE_PROCESSES } else { 0 };
+    let processes = if processes > 0 { tree::tasks_of_user() + processes + SPARE_OF_ACCOUNT } else { 0 };
     let cgroup = group.map(|group| group.path().to_owned());
     Plan { cgroup, file_bytes: disk_bytes, memory_bytes, processes, ..settings.plan.clone() }
 }
 
 /// Over the limit of processes a build is ended, not merely refused the next one: it must be able to get there.
 const SPARE_PROCESSES: u64 = 64;
+
+/// The same where the kernel counts all that the account runs, other slaves' builds too: what they start meanwhile must
+/// not be taken for this build's. It only keeps a fork bomb bounded until the next look at the tree.
+const SPARE_OF_ACCOUNT: u64 = 1024;

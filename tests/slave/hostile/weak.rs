@@ -1,12 +1,16 @@
 //! Machines that lack walls: nothing of a build outlives it there either, and HELLO says what is missing.
 
-use std::process::Command;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::thread;
 
 use piwheels::wire::slave::BuildEnd::{Built, LogLimit, OutOfMemory, ProcessLimit};
 use piwheels::wire::slave::Wall;
 
 use super::{Case, Den, ESCAPING, HANGING, HANGING_LIMITS, case};
-use crate::rig::{Rig, nobody, skip};
+use crate::rig::{Rig, nobody, skip, wait_until};
 
 const WITHOUT: &str = include_str!("without.py");
 
@@ -97,6 +101,38 @@ fn limits_hold_without_walls() {
         case("shouts", "while True:\n    say('x' * 1000)", LogLimit, "it printed more than 262144 bytes"),
     ];
     endure(WEAKEST, &["--process-limit", "100", "--memory-limit", "300M", "--output-limit", "256K"], &cases);
+}
+
+#[test]
+fn what_else_the_account_runs_is_not_counted_as_the_builds() {
+    let Some(before) = WEAKEST.command() else { return };
+    let mut den = Den::new();
+    let body = "wait = evil.WORK + '/begun', evil.WORK + '/crowded'\nopen(wait[0], 'w').close()\n\
+                while not os.path.exists(wait[1]): time.sleep(0.05)\nfor path in wait: os.remove(path)\n\
+                assert os.system('true') == 0\nreturn make(directory)";
+    den.add("neighbours", body);
+    den.start(&before, &["--process-limit", "100"]);
+    let work = den.rig.work();
+    let crowd = thread::spawn(move || {
+        wait_until("the build has begun", || work.join("begun").exists());
+        let code = "import sys, threading\nend = threading.Event()\n\
+                    for _ in range(300): threading.Thread(target=end.wait).start()\n\
+                    print(flush=True)\nsys.stdin.read()\nend.set()";
+        let mut command = Command::new("/usr/bin/python3");
+        command.args(["-c", code]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        if let Some((uid, gid)) = nobody() {
+            command.uid(uid).gid(gid);
+        }
+        let mut crowd = command.spawn().unwrap();
+        BufReader::new(crowd.stdout.as_mut().unwrap()).read_line(&mut String::new()).unwrap();
+        fs::write(work.join("crowded"), "").unwrap();
+        crowd
+    });
+    let (end, log) = den.build("neighbours");
+    let mut crowd = crowd.join().unwrap();
+    drop(crowd.stdin.take());
+    assert!(crowd.wait().unwrap().success());
+    assert_eq!(end, Built, "{log}");
 }
 
 #[test]
