@@ -4,10 +4,10 @@ CREATE FUNCTION piw._check_order(p_kind text, p_name text, p_ordered bigint) RET
 LANGUAGE plpgsql IMMUTABLE SET search_path = piw, pg_temp
 AS $$
 BEGIN
-    IF p_kind IS NULL OR p_kind NOT IN ('project', 'root') OR p_ordered IS NULL
+    IF p_kind IS NULL OR p_kind NOT IN ('project', 'root', 'home') OR p_ordered IS NULL
         OR (p_kind = 'project' AND coalesce(p_name, '') = '')
     THEN
-        RAISE EXCEPTION 'neither the root''s page nor a project''s, or no order' USING ERRCODE = '22023';
+        RAISE EXCEPTION 'no page that there is, or no order' USING ERRCODE = '22023';
     END IF;
 END
 $$;

@@ -3,13 +3,14 @@
 -- had, is never an alias: published names do not change their bytes.
 -- May be called by: functions of this schema.
 CREATE FUNCTION piw._page_files(p_pkg integer)
-RETURNS TABLE (ver_id integer, filename text, alias_of text, sha256 bytea, requires_python text, metadata_sha256 bytea)
+RETURNS TABLE (ver_id integer, filename text, alias_of text, size bigint, sha256 bytea, requires_python text,
+    metadata_sha256 bytea, published_at timestamptz)
 LANGUAGE sql STABLE SET search_path = piw, pg_temp
 AS $$
-    SELECT f.ver_id, f.filename, NULL, f.sha256, f.requires_python, f.metadata_sha256
+    SELECT f.ver_id, f.filename, NULL, f.size, f.sha256, f.requires_python, f.metadata_sha256, f.published_at
     FROM file f WHERE f.pkg_id = p_pkg
     UNION ALL
-    SELECT f.ver_id, n.filename, f.filename, f.sha256, f.requires_python, f.metadata_sha256
+    SELECT f.ver_id, n.filename, f.filename, f.size, f.sha256, f.requires_python, f.metadata_sha256, f.published_at
     FROM platform_alias a
     JOIN file f ON f.pkg_id = p_pkg AND f.platform_tag = a.platform
         AND right(f.filename, length(a.platform) + 5) = '-' || a.platform || '.whl'

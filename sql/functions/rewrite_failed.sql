@@ -9,6 +9,6 @@ BEGIN
     PERFORM _check_order(p_kind, p_name, p_ordered);
     UPDATE rewrite r SET ordered_at = clock_timestamp()
     WHERE r.kind = p_kind AND r.ordered = p_ordered
-        AND r.pkg_id = CASE WHEN p_kind = 'root' THEN 0 ELSE (SELECT p.pkg_id FROM package p WHERE p.name = p_name) END;
+        AND r.pkg_id = CASE WHEN p_kind = 'project' THEN (SELECT p.pkg_id FROM package p WHERE p.name = p_name) ELSE 0 END;
 END
 $$;

@@ -60,9 +60,9 @@ BEGIN
         GET DIAGNOSTICS v_moved = ROW_COUNT;
     END IF;
     IF p_name = 'aliases' AND v_after.value <> v_before.value THEN
-        -- as _order_page does, for all at once
-        INSERT INTO rewrite AS r (kind, pkg_id, ordered_at)
-        SELECT 'project', f.pkg_id, clock_timestamp() FROM file f
+        -- as _order_page does, for all at once, and beside the farm's own
+        INSERT INTO rewrite AS r (kind, pkg_id, ordered_at, bulk)
+        SELECT 'project', f.pkg_id, clock_timestamp(), true FROM file f
         WHERE f.platform_tag = ANY (v_platforms || ARRAY(SELECT a.platform FROM platform_alias a)) GROUP BY f.pkg_id
         ON CONFLICT (kind, pkg_id) DO UPDATE SET ordered = nextval('rewrite_order_seq');
     END IF;

@@ -80,6 +80,13 @@ BEGIN
 END
 $$;
 
+-- What is ordered in bulk does not hold up the rest, and the home page is a page like the others.
+ALTER TABLE piw.rewrite ADD COLUMN bulk boolean NOT NULL DEFAULT false;
+ALTER TABLE piw.rewrite DROP CONSTRAINT rewrite_kind_check, DROP CONSTRAINT rewrite_check,
+    ADD CHECK (kind IN ('project', 'root', 'home')), ADD CHECK ((kind = 'project') = (pkg_id <> 0));
+DROP INDEX piw.rewrite_age;
+CREATE INDEX rewrite_age ON piw.rewrite (bulk, ordered_at, kind, pkg_id);
+
 -- Version 1 built what was yanked like anything else that somebody asked for.
 UPDATE piw.version v SET named = true
 FROM piw.vstate s

@@ -10,6 +10,7 @@ pub mod logger;
 pub mod named;
 pub mod orders;
 pub mod policy;
+pub mod rebuild;
 pub mod requeue;
 pub mod requirements;
 pub mod skips;

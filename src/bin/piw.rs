@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use piwheels::admin::client::Queue;
 use piwheels::admin::orders::{self, Queues};
-use piwheels::admin::{abi, add, audit, feed, policy, requeue, skips, slaves, stats, why};
+use piwheels::admin::{abi, add, audit, feed, policy, rebuild, requeue, skips, slaves, stats, why};
 use piwheels::options::{Common, Failure};
 
 /// Administers a farm through its master.
@@ -38,6 +38,7 @@ enum Verb {
     Unblock(skips::Unblock),
     Policy(policy::Policy),
     Requeue(requeue::Requeue),
+    Rebuild(rebuild::Rebuild),
     Stats(stats::Stats),
     Audit(audit::Audit),
     Feed(feed::Feed),
@@ -81,6 +82,7 @@ fn run(options: Options) -> Result<(), Failure> {
         Verb::Unblock(verb) => skips::unblock(verb, &queue),
         Verb::Policy(verb) => policy::run(verb, &queue),
         Verb::Requeue(verb) => requeue::run(verb, &queue),
+        Verb::Rebuild(verb) => rebuild::run(verb, &queue),
         Verb::Stats(verb) => stats::run(verb, &queue),
         Verb::Audit(verb) => audit::run(verb, &queue),
         Verb::Feed(verb) => feed::run(verb, &queue),

@@ -282,6 +282,8 @@ pub enum Placed {
 pub enum PageRequest {
     /// Write a project's page, or remove it when there are no files; then remove the files that are gone from it.
     Project(ProjectName, Rewrite),
+    /// Write the home page. Answer: [`PageAnswer::Written`].
+    Home(RewriteOrder),
     /// Begin the root index.
     RootBegin,
     /// Add names to it. Answer: [`PageAnswer::RootReady`].

@@ -477,6 +477,7 @@ impl Farm {
                         self.follower.kick(now);
                         opened.iter().for_each(|abi| self.arrived_many(abi, out));
                         self.stop_builds(&cancelled, out);
+                        self.pages.kick(out);
                         if walks {
                             self.abis_changed(out);
                         }

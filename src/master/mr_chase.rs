@@ -17,7 +17,9 @@ use serde_json::json;
 use super::event::{ConnId, DiskRequest, Effect, LookAnswer, LookUp, Message, Out, Purpose, Space};
 use super::follower::Following;
 use super::limits::TOOLS;
-use super::query::{AddedState, Answer, Audited, Download, Order, Ordered, Query, Report, Statistics};
+use super::query::{
+    AddedState, Answer, Audited, Download, Order, Ordered, Query, Report, Requeue, Statistics,
+};
 use crate::domain::requirement::Extra;
 use crate::domain::{AbiTag, BuildId, ProjectName, Version, WheelName};
 use crate::wire::import::{FromTool, ToTool};
@@ -351,8 +353,12 @@ impl MrChase {
         if let Some(State::Ordering(mut order, mut pieces)) = before {
             match pieces.add(&json) {
                 Ok(next) if more => {
-                    if let (Order::Requeue(requeue), Some(next)) = (&mut *order, next) {
-                        requeue.after = next;
+                    let after = match &mut *order {
+                        Order::Requeue(Requeue { after, .. }) | Order::Rebuild { after, .. } => Some(after),
+                        _ => None,
+                    };
+                    if let (Some(after), Some(next)) = (after, next) {
+                        *after = next;
                     }
                     out.ask(Purpose::Tool(conn), Query::Order(order.clone()));
                     self.enter(conn, State::Ordering(order, pieces));

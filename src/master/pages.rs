@@ -80,6 +80,10 @@ impl Pages {
                             self.under_way += 1;
                             out.effects.push(Effect::Page(PageRequest::Project(project, rewrite)));
                         }
+                        PageKind::Home => {
+                            self.under_way += 1;
+                            out.effects.push(Effect::Page(PageRequest::Home(rewrite.order)));
+                        }
                         PageKind::Root => {
                             if matches!(self.root, Root::Resting | Root::Due(_)) {
                                 self.root = Root::Due(rewrite.order);
@@ -163,6 +167,7 @@ impl Pages {
                         let what = match &order.page {
                             PageKind::Project(project) => format!("the page of {project}"),
                             PageKind::Root => "the root index".to_owned(),
+                            PageKind::Home => "the home page".to_owned(),
                         };
                         log::error!(
                             "{what} cannot be written: {reason}; the old one stays, trying again in {} s",

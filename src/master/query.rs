@@ -13,9 +13,11 @@ use crate::wire::import;
 
 mod follow;
 mod orders;
+mod pages;
 
 pub use follow::*;
 pub use orders::*;
+pub use pages::*;
 
 /// A request to the database. The SQL function behind each is in `sql/functions/`, under the same name.
 #[derive(Clone, Debug)]
@@ -530,73 +532,6 @@ pub struct Swept {
     pub opened: Vec<AbiTag>,
     /// More is due than one call does.
     pub more: bool,
-}
-
-/// An order to write a page. A page that is ordered again while it is being written is written again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RewriteOrder {
-    /// Which page.
-    pub page: PageKind,
-    /// The order's number; larger is newer.
-    pub order: i64,
-}
-
-/// Which page of the index.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum PageKind {
-    /// `simple/<project>/`.
-    Project(ProjectName),
-    /// `simple/`.
-    Root,
-}
-
-/// A page that is due, with its rows.
-#[derive(Clone, Debug)]
-pub struct Rewrite {
-    /// The order.
-    pub order: RewriteOrder,
-    /// The project's name as its author spells it; empty for the root.
-    pub display: String,
-    /// The project's files, newest version first; empty for the root, and for a project whose page must go.
-    pub files: Vec<PageFile>,
-    /// Files that were withdrawn and go from the disk when the page does not name them any more.
-    pub gone: Vec<String>,
-    /// The newest attempts at the project, newest first, at most 100; empty for the root.
-    pub builds: Vec<PageBuild>,
-}
-
-/// An attempt as its project's page shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PageBuild {
-    /// Its number.
-    pub build: BuildId,
-    /// The version.
-    pub version: String,
-    /// The ABI.
-    pub abi: String,
-    /// How it ended.
-    pub outcome: String,
-    /// Wall-clock time of the build.
-    pub duration_ms: u64,
-    /// What its slave says of it, where that is known and not too long for the page.
-    pub report: Option<Box<KeptReport>>,
-}
-
-/// A file as its project's page shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PageFile {
-    /// The wheel's file name.
-    pub filename: String,
-    /// Of its bytes.
-    pub sha256: Sha256,
-    /// `Requires-Python` of its METADATA.
-    pub requires_python: Option<String>,
-    /// Of its `.metadata` file, where it has one: the original's files have none.
-    pub metadata_sha256: Option<Sha256>,
-    /// PEP 592: the reason, which may be empty.
-    pub yanked: Option<String>,
-    /// The file of which this is another name, for another platform.
-    pub alias_of: Option<String>,
 }
 
 /// A published file that somebody fetched.

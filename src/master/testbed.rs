@@ -278,8 +278,9 @@ pub(super) fn word(effect: &Effect) -> String {
         Effect::Disk(request) => disk_word(request),
         Effect::Page(request) => match request {
             PageRequest::Project(project, rewrite) => {
-                format!("page {project}#{} of {}", rewrite.order.order, rewrite.files.len())
+                format!("page {project}#{} of {}", rewrite.order.order, rewrite.rows.files.len())
             }
+            PageRequest::Home(order) => format!("home #{}", order.order),
             PageRequest::RootBegin => "root begin".to_owned(),
             PageRequest::RootNames(names) => format!("root names {}", names.len()),
             PageRequest::RootEnd(order) => format!("root end #{}", order.order),
@@ -349,6 +350,7 @@ fn disk_word(request: &DiskRequest) -> String {
 fn ask(query: &Query) -> String {
     let page = |order: &RewriteOrder| match &order.page {
         PageKind::Project(project) => format!("{project}#{}", order.order),
+        PageKind::Home => format!("home#{}", order.order),
         PageKind::Root => format!("root#{}", order.order),
     };
     match query {

@@ -39,6 +39,18 @@ impl Sha256 {
         use sha2::Digest;
         Self(sha2::Sha256::digest(data).into())
     }
+
+    /// Reads 64 hexadecimal digits; none where it is anything else.
+    pub fn from_hex(digits: &str) -> Option<Self> {
+        if digits.len() != 64 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return None;
+        }
+        let mut digest = [0; 32];
+        for (byte, at) in digest.iter_mut().zip((0..64).step_by(2)) {
+            *byte = u8::from_str_radix(digits.get(at..at + 2)?, 16).ok()?;
+        }
+        Some(Self(digest))
+    }
 }
 
 impl fmt::Display for Sha256 {

@@ -152,6 +152,27 @@ messages! {
             /// What was downloaded.
             records: List<Download, DOWNLOAD_RECORDS>,
         }
+        /// Has pages written again.
+        0x11 "REBUILD" Rebuild {
+            /// Which.
+            what: Pages,
+            /// Of these projects, in any spelling; none: of all. Only with [`Pages::Project`].
+            names: List<Text<NAME_BYTES>, ADD_ITEMS>,
+        }
+    }
+}
+
+code! {
+    /// Which pages are written again.
+    Pages {
+        /// The home page.
+        1 "home" Home,
+        /// Projects' pages.
+        2 "project" Project,
+        /// The root index.
+        3 "index" Index,
+        /// Everything.
+        4 "all" All,
     }
 }
 

@@ -16,7 +16,7 @@ fn aliases(value: Option<&str>) -> Order {
 /// The files of the page that is due, each with what it is another name of.
 fn offered(farm: &mut Farm) -> Vec<(String, Option<String>)> {
     let [page] = &farm.rewrites()[..] else { panic!("one page") };
-    page.files.iter().map(|file| (file.filename.clone(), file.alias_of.clone())).collect()
+    page.rows.files.iter().map(|file| (file.filename.clone(), file.alias_of.clone())).collect()
 }
 
 fn write_all(farm: &mut Farm) {
@@ -78,7 +78,7 @@ fn a_name_that_a_file_has_or_had_is_no_alias() {
     farm.execute(copy);
     let names = |farm: &mut Farm| -> Vec<Option<String>> {
         let due = farm.rewrites().remove(0);
-        due.files.into_iter().map(|file| file.alias_of).collect()
+        due.rows.files.into_iter().map(|file| file.alias_of).collect()
     };
     assert_eq!(names(&mut farm), [None, None], "a board of its own has built it");
     farm.execute(

@@ -94,7 +94,7 @@ impl Farm {
     fn write_pages(&mut self) -> Vec<String> {
         let mut gone = Vec::new();
         for due in self.rewrites() {
-            gone.extend(due.gone.clone());
+            gone.extend(due.rows.gone.clone());
             self.ask(&Query::RewriteDone(due.order));
         }
         gone
@@ -164,12 +164,12 @@ fn quarantine_takes_the_page_away_cancels_the_build_and_brings_all_back_when_it_
     let learned = farm.page("foo", PageTruth { status: ProjectStatus::Quarantined, ..both() });
     assert_eq!(learned.cancelled, [job.token.build]);
     let due = farm.rewrites();
-    assert!(due.iter().all(|page| page.files.is_empty() && page.gone.is_empty()), "{due:?}");
+    assert!(due.iter().all(|page| page.rows.files.is_empty() && page.rows.gone.is_empty()), "{due:?}");
     assert_eq!(due.len(), 2, "the root, too");
     farm.write_pages();
     farm.log(&job, Outcome::Cancelled, Vec::new());
     farm.page("foo", both());
-    assert_eq!(farm.rewrites()[0].files.len(), 1, "the file was kept");
+    assert_eq!(farm.rewrites()[0].rows.files.len(), 1, "the file was kept");
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn a_release_that_is_gone_from_its_page_takes_its_files_along_behind_the_page() 
     );
     let due = farm.rewrites();
     assert_eq!(due.len(), 1, "the project stays on the root");
-    assert_eq!((due[0].files.len(), due[0].gone.as_slice()), (1, [file.clone()].as_slice()));
+    assert_eq!((due[0].rows.files.len(), due[0].rows.gone.as_slice()), (1, [file.clone()].as_slice()));
     assert_eq!(farm.write_pages(), [file]);
     assert!(farm.rewrites().is_empty());
     // it comes back: built again, and its name keeps its bytes
@@ -258,7 +258,7 @@ fn yanks_show_on_the_page_and_what_is_yanked_is_not_handed_out() {
     let mut farm = Farm::with_abis(&["cp311"]);
     farm.publish("foo", "1.0");
     farm.events(20, vec![event(20, "foo", Happening::Yanked(version("1.0")))]);
-    assert_eq!(farm.rewrites()[0].files[0].yanked.as_deref(), Some(""));
+    assert_eq!(farm.rewrites()[0].rows.files[0].yanked.as_deref(), Some(""));
     assert_eq!(farm.due_names(), ["foo"], "the reason stands on the page");
     farm.page(
         "foo",
@@ -267,10 +267,10 @@ fn yanks_show_on_the_page_and_what_is_yanked_is_not_handed_out() {
             ..truth(vec![ReleaseTruth { yanked: Some("oops".to_owned()), ..release("1.0") }])
         },
     );
-    assert_eq!(farm.rewrites()[0].files[0].yanked.as_deref(), Some("oops"));
+    assert_eq!(farm.rewrites()[0].rows.files[0].yanked.as_deref(), Some("oops"));
     farm.write_pages();
     farm.events(21, vec![event(21, "foo", Happening::Unyanked(version("1.0")))]);
-    assert_eq!(farm.rewrites()[0].files[0].yanked, None);
+    assert_eq!(farm.rewrites()[0].rows.files[0].yanked, None);
 }
 
 #[test]

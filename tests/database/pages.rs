@@ -1,7 +1,9 @@
 //! Pages that are due, and what is on them.
 
 use piwheels::domain::Sha256;
-use piwheels::master::query::{Answer, PageKind, Query, Wanted};
+use piwheels::master::query::{Answer, Order, PageKind, Query, Wanted};
+use piwheels::wire::import::Pages;
+use serde_json::Value;
 
 use crate::farm::{Farm, name, wanted};
 
@@ -33,7 +35,7 @@ fn the_root_is_due_for_a_project_that_had_no_files_and_not_again() {
         [PageKind::Project(name("foo"))],
         "without files it has one for people only"
     );
-    assert!(farm.rewrites()[0].files.is_empty());
+    assert!(farm.rewrites()[0].rows.files.is_empty());
     write_all(&mut farm);
     publish(&mut farm, "foo", "2.0");
     assert_eq!(pages(&mut farm), [PageKind::Project(name("foo")), PageKind::Root]);
@@ -50,7 +52,7 @@ fn orders_for_one_page_are_merged_and_keep_its_turn() {
     publish(&mut farm, "foo", "2.0");
     let foo = PageKind::Project(name("foo"));
     assert_eq!(pages(&mut farm), [foo, PageKind::Root, PageKind::Project(name("bar"))]);
-    assert_eq!(farm.rewrites()[0].files.len(), 2);
+    assert_eq!(farm.rewrites()[0].rows.files.len(), 2);
     let Answer::RewritesDue(first) = farm.ask(&Query::RewritesDue { limit: 1 }) else { panic!() };
     assert_eq!(first.len(), 1);
 }
@@ -63,7 +65,7 @@ fn a_page_that_is_ordered_while_it_is_written_stays_due() {
     publish(&mut farm, "foo", "2.0");
     farm.ask(&Query::RewriteDone(first.order.clone()));
     let second = farm.rewrites().remove(0);
-    assert_eq!((second.order.page.clone(), second.files.len()), (first.order.page.clone(), 2));
+    assert_eq!((second.order.page.clone(), second.rows.files.len()), (first.order.page.clone(), 2));
     assert!(second.order.order > first.order.order);
     farm.ask(&Query::RewriteDone(second.order));
     assert_eq!(pages(&mut farm), [PageKind::Root]);
@@ -141,8 +143,8 @@ fn a_page_has_the_files_newest_version_first_with_all_that_it_shows() {
         farm.built(&job, &[("py3", "none"), ("py2", "none")]);
     }
     let due = farm.rewrites().remove(0);
-    assert_eq!((due.order.page, due.display.as_str()), (PageKind::Project(name("foo-bar")), "Foo.Bar"));
-    let names: Vec<_> = due.files.iter().map(|file| file.filename.as_str()).collect();
+    assert_eq!((due.order.page, due.rows.display.as_str()), (PageKind::Project(name("foo-bar")), "Foo.Bar"));
+    let names: Vec<_> = due.rows.files.iter().map(|file| file.filename.as_str()).collect();
     assert_eq!(
         names,
         [
@@ -152,10 +154,10 @@ fn a_page_has_the_files_newest_version_first_with_all_that_it_shows() {
             "foo_bar-1.9-py3-none-any.whl",
         ]
     );
-    let file = &due.files[0];
+    let file = &due.rows.files[0];
     assert_eq!((file.yanked.as_deref(), file.requires_python.as_deref()), (Some(""), Some(">=3.9")));
     assert_eq!(file.metadata_sha256, Some(Sha256::of(file.filename.as_bytes())));
-    assert_eq!(due.files[2].yanked, None);
+    assert_eq!(due.rows.files[2].yanked, None);
 }
 
 #[test]
@@ -171,13 +173,13 @@ fn every_attempt_is_on_its_projects_page_newest_first_and_orders_it() {
     let second = farm.job("cp310");
     farm.built(&second, &[("cp310", "cp310")]);
     let mut due = farm.rewrites();
-    due.sort_by_key(|page| page.builds.len());
+    due.sort_by_key(|page| page.rows.builds.len());
     let seen: Vec<_> =
-        due.pop().unwrap().builds.into_iter().map(|b| (b.build, b.version, b.abi, b.outcome)).collect();
+        due.pop().unwrap().rows.builds.into_iter().map(|b| (b.build, b.version, b.abi, b.outcome)).collect();
     let row = |build, abi: &str, outcome: &str| (build, "1.0".to_owned(), abi.to_owned(), outcome.to_owned());
     assert_eq!(seen, [row(second.token.build, "cp310", "built"), row(first.token.build, "cp39", "failed")]);
     let bar = due.pop().unwrap();
-    assert_eq!((bar.order.page, bar.builds.len()), (PageKind::Project(name("bar")), 1));
+    assert_eq!((bar.order.page, bar.rows.builds.len()), (PageKind::Project(name("bar")), 1));
     // one that is only lost is ordered too, when it is given up
     for _ in 0..5 {
         write_all(&mut farm);
@@ -187,7 +189,7 @@ fn every_attempt_is_on_its_projects_page_newest_first_and_orders_it() {
     }
     let lost = farm.rewrites().remove(0);
     assert_eq!(
-        (lost.order.page, lost.builds[0].outcome.as_str()),
+        (lost.order.page, lost.rows.builds[0].outcome.as_str()),
         (PageKind::Project(name("bar")), "lost-slave")
     );
 }
@@ -221,8 +223,107 @@ fn the_root_names_projects_with_files_piece_by_piece() {
 fn files_that_are_known_come_with_their_hashes() {
     let mut farm = Farm::with_abis(&["cp39"]);
     publish(&mut farm, "foo", "1.0");
-    let page = farm.rewrites().remove(0).files.remove(0);
+    let page = farm.rewrites().remove(0).rows.files.remove(0);
     let query = Query::FilesKnown(vec!["other-1.0-py3-none-any.whl".to_owned(), page.filename.clone()]);
     let Answer::FilesKnown(known) = farm.ask(&query) else { panic!() };
     assert_eq!(known, [(page.filename, page.sha256)]);
+}
+
+fn rebuild(farm: &mut Farm, what: Pages, names: &[&str]) -> i64 {
+    let names: Vec<_> = names.iter().map(|text| name(text)).collect();
+    let (mut after, mut pages) = (0, 0);
+    loop {
+        let order = Order::Rebuild { what, names: names.clone(), after };
+        let Answer::Ordered(ordered) = farm.ask(&Query::Order(Box::new(order))) else { panic!() };
+        let answer: Value = serde_json::from_str(&ordered.json).unwrap();
+        pages += answer["pages"].as_i64().unwrap();
+        if !ordered.more {
+            return pages;
+        }
+        after = i32::try_from(answer["next"].as_i64().unwrap()).unwrap();
+    }
+}
+
+#[test]
+fn an_operator_orders_pages_anew() {
+    let mut farm = Farm::with_abis(&["cp39"]);
+    publish(&mut farm, "foo", "1.0");
+    publish(&mut farm, "bar", "1.0");
+    farm.add("unbuilt", "1.0");
+    write_all(&mut farm);
+    let (foo, bar) = (PageKind::Project(name("foo")), PageKind::Project(name("bar")));
+    assert_eq!(rebuild(&mut farm, Pages::Home, &[]), 1);
+    assert_eq!(pages(&mut farm), [PageKind::Home]);
+    write_all(&mut farm);
+    assert_eq!(rebuild(&mut farm, Pages::Index, &[]), 1);
+    assert_eq!(pages(&mut farm), [PageKind::Root]);
+    write_all(&mut farm);
+    assert_eq!(rebuild(&mut farm, Pages::Project, &["bar", "unbuilt", "bar"]), 2);
+    assert_eq!(pages(&mut farm), [bar.clone(), PageKind::Project(name("unbuilt"))]);
+    write_all(&mut farm);
+    assert_eq!(rebuild(&mut farm, Pages::Project, &[]), 2);
+    assert_eq!(pages(&mut farm), [foo.clone(), bar.clone()]);
+    write_all(&mut farm);
+    assert_eq!(rebuild(&mut farm, Pages::All, &[]), 4);
+    let mut all = pages(&mut farm);
+    assert_eq!(all.split_off(2), [foo, bar]);
+    assert!(all.contains(&PageKind::Home) && all.contains(&PageKind::Root));
+    let unknown = Order::Rebuild {
+        what: Pages::Project,
+        names: ["foo", "nowhere", "elsewhere"].map(name).into(),
+        after: 0,
+    };
+    write_all(&mut farm);
+    let why = farm.refusal(&Query::Order(Box::new(unknown)));
+    assert!(why.contains("does not know elsewhere, nowhere"), "{why}");
+    assert!(farm.rewrites().is_empty(), "all or nothing");
+    let odd = Order::Rebuild { what: Pages::All, names: vec![name("foo")], after: 0 };
+    assert!(farm.refusal(&Query::Order(Box::new(odd))).contains("only project takes names"));
+}
+
+#[test]
+fn what_is_ordered_in_bulk_holds_nothing_up_and_is_not_held_up() {
+    let mut farm = Farm::with_abis(&["cp39"]);
+    let names: Vec<String> = (10..30).map(|n| format!("old{n}")).collect();
+    for package in &names {
+        publish(&mut farm, package, "1.0");
+    }
+    write_all(&mut farm);
+    assert_eq!(rebuild(&mut farm, Pages::Project, &[]), 20);
+    let due = |farm: &mut Farm| {
+        let Answer::RewritesDue(due) = farm.ask(&Query::RewritesDue { limit: 8 }) else { panic!() };
+        due.into_iter().map(|due| due.order.page).collect::<Vec<_>>()
+    };
+    let page = |text: &str| PageKind::Project(name(text));
+    let old: Vec<_> = names.iter().map(|text| page(text)).collect();
+    assert_eq!(due(&mut farm), old[..8], "alone it gets everything");
+    publish(&mut farm, "new", "1.0");
+    assert_eq!(due(&mut farm), [&[page("new"), PageKind::Root], &old[..6]].concat());
+    // one of the bulk has news: it comes with the others that have
+    publish(&mut farm, "old29", "2.0");
+    assert_eq!(due(&mut farm), [&[page("new"), PageKind::Root, page("old29")], &old[..5]].concat());
+    for n in 0..10 {
+        publish(&mut farm, &format!("more{n}"), "1.0");
+    }
+    let both = due(&mut farm);
+    assert_eq!(both[..3], [page("new"), PageKind::Root, page("old29")]);
+    assert_eq!(both[6..], old[..2], "a quarter of the places, whatever waits");
+}
+
+#[test]
+fn a_page_has_all_that_the_json_api_shows() {
+    let mut farm = Farm::with_abis(&["cp39"]);
+    publish(&mut farm, "foo", "1.0");
+    farm.add("foo", "0.9");
+    farm.add("foo", "1.0.1");
+    let rows = farm.rewrites().remove(0).rows;
+    assert_eq!(rows.versions, ["0.9", "1.0", "1.0.1"]);
+    assert_eq!((rows.status.as_str(), rows.status_reason), ("active", None));
+    let file = &rows.files[0];
+    assert_eq!((file.version.as_str(), file.alias_of.as_deref()), ("1.0", None));
+    let size = farm.number("SELECT size FROM piw.file", &[]);
+    assert_eq!(i64::try_from(file.size).unwrap(), size);
+    let sql = "SELECT count(*) FROM piw.file WHERE published_at = $1::text::timestamptz";
+    assert_eq!(farm.number(sql, &[&file.uploaded]), 1, "{}", file.uploaded);
+    assert!(file.uploaded.len() == 27 && file.uploaded.ends_with('Z'), "{}", file.uploaded);
 }

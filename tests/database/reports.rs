@@ -53,8 +53,8 @@ fn a_report_is_kept_as_it_was_said_and_shown_with_its_build() {
     assert_eq!(shown(&mut farm, None), [json!(hostile())]);
     assert_eq!(shown(&mut farm, Some("1.0"))[0]["cpu_ms"], json!(u64::MAX));
     let page = farm.rewrites().remove(0);
-    assert_eq!(page.builds[0].report.as_deref(), Some(&hostile()));
-    assert_eq!(page.builds[0].duration_ms, 1500);
+    assert_eq!(page.rows.builds[0].report.as_deref(), Some(&hostile()));
+    assert_eq!(page.rows.builds[0].duration_ms, 1500);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn what_waits_for_another_attempt_shows_the_report_of_the_last_one() {
     log(&mut farm, &job, Outcome::Failed, None);
     assert_eq!(shown(&mut farm, None), [Value::Null]);
     let page = farm.rewrites().remove(0);
-    let reports: Vec<_> = page.builds.iter().map(|build| build.report.is_some()).collect();
+    let reports: Vec<_> = page.rows.builds.iter().map(|build| build.report.is_some()).collect();
     assert_eq!(reports, [false, true], "newest first");
 }
 
@@ -108,9 +108,9 @@ fn long_reports_make_no_page_and_no_answer_endless() {
         log(&mut farm, &job, Outcome::Failed, Some(of_length(60_000)));
     }
     let page = farm.rewrites().remove(0);
-    assert_eq!(page.builds.len(), 90);
-    let with = page.builds.iter().take_while(|build| build.report.is_some()).count();
-    assert_eq!((with, page.builds.iter().filter(|build| build.report.is_some()).count()), (4, 4));
+    assert_eq!(page.rows.builds.len(), 90);
+    let with = page.rows.builds.iter().take_while(|build| build.report.is_some()).count();
+    assert_eq!((with, page.rows.builds.iter().filter(|build| build.report.is_some()).count()), (4, 4));
     let reports = shown(&mut farm, None);
     assert_eq!(reports.len(), 90);
     let with = reports.iter().take_while(|report| !report.is_null()).count();

@@ -278,7 +278,7 @@ fn the_pages_of_what_was_attempted_are_written_anew_and_the_index_is_followed_on
     let mut farm = taken_over();
     let pages = farm.rewrites();
     let mut shown: Vec<(String, usize)> =
-        pages.iter().map(|page| (format!("{:?}", page.order.page), page.files.len())).collect();
+        pages.iter().map(|page| (format!("{:?}", page.order.page), page.rows.files.len())).collect();
     shown.sort();
     let names: Vec<&str> = ["failing", "foo-bar", "gone", "good", "pure", "quiet", "stable"].into();
     assert_eq!(shown.len(), names.len() + 1, "{shown:?}");

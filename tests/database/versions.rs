@@ -107,7 +107,7 @@ fn a_yanked_version_is_built_for_who_asks_and_a_change_of_it_orders_the_page() {
     farm.add("foo", "1.0");
     let due = farm.rewrites();
     assert_eq!(due.len(), 1);
-    assert_eq!(due[0].files[0].yanked, None);
+    assert_eq!(due[0].rows.files[0].yanked, None);
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn a_project_that_changes_its_spelling_gets_its_page_written() {
     }
     farm.add("Foo", "1.0");
     let due = farm.rewrites();
-    assert_eq!(due.iter().map(|page| page.display.as_str()).collect::<Vec<_>>(), ["Foo"]);
+    assert_eq!(due.iter().map(|page| page.rows.display.as_str()).collect::<Vec<_>>(), ["Foo"]);
 }
 
 #[test]

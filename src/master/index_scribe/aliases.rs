@@ -81,6 +81,9 @@ mod tests {
             sha256: Sha256([1; 32]),
             requires_python: None,
             metadata_sha256: None,
+            version: "1.0".to_owned(),
+            size: 1,
+            uploaded: "2026-01-31T23:59:59.000001Z".to_owned(),
             yanked: None,
             alias_of: alias_of.map(str::to_owned),
         }

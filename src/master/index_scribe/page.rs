@@ -7,7 +7,7 @@ use tinytemplate::TinyTemplate;
 use super::facts::{Fact, facts};
 use crate::domain::{BuildId, ProjectName, log_path, walls};
 use crate::master::hub::PublicSlave;
-use crate::master::query::{PageFile, Rewrite};
+use crate::master::query::ProjectRows;
 
 /// The templates of `templates/`, compiled.
 pub struct Templates(TinyTemplate<'static>);
@@ -15,6 +15,8 @@ pub struct Templates(TinyTemplate<'static>);
 #[derive(Serialize)]
 struct Project<'a> {
     name: &'a str,
+    status: &'a str,
+    status_reason: Option<&'a str>,
     files: Vec<Link<'a>>,
 }
 
@@ -78,6 +80,7 @@ impl Default for Templates {
         for (name, text) in [
             ("project", include_str!("../../../templates/project.html")),
             ("builds", include_str!("../../../templates/builds.html")),
+            ("home", include_str!("../../../templates/home.html")),
             ("slaves", include_str!("../../../templates/slaves.html")),
             ("root-names", include_str!("../../../templates/root-names.html")),
         ] {
@@ -97,8 +100,9 @@ impl Templates {
     pub const ROOT_END: &str = include_str!("../../../templates/root-end.html");
 
     /// A project's page. The names in it are escaped, whatever they are.
-    pub fn project(&self, display: &str, files: &[PageFile]) -> Result<String, String> {
-        let files = files
+    pub fn project(&self, rows: &ProjectRows) -> Result<String, String> {
+        let files = rows
+            .files
             .iter()
             .map(|file| Link {
                 filename: &file.filename,
@@ -109,17 +113,19 @@ impl Templates {
                 yank_reason: file.yanked.as_deref().unwrap_or_default(),
             })
             .collect();
-        self.0.render("project", &Project { name: display, files }).map_err(|e| e.to_string())
+        let (status, status_reason) = (rows.status.as_str(), rows.status_reason.as_deref());
+        let page = Project { name: &rows.display, status, status_reason, files };
+        self.0.render("project", &page).map_err(|e| e.to_string())
     }
 
     /// A project's page for people: what was tried.
     pub fn builds(
         &self,
         project: &ProjectName,
-        rewrite: &Rewrite,
+        rows: &ProjectRows,
         has_log: impl Fn(BuildId) -> bool,
     ) -> Result<String, String> {
-        let builds = rewrite.builds.iter().map(|attempt| Attempt {
+        let builds = rows.builds.iter().map(|attempt| Attempt {
             number: attempt.build.0,
             version: &attempt.version,
             abi: &attempt.abi,
@@ -128,9 +134,9 @@ impl Templates {
             log: has_log(attempt.build).then(|| log_path(attempt.build).display().to_string()),
         });
         let page = Builds {
-            name: &rewrite.display,
+            name: &rows.display,
             project: project.as_str(),
-            has_files: !rewrite.files.is_empty(),
+            has_files: !rows.files.is_empty(),
             builds: builds.collect(),
         };
         self.0.render("builds", &page).map_err(|e| e.to_string())
@@ -155,6 +161,11 @@ impl Templates {
             }
         });
         self.0.render("slaves", &Slaves { slaves: slaves.collect() }).map_err(|e| e.to_string())
+    }
+
+    /// The home page.
+    pub fn home(&self) -> Result<String, String> {
+        self.0.render("home", &()).map_err(|e| e.to_string())
     }
 
     /// A piece of the root index.

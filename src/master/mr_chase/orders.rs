@@ -43,6 +43,14 @@ pub(super) fn order(message: &FromTool) -> Result<Option<Order>, String> {
             outcome: some(outcome, self::outcome)?,
             after: 0,
         }),
+        FromTool::Rebuild { what, names } => Order::Rebuild {
+            what: *what,
+            names: names
+                .iter()
+                .map(|name| ProjectName::parse(name).map_err(|e| e.to_string()))
+                .collect::<Result<_, _>>()?,
+            after: 0,
+        },
         _ => return Ok(None),
     }))
 }

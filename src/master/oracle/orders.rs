@@ -59,6 +59,12 @@ pub(super) fn order(client: &mut Client, order: &Order) -> Result<Answer, Failur
             ],
             order,
         ),
+        Order::Rebuild { what, names, after } => {
+            let names: Vec<_> = names.iter().map(ProjectName::as_str).collect();
+            let parameters: Parameters<'_> =
+                &[(&what.name(), Type::TEXT), (&names, Type::TEXT_ARRAY), (after, Type::INT4)];
+            give(client, "rebuild($1, $2, $3)", parameters, order)
+        }
     }
 }
 

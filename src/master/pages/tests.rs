@@ -1,7 +1,7 @@
 //! Which pages are written when, under a fake clock.
 
 use super::*;
-use crate::master::query::Rewrite;
+use crate::master::query::{ProjectRows, Rewrite};
 use crate::master::testbed::{project, words};
 
 /// The pages and a clock; what they want is compared as words.
@@ -50,13 +50,7 @@ impl Bench {
     }
 
     fn due(&mut self, orders: &[RewriteOrder]) -> Vec<String> {
-        let rewrite = |order: &RewriteOrder| Rewrite {
-            order: order.clone(),
-            display: String::new(),
-            files: vec![],
-            gone: vec![],
-            builds: vec![],
-        };
+        let rewrite = |order: &RewriteOrder| Rewrite { order: order.clone(), rows: ProjectRows::default() };
         self.answer(Answer::RewritesDue(orders.iter().map(rewrite).collect()))
     }
 

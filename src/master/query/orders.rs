@@ -2,6 +2,7 @@
 
 use crate::domain::{AbiTag, BuildId, NamePattern, ProjectName, Version};
 use crate::master::query::Outcome;
+use crate::wire::import::Pages;
 
 /// What the administrator wants. The SQL function behind each is in `sql/functions/`; given twice, an order changes
 /// nothing the second time.
@@ -43,6 +44,15 @@ pub enum Order {
     },
     /// Take failed attempts as never made: `requeue`.
     Requeue(Requeue),
+    /// Write pages again: `rebuild`.
+    Rebuild {
+        /// Which.
+        what: Pages,
+        /// Of these projects; none: of all.
+        names: Vec<ProjectName>,
+        /// In pieces, as in [`Requeue::after`].
+        after: i32,
+    },
 }
 
 impl Order {
@@ -56,6 +66,7 @@ impl Order {
             Self::SetPolicy { .. } => "policy",
             Self::RetireAbi { .. } => "abi retire",
             Self::Requeue(_) => "requeue",
+            Self::Rebuild { .. } => "rebuild",
         }
     }
 
@@ -97,7 +108,7 @@ pub struct Requeue {
 /// What an order came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ordered {
-    /// A JSON object, see `wire-spec/import.md`; that of [`Order::Requeue`] is of one piece.
+    /// A JSON object, see `wire-spec/import.md`; that of [`Order::Requeue`] and [`Order::Rebuild`] is of one piece.
     pub json: String,
     /// ABIs whose queues have something to hand out now.
     pub opened: Vec<AbiTag>,

@@ -1,0 +1,426 @@
+//! Pages as they stand on the disk.
+
+use super::*;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+
+use crate::domain::BuildId;
+use crate::domain::Sha256;
+use crate::master::hub::PublicSlave;
+use crate::master::query::{PageBuild, PageFile, PageKind, ProjectRows, Rewrite};
+use crate::master::report::{KeptReport, Sdist};
+use crate::wire::slave::{Board, Wall};
+use crate::wire::{List, Text};
+
+fn file(name: &str) -> PageFile {
+    PageFile {
+        filename: name.to_owned(),
+        sha256: Sha256([0xab; 32]),
+        requires_python: Some(">=3.7,<4".to_owned()),
+        metadata_sha256: Some(Sha256([0xcd; 32])),
+        version: "1.0".to_owned(),
+        size: 1234,
+        uploaded: "2026-01-31T23:59:59.000001Z".to_owned(),
+        yanked: None,
+        alias_of: None,
+    }
+}
+
+fn rows() -> ProjectRows {
+    ProjectRows {
+        display: "Foo".to_owned(),
+        status: "active".to_owned(),
+        versions: vec!["0.9".to_owned(), "1.0".to_owned()],
+        ..ProjectRows::default()
+    }
+}
+
+fn write(scribe: &mut IndexScribe, files: Vec<PageFile>) -> Result<(), String> {
+    write_without(scribe, files, Vec::new())
+}
+
+fn write_without(scribe: &mut IndexScribe, files: Vec<PageFile>, gone: Vec<String>) -> Result<(), String> {
+    let project = ProjectName::parse("foo").unwrap();
+    let order = RewriteOrder { page: PageKind::Project(project.clone()), order: 1 };
+    let mut answers = Vec::new();
+    let rewrite = Rewrite { order, rows: ProjectRows { files, gone, ..rows() } };
+    scribe.handle(PageRequest::Project(project, rewrite), &mut |a| answers.push(a));
+    match answers.pop() {
+        Some(PageAnswer::Written(_, result)) => result,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn scribe() -> (tempfile::TempDir, IndexScribe) {
+    let dir = tempfile::tempdir().unwrap();
+    let (output, spool) = (dir.path().join("www"), dir.path().join("spool"));
+    std::fs::create_dir(&output).unwrap();
+    std::fs::create_dir(&spool).unwrap();
+    let scribe = IndexScribe::new(output, spool);
+    (dir, scribe)
+}
+
+#[test]
+fn a_page_shows_each_file_with_its_digest_and_python_and_is_left_alone_when_nothing_changed() {
+    let (dir, mut scribe) = scribe();
+    write(&mut scribe, vec![file("foo-1.0-py3-none-any.whl")]).unwrap();
+    let page = dir.path().join("www/simple/foo/index.html");
+    let text = std::fs::read_to_string(&page).unwrap();
+    let href = format!("href=\"foo-1.0-py3-none-any.whl#sha256={}\"", "ab".repeat(32));
+    assert!(text.contains(&href), "{text}");
+    assert!(text.contains("data-requires-python=\"&gt;=3.7,&lt;4\""), "{text}");
+    assert!(!text.contains("data-yanked"));
+    assert!(text.contains(&format!("data-core-metadata=\"sha256={}\"", "cd".repeat(32))), "{text}");
+    // pip 22.3 to 23.1 read this older name, and then refuse a project whose METADATA spells its name otherwise
+    // than it was asked for
+    assert!(!text.contains("data-dist-info-metadata"));
+    let before = std::fs::metadata(&page).unwrap();
+    write(&mut scribe, vec![file("foo-1.0-py3-none-any.whl")]).unwrap();
+    let after = std::fs::metadata(&page).unwrap();
+    assert_eq!((before.ino(), before.mtime_nsec()), (after.ino(), after.mtime_nsec()));
+    assert_eq!(std::fs::read_dir(dir.path().join("spool")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_project_without_files_has_no_page() {
+    let (dir, mut scribe) = scribe();
+    write(&mut scribe, Vec::new()).unwrap();
+    write(&mut scribe, vec![file("foo-1.0-py3-none-any.whl")]).unwrap();
+    write(&mut scribe, Vec::new()).unwrap();
+    assert!(!dir.path().join("www/simple/foo/index.html").exists());
+}
+
+#[test]
+fn the_logs_that_are_there_are_linked_from_the_page_for_people_and_from_no_other() {
+    let (dir, mut scribe) = scribe();
+    let attempt = |build: i64, outcome: &str| PageBuild {
+        build: BuildId(build),
+        version: "1.0".to_owned(),
+        abi: "cp311".to_owned(),
+        outcome: outcome.to_owned(),
+        duration_ms: 1500,
+        report: None,
+    };
+    let mut rewrite = |builds: Vec<PageBuild>| {
+        let project = ProjectName::parse("foo").unwrap();
+        let order = RewriteOrder { page: PageKind::Project(project.clone()), order: 1 };
+        let rows = ProjectRows { display: "<Foo>".to_owned(), builds, ..rows() };
+        let rewrite = Rewrite { order, rows };
+        let mut written = None;
+        scribe.handle(PageRequest::Project(project, rewrite), &mut |a| written = Some(a));
+        assert!(matches!(written, Some(PageAnswer::Written(_, Ok(())))), "{written:?}");
+    };
+    let log = dir.path().join("www").join(log_path(BuildId(70_001)));
+    std::fs::create_dir_all(log.parent().unwrap()).unwrap();
+    std::fs::write(&log, "").unwrap();
+    rewrite(vec![attempt(70_001, "failed"), attempt(7, "no-sdist")]);
+    let page = dir.path().join("www/project/foo/index.html");
+    let text = std::fs::read_to_string(&page).unwrap();
+    let links: Vec<_> = text.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert_eq!(links, ["../../slaves/", "../../logs/0000/0007/0001.txt.gz"], "{text}");
+    assert!(page.parent().unwrap().join(links[1]).is_file());
+    assert!(text.contains("<td>no-sdist</td><td></td>") && !text.contains("<Foo>"), "{text}");
+    assert!(!dir.path().join("www/simple/foo").exists());
+    rewrite(Vec::new());
+    assert!(!page.exists(), "a project of which nothing is known any more");
+}
+
+#[test]
+fn a_report_is_shown_with_its_build_and_is_text_whatever_it_says() {
+    let (dir, mut scribe) = scribe();
+    let odd = || Some("<script>alert('\"&amp;\")</script>".to_owned());
+    let report = KeptReport {
+        machine: odd(),
+        os: odd(),
+        walls: vec!["</dl><script>".to_owned()],
+        interpreter: odd(),
+        pip: odd(),
+        pip_arguments: odd(),
+        compiler: odd(),
+        sdist: Some(Sdist { filename: "\"><script>".to_owned(), size: 1, sha256: "<script>".to_owned() }),
+        requirements: vec!["<script>".to_owned()],
+        ..KeptReport::default()
+    };
+    let attempt = |build, report| PageBuild {
+        build: BuildId(build),
+        version: "1.0".to_owned(),
+        abi: "cp311".to_owned(),
+        outcome: "built".to_owned(),
+        duration_ms: 1500,
+        report,
+    };
+    let mut text = |builds: Vec<PageBuild>| {
+        let project = ProjectName::parse("foo").unwrap();
+        let order = RewriteOrder { page: PageKind::Project(project.clone()), order: 1 };
+        let rewrite = Rewrite { order, rows: ProjectRows { builds, ..rows() } };
+        scribe.handle(PageRequest::Project(project, rewrite), &mut |_| {});
+        std::fs::read_to_string(dir.path().join("www/project/foo/index.html")).unwrap()
+    };
+    let shown = text(vec![attempt(2, Some(Box::new(report.clone()))), attempt(1, None)]);
+    assert!(!shown.contains("<script") && !shown.contains("</script"), "{shown}");
+    let compiler = "<dt>Compiler</dt><dd>&lt;script&gt;alert(&#39;&quot;&amp;amp;&quot;)&lt;/script&gt;</dd>";
+    assert!(shown.contains(compiler), "{shown}");
+    assert_eq!(shown.matches("<details>").count(), 1, "{shown}");
+    assert!(
+        shown.contains("<tr><td>1</td><td>1.0</td><td>cp311</td><td>built</td><td></td></tr>"),
+        "{shown}"
+    );
+    assert_eq!(text(vec![attempt(2, Some(Box::new(report))), attempt(1, None)]), shown);
+}
+
+#[test]
+fn the_page_of_slaves_shows_what_they_are_and_do_and_is_left_alone_when_nothing_changed() {
+    let (dir, mut scribe) = scribe();
+    let mut write = |slaves: &[PublicSlave]| {
+        let mut written = None;
+        scribe.handle(PageRequest::Slaves(slaves.to_vec()), &mut |answer| written = Some(answer));
+        written
+    };
+    let page = dir.path().join("www/slaves/index.html");
+    let odd = "<script>\"'";
+    let board = Board {
+        machine: Text::cut(odd),
+        os: Text::cut(odd),
+        walls: List::cut(vec![Wall::TreeKill, Wall::Namespaces]),
+    };
+    let slave = |label: &str| PublicSlave {
+        label: label.to_owned(),
+        abi: "cp311".to_owned(),
+        platform: "linux_armv7l".to_owned(),
+        board: board.clone(),
+        doing: "building",
+        job: Some(("foo".to_owned(), "1.0".to_owned())),
+        temperature: Some(0),
+        throttled: true,
+        holds_back: Some(odd.to_owned()),
+    };
+    assert!(matches!(write(&[slave("pi"), slave(odd)]), Some(PageAnswer::SlavesWritten(Ok(())))));
+    let text = std::fs::read_to_string(&page).unwrap();
+    assert!(!text.contains("<script"), "{text}");
+    let row = "<tr><td>pi</td><td>cp311</td><td>linux_armv7l</td><td>&lt;script&gt;&quot;&#39;</td>\
+               <td>&lt;script&gt;&quot;&#39;</td><td>building foo 1.0; holds back: &lt;script&gt;&quot;&#39;</td>\
+               <td>0 °C, slowed down</td><td>namespaces, tree-kill</td><td>read-only, net-off, ";
+    assert!(text.contains(row), "{text}");
+    let before = std::fs::metadata(&page).unwrap().ino();
+    write(&[slave("pi"), slave(odd)]);
+    assert_eq!(std::fs::metadata(&page).unwrap().ino(), before);
+    write(&[]);
+    assert!(std::fs::read_to_string(&page).unwrap().contains("<p>None is connected.</p>"));
+    // a file stands where its directory belongs: it says so, and other pages come all the same
+    std::fs::remove_dir_all(page.parent().unwrap()).unwrap();
+    std::fs::write(page.parent().unwrap(), "").unwrap();
+    assert!(matches!(write(&[]), Some(PageAnswer::SlavesWritten(Err(_)))));
+    super::tests::write(&mut scribe, vec![file("foo-1.0-py3-none-any.whl")]).unwrap();
+}
+
+#[test]
+fn yanked_files_say_so_and_hostile_text_stays_text() {
+    let (dir, mut scribe) = scribe();
+    let mut odd = file("foo-1.0-py3-none-any.whl");
+    odd.yanked = Some("\"><script>".to_owned());
+    odd.requires_python = Some("\"><script>".to_owned());
+    let mut silent = file("foo-1.1-py3-none-any.whl");
+    silent.yanked = Some(String::new());
+    write(&mut scribe, vec![odd, silent]).unwrap();
+    let text = std::fs::read_to_string(dir.path().join("www/simple/foo/index.html")).unwrap();
+    assert!(!text.contains("<script"), "{text}");
+    assert!(
+        text.contains("data-yanked=\"&quot;&gt;&lt;script&gt;\"") && text.contains("data-yanked=\"\""),
+        "{text}"
+    );
+}
+
+/// What a directory holds: names, bytes, and what changes when a file is written again.
+fn standing(dir: &Path) -> Vec<(String, Vec<u8>, u64, i64)> {
+    let entry = |entry: std::fs::DirEntry| {
+        let there = entry.metadata().unwrap();
+        let bytes = std::fs::read(entry.path()).unwrap();
+        (entry.file_name().into_string().unwrap(), bytes, there.ino(), there.mtime_nsec())
+    };
+    let mut all: Vec<_> = std::fs::read_dir(dir).unwrap().map(|e| entry(e.unwrap())).collect();
+    all.sort();
+    all
+}
+
+fn unzipped(bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    flate2::read::GzDecoder::new(bytes).read_to_end(&mut plain).unwrap();
+    plain
+}
+
+/// That each page has its twin, and nothing else is there.
+fn assert_twins(dir: &Path, pages: &[&str]) {
+    let all = standing(dir);
+    let names: Vec<_> = all.iter().map(|(name, ..)| name.as_str()).collect();
+    let expected: Vec<_> = pages.iter().flat_map(|page| [(*page).to_owned(), format!("{page}.gz")]).collect();
+    assert_eq!(names, expected);
+    for pair in all.chunks(2) {
+        assert_eq!(pair[0].1, unzipped(&pair[1].1), "{}", pair[0].0);
+        // no time, no name: the same page is the same file
+        assert_eq!(pair[1].1[3..8], [0; 5]);
+    }
+}
+
+#[test]
+fn the_json_page_says_what_the_standards_ask_for() {
+    let (dir, mut scribe) = scribe();
+    let mut yanked = file("foo-0.9-py3-none-any.whl");
+    (yanked.yanked, yanked.requires_python, yanked.metadata_sha256) =
+        (Some("\"><script>".to_owned()), None, None);
+    let mut silent = file("foo-0.9-1-py3-none-any.whl");
+    silent.yanked = Some(String::new());
+    let project = ProjectName::parse("foo").unwrap();
+    let rows = ProjectRows {
+        files: vec![file("foo-1.0-py3-none-any.whl"), yanked, silent],
+        status: "archived".to_owned(),
+        status_reason: Some("no \"more\"".to_owned()),
+        ..rows()
+    };
+    scribe.project(&project, &rows).unwrap();
+    let dir = dir.path().join("www/simple/foo");
+    let page: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(dir.join("index.v1_json")).unwrap()).unwrap();
+    let sha256 = "ab".repeat(32);
+    assert_eq!(
+        page,
+        serde_json::json!({
+            "meta": {"api-version": "1.4"},
+            "name": "foo",
+            "project-status": {"status": "archived", "reason": "no \"more\""},
+            "versions": ["0.9", "1.0"],
+            "files": [
+                {
+                    "filename": "foo-1.0-py3-none-any.whl", "url": "foo-1.0-py3-none-any.whl",
+                    "hashes": {"sha256": sha256}, "requires-python": ">=3.7,<4", "size": 1234,
+                    "upload-time": "2026-01-31T23:59:59.000001Z", "yanked": false,
+                    "core-metadata": {"sha256": "cd".repeat(32)}
+                },
+                {
+                    "filename": "foo-0.9-py3-none-any.whl", "url": "foo-0.9-py3-none-any.whl",
+                    "hashes": {"sha256": sha256}, "size": 1234,
+                    "upload-time": "2026-01-31T23:59:59.000001Z", "yanked": "\"><script>"
+                },
+                {
+                    "filename": "foo-0.9-1-py3-none-any.whl", "url": "foo-0.9-1-py3-none-any.whl",
+                    "hashes": {"sha256": sha256}, "requires-python": ">=3.7,<4", "size": 1234,
+                    "upload-time": "2026-01-31T23:59:59.000001Z", "yanked": true,
+                    "core-metadata": {"sha256": "cd".repeat(32)}
+                },
+            ]
+        })
+    );
+    let html = std::fs::read_to_string(dir.join("index.html")).unwrap();
+    for meta in [
+        "<meta name=\"pypi:repository-version\" content=\"1.4\">",
+        "<meta name=\"pypi:project-status\" content=\"archived\">",
+        "<meta name=\"pypi:project-status-reason\" content=\"no &quot;more&quot;\">",
+    ] {
+        assert!(html.contains(meta), "{html}");
+    }
+    assert_twins(&dir, &["index.html", "index.v1_json"]);
+}
+
+#[test]
+fn a_second_writing_changes_no_file_and_a_twin_that_differs_is_mended() {
+    let (dir, mut scribe) = scribe();
+    let www = dir.path().join("www/simple/foo");
+    let files = || vec![file("foo-1.0-py3-none-any.whl")];
+    write(&mut scribe, files()).unwrap();
+    let before = standing(&www);
+    write(&mut scribe, files()).unwrap();
+    assert_eq!(standing(&www), before);
+    for spoilt in ["index.html.gz", "index.v1_json"] {
+        std::fs::write(www.join(spoilt), "x").unwrap();
+        write(&mut scribe, files()).unwrap();
+        let after = standing(&www);
+        for (after, before) in after.iter().zip(&before) {
+            assert_eq!(after.1, before.1);
+            assert_eq!(after.2 == before.2, after.0 != spoilt, "{spoilt}: {} is left alone", after.0);
+        }
+        write(&mut scribe, files()).unwrap();
+        assert_eq!(standing(&www), after);
+        std::fs::remove_file(www.join(spoilt)).unwrap();
+        write(&mut scribe, files()).unwrap();
+        return_to(&www, &before);
+    }
+    write(&mut scribe, Vec::new()).unwrap();
+    assert_eq!(standing(&www), [], "a page goes with its twin");
+}
+
+/// That the same bytes stand there again.
+fn return_to(dir: &Path, before: &[(String, Vec<u8>, u64, i64)]) {
+    let bytes = |all: &[(String, Vec<u8>, u64, i64)]| {
+        all.iter().map(|(name, bytes, ..)| (name.clone(), bytes.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(bytes(&standing(dir)), bytes(before));
+}
+
+#[test]
+fn what_cannot_be_written_leaves_every_old_page_as_it_is() {
+    let (dir, mut scribe) = scribe();
+    let www = dir.path().join("www/simple/foo");
+    write(&mut scribe, vec![file("foo-1.0-py3-none-any.whl")]).unwrap();
+    let before = standing(&www);
+    // a full disk: the spool has no room for what is not finished
+    let spool = dir.path().join("spool");
+    std::fs::remove_dir_all(&spool).unwrap();
+    let two = || vec![file("foo-1.1-py3-none-any.whl"), file("foo-1.0-py3-none-any.whl")];
+    let why = write(&mut scribe, two()).unwrap_err();
+    assert!(why.contains("No such file"), "{why}");
+    assert_eq!(standing(&www), before);
+    std::fs::create_dir(&spool).unwrap();
+    // a part of the tree that is something else: its projects fail, and others do not wait for them
+    std::fs::write(dir.path().join("www/simple/bar"), "").unwrap();
+    let bar = ProjectName::parse("bar").unwrap();
+    let rows = ProjectRows { files: two(), ..rows() };
+    assert!(scribe.project(&bar, &rows).is_err());
+    write(&mut scribe, two()).unwrap();
+    assert_eq!(std::fs::read_dir(&spool).unwrap().count(), 0);
+    assert_twins(&www, &["index.html", "index.v1_json"]);
+}
+
+fn root(scribe: &mut IndexScribe, pieces: &[&[&str]]) -> Result<(), String> {
+    let mut answers = Vec::new();
+    let mut answer = |a| answers.push(a);
+    let order = RewriteOrder { page: PageKind::Root, order: 1 };
+    scribe.handle(PageRequest::RootBegin, &mut answer);
+    for names in pieces {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        scribe.handle(PageRequest::RootNames(names), &mut answer);
+    }
+    scribe.handle(PageRequest::RootEnd(order), &mut answer);
+    match answers.pop() {
+        Some(PageAnswer::Written(_, result)) => result,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_root_index_is_written_in_pieces_and_left_alone_when_nothing_changed() {
+    let (dir, mut scribe) = scribe();
+    let www = dir.path().join("www/simple");
+    root(&mut scribe, &[&["a", "b"], &["c"], &[]]).unwrap();
+    let text = std::fs::read_to_string(www.join("index.html")).unwrap();
+    let links: Vec<_> = text.lines().filter(|line| line.starts_with("<a ")).collect();
+    assert_eq!(links, ["<a href=\"a/\">a</a><br>", "<a href=\"b/\">b</a><br>", "<a href=\"c/\">c</a><br>"]);
+    let json = |dir: &Path| -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(dir.join("index.v1_json")).unwrap()).unwrap()
+    };
+    let names = serde_json::json!([{"name": "a"}, {"name": "b"}, {"name": "c"}]);
+    assert_eq!(json(&www), serde_json::json!({"meta": {"api-version": "1.4"}, "projects": names}));
+    assert_twins(&www, &["index.html", "index.v1_json"]);
+    let before = standing(&www);
+    root(&mut scribe, &[&["a"], &["b", "c"]]).unwrap();
+    assert_eq!(standing(&www), before);
+    // the same length: it is the bytes that are compared
+    root(&mut scribe, &[&["a", "b", "d"]]).unwrap();
+    let after = standing(&www);
+    assert!(after.iter().zip(&before).all(|(after, before)| after.1 != before.1));
+    std::fs::remove_dir(dir.path().join("spool")).unwrap();
+    assert!(root(&mut scribe, &[&["e"]]).is_err());
+    assert_eq!(standing(&www), after);
+    std::fs::create_dir(dir.path().join("spool")).unwrap();
+    root(&mut scribe, &[]).unwrap();
+    assert_eq!(json(&www)["projects"], serde_json::json!([]));
+    assert_eq!(std::fs::read_dir(dir.path().join("spool")).unwrap().count(), 0);
+}
