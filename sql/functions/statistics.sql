@@ -10,11 +10,14 @@
 --   queued, unchecked, delayed, leased
 --                                     jobs that wait, for a slave, for a page, for a moment; that are being built. At
 --                                     most 100,000 of each are counted
+--   pages_due, pages_waiting          pages that are to be written, at most 100,000 counted; seconds for which the one waits
+--                                     that waits longest, those ordered in bulk not counted
 -- May be called by: the farm's login roles.
 CREATE FUNCTION piw.statistics() RETURNS TABLE (
     packages_count bigint, packages_built bigint, versions_count bigint, versions_tried bigint, builds_count bigint,
     builds_success bigint, builds_last_hour bigint, builds_time bigint, builds_size bigint, files_count bigint,
-    downloads_last_month bigint, queued bigint, unchecked bigint, delayed bigint, leased bigint
+    downloads_last_month bigint, queued bigint, unchecked bigint, delayed bigint, leased bigint,
+    pages_due bigint, pages_waiting bigint
 )
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, pg_temp
 AS $$
@@ -39,6 +42,9 @@ AS $$
         (SELECT count(*) FROM (SELECT FROM queue q WHERE q.ready LIMIT 100000) AS few),
         (SELECT count(*) FROM (SELECT FROM queue q WHERE NOT q.ready LIMIT 100000) AS few),
         (SELECT count(*) FROM (SELECT FROM delayed LIMIT 100000) AS few),
-        (SELECT count(*) FROM lease l WHERE l.ended IS NULL)
+        (SELECT count(*) FROM lease l WHERE l.ended IS NULL),
+        (SELECT count(*) FROM (SELECT FROM rewrite LIMIT 100000) AS few),
+        (SELECT coalesce(greatest(floor(extract(epoch FROM clock_timestamp() - min(r.ordered_at))), 0), 0)::bigint
+            FROM rewrite r WHERE NOT r.bulk)
     FROM c
 $$;

@@ -56,6 +56,14 @@ fn describe(answer: &Value) -> Vec<String> {
             n("leased")
         ),
     ];
+    let late = match n("pages_waiting") {
+        0..60 => String::new(),
+        secs => format!(", one of them for {}", time(secs)),
+    };
+    lines.push(format!("pages      {} to be written{late}", jobs("pages_due")));
+    if let Some(trouble) = answer["pages_trouble"].as_str() {
+        lines.push(format!("           {} failing; the last: {trouble}", n("pages_failing")));
+    }
     if let (Some(free), Some(size)) = (answer["disk_free"].as_u64(), answer["disk_size"].as_u64()) {
         lines.push(format!("disk       {free} bytes free of {size}"));
     }
@@ -69,6 +77,22 @@ fn time(secs: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn trouble_with_pages_is_told_and_a_short_wait_is_none() {
+        let mut answer = serde_json::json!({"pages_due": 3, "pages_waiting": 59});
+        assert_eq!(describe(&answer)[6..], ["pages      3 to be written"]);
+        answer["pages_waiting"] = 61.into();
+        answer["pages_failing"] = 2.into();
+        answer["pages_trouble"] = "the page of foo cannot be written: no space".into();
+        assert_eq!(
+            describe(&answer)[6..],
+            [
+                "pages      3 to be written, one of them for 0 h 01 min 01 s",
+                "           2 failing; the last: the page of foo cannot be written: no space",
+            ]
+        );
+    }
 
     #[test]
     fn what_is_not_counted_to_its_end_says_so() {

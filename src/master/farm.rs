@@ -582,7 +582,7 @@ impl Farm {
             DiskAnswer::TransferFailed(id, reason) => self.publisher.transfer_failed(now, id, &reason, out),
             DiskAnswer::Checked(id, checked) => self.publisher.checked(id, checked, out),
             DiskAnswer::Placed(build, placed) => self.publisher.placed(now, build, placed, out),
-            DiskAnswer::Measured(tool, space) => self.chase.measured(tool, space, out),
+            DiskAnswer::Measured(tool, space) => self.chase.measured(tool, space, self.pages.trouble(), out),
         }
     }
 

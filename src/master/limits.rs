@@ -141,6 +141,8 @@ pub const DISK_RETRY: Millis = Millis::secs(10);
 pub const SLAVES_PAGE_WINDOW: Millis = Millis::secs(10);
 /// The root index is written no more often than this.
 pub const ROOT_WINDOW: Millis = Millis::secs(2);
+/// And no less often than this, however long it takes to write, while it is ordered.
+pub const ROOT_WINDOW_MAX: Millis = Millis::secs(300);
 
 /// FETCHes under way on one connection; the slave takes in 1,024.
 pub const FETCHES: usize = 512;

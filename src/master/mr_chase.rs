@@ -17,6 +17,7 @@ use serde_json::json;
 use super::event::{ConnId, DiskRequest, Effect, LookAnswer, LookUp, Message, Out, Purpose, Space};
 use super::follower::Following;
 use super::limits::TOOLS;
+use super::pages::PageTrouble;
 use super::query::{
     AddedState, Answer, Audited, Download, Order, Ordered, Query, Report, Requeue, Statistics,
 };
@@ -334,11 +335,11 @@ impl MrChase {
     }
 
     /// The writer looked at the disk.
-    pub fn measured(&mut self, conn: ConnId, space: Option<Space>, out: &mut Out) {
+    pub fn measured(&mut self, conn: ConnId, space: Option<Space>, pages: PageTrouble, out: &mut Out) {
         let Some(tool) = self.tools.get_mut(&conn) else { return };
         match std::mem::replace(&mut tool.state, State::Ready) {
             State::Measuring(statistics) => {
-                done(conn, true, orders::statistics(&statistics, space).to_string(), out);
+                done(conn, true, orders::statistics(&statistics, space, pages).to_string(), out);
             }
             other => {
                 log::error!("the writer measured for a tool that is at {other:?}");

@@ -6,29 +6,62 @@
 //! ```
 //!
 //! Orders are rows in the database, so none is lost; this keeps only what is under way. A page that fails is tried
-//! again after [`DISK_RETRY`], and the others do not wait for it. Pure: no files, SQL or clock.
+//! again after [`DISK_RETRY`], and the others do not wait for it. When nothing but failures came for a whole batch, the
+//! trouble is not the pages': one page a [`DISK_RETRY`] is tried until one succeeds. The root index of a large farm takes
+//! long to write: it rests ten times as long as it took, within bounds. Pure: no files, SQL or clock.
 
 use std::collections::HashMap;
 
 use super::event::{Effect, Out, PageAnswer, PageRequest, Purpose};
-use super::limits::{DISK_RETRY, PAGES_AT_ONCE, ROOT_NAMES_AT_ONCE, ROOT_WINDOW, SWEEP_EVERY};
+use super::limits::{
+    DISK_RETRY, PAGES_AT_ONCE, ROOT_NAMES_AT_ONCE, ROOT_WINDOW, ROOT_WINDOW_MAX, SWEEP_EVERY,
+};
 use super::query::{Answer, PageKind, Query, RewriteOrder};
 use crate::domain::Millis;
 
 /// What is under way.
 #[derive(Debug, Default)]
 pub struct Pages {
-    /// The database is asked what is due.
-    asking: bool,
+    /// The database is asked for so many pages that are due.
+    asking: Option<u16>,
     /// Something may be due that was not when it was last asked.
     kicked: bool,
     /// Pages the scribe writes, and orders the database is told are carried out.
     under_way: usize,
+    /// The moment of the last event.
+    now: Millis,
     root: Root,
-    root_written: Option<Millis>,
-    /// Pages that failed, and when they may be tried again.
-    failed: HashMap<PageKind, Millis>,
+    root_begun: Millis,
+    /// When the root index may be begun again.
+    root_due: Millis,
+    /// Pages that failed and were not written since; [`FAILED_MOST`] of them.
+    failed: HashMap<PageKind, Failure>,
+    /// Failures since a page was last written.
+    in_a_row: u16,
+    /// Before this nothing is tried, because nothing succeeds.
+    paused: Millis,
+    /// What went wrong last, until a page is written again that had failed, and none is left that has.
+    trouble: Option<String>,
     next_look: Millis,
+}
+
+#[derive(Debug)]
+struct Failure {
+    again: Millis,
+    /// Without it one page would be logged for ever.
+    reason: String,
+}
+
+/// Failed pages that are kept in mind; of others it is not known that they failed before.
+const FAILED_MOST: usize = 1000;
+
+/// What the operator should know of pages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PageTrouble {
+    /// Pages that could not be written when last tried; those before them stand.
+    pub failing: usize,
+    /// The last of the reasons.
+    pub reason: Option<String>,
 }
 
 /// The root index.
@@ -52,27 +85,33 @@ impl Pages {
     }
 
     fn look(&mut self, out: &mut Out) {
-        if self.asking || self.under_way > 0 || !self.kicked {
+        if self.asking.is_some() || self.under_way > 0 || !self.kicked || self.paused > self.now {
             return;
         }
         self.kicked = false;
-        self.asking = true;
-        out.ask(Purpose::Pages, Query::RewritesDue { limit: PAGES_AT_ONCE });
+        let limit = if self.in_a_row >= PAGES_AT_ONCE { 1 } else { PAGES_AT_ONCE };
+        self.asking = Some(limit);
+        out.ask(Purpose::Pages, Query::RewritesDue { limit });
+    }
+
+    /// What is wrong with pages now.
+    pub fn trouble(&self) -> PageTrouble {
+        PageTrouble { failing: self.failed.len(), reason: self.trouble.clone() }
     }
 
     /// Whether nothing is half done: orders that wait are rows, and safe.
     pub fn settled(&self) -> bool {
-        self.under_way == 0 && !self.asking && matches!(self.root, Root::Resting | Root::Due(_))
+        self.under_way == 0 && self.asking.is_none() && matches!(self.root, Root::Resting | Root::Due(_))
     }
 
     /// The database answered what is due, or that it knows of a page that is written.
     pub fn answered(&mut self, now: Millis, answer: Answer, out: &mut Out) {
+        self.now = now;
         match answer {
             Answer::RewritesDue(due) => {
-                self.asking = false;
-                let full = due.len() >= usize::from(PAGES_AT_ONCE);
+                let full = self.asking.take().is_some_and(|limit| due.len() >= usize::from(limit));
                 for rewrite in due {
-                    if self.failed.get(&rewrite.order.page).is_some_and(|at| *at > now) {
+                    if self.failed.get(&rewrite.order.page).is_some_and(|failure| failure.again > now) {
                         continue;
                     }
                     match rewrite.order.page.clone() {
@@ -102,7 +141,7 @@ impl Pages {
             }
             other => {
                 // The order is still due, and the clock looks for it again.
-                if !std::mem::take(&mut self.asking) {
+                if self.asking.take().is_none() {
                     self.under_way = self.under_way.saturating_sub(1);
                 }
                 log::error!("the database's answer about pages cannot be used: {other:?}");
@@ -116,8 +155,7 @@ impl Pages {
         let Answer::RootNames(names) = answer else {
             // what the scribe began it begins anew; the order is still due
             log::error!("the database's answer about the root index cannot be used: {answer:?}");
-            self.root = Root::Resting;
-            self.root_written = Some(now);
+            self.root_rests(now);
             return;
         };
         if let Some(name) = names.last() {
@@ -134,16 +172,25 @@ impl Pages {
 
     fn begin_root(&mut self, now: Millis, out: &mut Out) {
         let Root::Due(order) = &self.root else { return };
-        if self.root_written.is_some_and(|at| now.since(at) < ROOT_WINDOW) {
+        if now < self.root_due || now < self.paused {
             return;
         }
+        self.root_begun = now;
         self.root = Root::Writing(order.clone(), None);
         out.effects.push(Effect::Page(PageRequest::RootBegin));
         out.ask(Purpose::Root, Query::RootNames { after: None, limit: ROOT_NAMES_AT_ONCE });
     }
 
+    fn root_rests(&mut self, now: Millis) {
+        self.root = Root::Resting;
+        let took = now.since(self.root_begun);
+        let window = Millis(took.0.saturating_mul(10)).clamp(ROOT_WINDOW, ROOT_WINDOW_MAX);
+        self.root_due = now + window;
+    }
+
     /// The scribe answered.
     pub fn written(&mut self, now: Millis, answer: PageAnswer, out: &mut Out) {
+        self.now = now;
         match answer {
             // the hub's
             PageAnswer::SlavesWritten(_) => {}
@@ -154,26 +201,22 @@ impl Pages {
             }
             PageAnswer::Written(order, result) => {
                 if order.page == PageKind::Root {
-                    self.root = Root::Resting;
-                    self.root_written = Some(now);
+                    self.root_rests(now);
                     self.under_way += 1;
                 }
                 match result {
                     Ok(()) => {
-                        self.failed.remove(&order.page);
+                        if self.failed.remove(&order.page).is_some() {
+                            log::info!("{} is written after all", described(&order.page));
+                        }
+                        (self.in_a_row, self.paused) = (0, Millis(0));
+                        if self.failed.is_empty() {
+                            self.trouble = None;
+                        }
                         out.ask(Purpose::Pages, Query::RewriteDone(order));
                     }
                     Err(reason) => {
-                        let what = match &order.page {
-                            PageKind::Project(project) => format!("the page of {project}"),
-                            PageKind::Root => "the root index".to_owned(),
-                            PageKind::Home => "the home page".to_owned(),
-                        };
-                        log::error!(
-                            "{what} cannot be written: {reason}; the old one stays, trying again in {} s",
-                            DISK_RETRY.0 / 1000
-                        );
-                        self.failed.insert(order.page.clone(), now + DISK_RETRY);
+                        self.failed(now, &order.page, reason);
                         // to the end of the line, so that it does not hide those behind it
                         out.ask(Purpose::Pages, Query::RewriteFailed(order));
                     }
@@ -182,14 +225,40 @@ impl Pages {
         }
     }
 
+    fn failed(&mut self, now: Millis, page: &PageKind, reason: String) {
+        let trouble = format!("{} cannot be written: {reason}", described(page));
+        let known = self.failed.get(page).is_some_and(|before| before.reason == reason);
+        // a page that stays broken is told once, and not every few seconds
+        let level = if known { log::Level::Debug } else { log::Level::Error };
+        log::log!(level, "{trouble}; the old one stays, trying again in {} s", DISK_RETRY.0 / 1000);
+        self.trouble = Some(trouble);
+        let again = now + DISK_RETRY;
+        if known || self.failed.len() < FAILED_MOST {
+            self.failed.insert(page.clone(), Failure { again, reason });
+        }
+        self.in_a_row = self.in_a_row.saturating_add(1);
+        if self.in_a_row >= PAGES_AT_ONCE {
+            self.paused = again;
+        }
+    }
+
     /// Looks for orders now and then by itself: those of a master before this one, and those that failed.
     pub fn tick(&mut self, now: Millis, out: &mut Out) {
+        self.now = now;
         self.begin_root(now, out);
-        self.failed.retain(|_, at| *at > now);
         if now >= self.next_look {
             self.next_look = now + SWEEP_EVERY;
-            self.kick(out);
+            self.kicked = true;
         }
+        self.look(out);
+    }
+}
+
+fn described(page: &PageKind) -> String {
+    match page {
+        PageKind::Project(project) => format!("the page of {project}"),
+        PageKind::Root => "the root index".to_owned(),
+        PageKind::Home => "the home page".to_owned(),
     }
 }
 

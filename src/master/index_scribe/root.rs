@@ -34,7 +34,6 @@ impl Root {
         let Self { mut html, mut json, .. } = self;
         html.write(Templates::ROOT_END.as_bytes())?;
         json.write(ROOT_JSON_END.as_bytes())?;
-        store.end(json, dir)?;
-        store.end(html, dir)
+        store.end(vec![json, html], dir)
     }
 }

@@ -43,10 +43,9 @@ impl Store {
                 }
             }
         }
-        if changed.is_empty() {
-            return Ok(());
+        if !changed.is_empty() {
+            make_dirs(&self.output, dir)?;
         }
-        make_dirs(&self.output, dir)?;
         let mut ready = Vec::new();
         for (index, (name, bytes)) in changed.iter().enumerate() {
             let temporary = self.spool.join(format!("p-{index}"));
@@ -55,10 +54,7 @@ impl Store {
             make_durable(&file)?;
             ready.push((temporary, dir.join(name)));
         }
-        for (temporary, page) in ready {
-            fs::rename(temporary, page)?;
-        }
-        File::open(dir)?.sync_all()
+        move_all(ready, dir)
     }
 
     /// Removes pages that may not be there, with their twins, and the directory when nothing else is in it.
@@ -86,25 +82,24 @@ impl Store {
         Ok(Stream { name: name.to_owned(), page, twin, out, gzip })
     }
 
-    /// Puts such a page in place.
-    pub(super) fn end(&self, stream: Stream, dir: &Path) -> io::Result<()> {
-        let Stream { name, page, twin, out, gzip } = stream;
-        let twin_out = gzip.finish()?;
+    /// Puts such pages in place, when all of them are on the disk.
+    pub(super) fn end(&self, streams: Vec<Stream>, dir: &Path) -> io::Result<()> {
         make_dirs(&self.output, dir)?;
-        let mut moved = false;
-        let files = [(twin, twin_out, format!("{name}{TWIN}")), (page, out, name)];
-        for (temporary, out, name) in files {
-            let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-            let place = dir.join(name);
-            if is_same_file(&temporary, &place)? {
-                fs::remove_file(&temporary)?;
-                continue;
+        let mut ready = Vec::new();
+        for Stream { name, page, twin, out, gzip } in streams {
+            let twin_out = gzip.finish()?;
+            for (temporary, out, name) in [(twin, twin_out, format!("{name}{TWIN}")), (page, out, name)] {
+                let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+                let place = dir.join(name);
+                if is_same_file(&temporary, &place)? {
+                    fs::remove_file(&temporary)?;
+                } else {
+                    make_durable(&file)?;
+                    ready.push((temporary, place));
+                }
             }
-            make_durable(&file)?;
-            fs::rename(&temporary, &place)?;
-            moved = true;
         }
-        if moved { File::open(dir)?.sync_all() } else { Ok(()) }
+        move_all(ready, dir)
     }
 }
 
@@ -122,6 +117,17 @@ impl Stream {
         self.out.write_all(bytes)?;
         self.gzip.write_all(bytes)
     }
+}
+
+/// Over the old ones, durably.
+fn move_all(ready: Vec<(PathBuf, PathBuf)>, dir: &Path) -> io::Result<()> {
+    if ready.is_empty() {
+        return Ok(());
+    }
+    for (temporary, page) in ready {
+        fs::rename(temporary, page)?;
+    }
+    File::open(dir)?.sync_all()
 }
 
 /// On the disk, and readable for the web server.

@@ -7,6 +7,7 @@ use super::{AbiTag, ProjectName, Version};
 use crate::domain::NamePattern;
 use crate::master::event::Space;
 use crate::master::follower::Following;
+use crate::master::pages::PageTrouble;
 use crate::master::query::{Audited, Named, Order, Outcome, Requeue, Statistics};
 use crate::wire::import::FromTool;
 
@@ -162,13 +163,15 @@ pub(super) fn feed(json: &str, following: Following<'_>) -> Result<Value, serde_
 }
 
 /// The farm in numbers, as `wire-spec/import.md` has them.
-pub(super) fn statistics(s: &Statistics, space: Option<Space>) -> Value {
+pub(super) fn statistics(s: &Statistics, space: Option<Space>, pages: PageTrouble) -> Value {
     json!({
         "packages_count": s.packages_count, "packages_built": s.packages_built, "versions_count": s.versions_count,
         "versions_tried": s.versions_tried, "builds_count": s.builds_count, "builds_success": s.builds_success,
         "builds_last_hour": s.builds_last_hour, "builds_time": s.builds_time, "builds_size": s.builds_size,
         "files_count": s.files_count, "downloads_last_month": s.downloads_last_month, "queued": s.queued,
         "unchecked": s.unchecked, "delayed": s.delayed, "leased": s.leased,
+        "pages_due": s.pages_due, "pages_waiting": s.pages_waiting, "pages_failing": pages.failing,
+        "pages_trouble": pages.reason,
         "disk_size": space.map(|space| space.size), "disk_free": space.map(|space| space.free),
     })
 }

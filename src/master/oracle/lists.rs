@@ -112,7 +112,7 @@ pub(super) fn add_versions(client: &mut Client, wanted: &[Wanted], deps: bool) -
 pub(super) fn statistics(client: &mut Client) -> Result<Answer, Failure> {
     let sql = "SELECT packages_count, packages_built, versions_count, versions_tried, builds_count, builds_success, \
                builds_last_hour, builds_time, builds_size, files_count, downloads_last_month, queued, unchecked, \
-               delayed, leased FROM piw.statistics()";
+               delayed, leased, pages_due, pages_waiting FROM piw.statistics()";
     let row = ask_one(client, sql, &[])?;
     let number = |column| Ok(u64::try_from(read::<i64>(&row, column)?).unwrap_or_default());
     Ok(Answer::Statistics(Box::new(Statistics {
@@ -131,6 +131,8 @@ pub(super) fn statistics(client: &mut Client) -> Result<Answer, Failure> {
         unchecked: number(12)?,
         delayed: number(13)?,
         leased: number(14)?,
+        pages_due: number(15)?,
+        pages_waiting: number(16)?,
     })))
 }
 

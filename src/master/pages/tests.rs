@@ -162,18 +162,75 @@ fn a_page_that_fails_is_tried_again_after_its_time_and_the_others_go_on() {
 fn pages_that_fail_do_not_hide_those_behind_them() {
     let mut bench = Bench::new();
     bench.kick();
-    let bad: Vec<_> = (0..16).map(|n| project_order(&format!("bad{n}"), n)).collect();
-    bench.due(&bad);
+    let mut batch: Vec<_> = (0..15).map(|n| project_order(&format!("bad{n}"), n)).collect();
+    batch.push(project_order("good", 15));
+    bench.due(&batch);
+    let (good, bad) = batch.split_last().unwrap();
     let said: Vec<_> = bad.iter().flat_map(|order| bench.failed(order.clone())).collect();
     assert_eq!(
         (said.len(), said[0].as_str()),
-        (16, "ask rewrite-failed bad0#0"),
+        (15, "ask rewrite-failed bad0#0"),
         "each goes to the end of the line"
     );
-    let mut said: Vec<_> = bad.iter().flat_map(|_| bench.answer(Answer::RewriteDone)).collect();
+    bench.written(good.clone());
+    let mut said: Vec<_> = batch.iter().flat_map(|_| bench.answer(Answer::RewriteDone)).collect();
     // the batch was full, so it asks again, and the database gives those that were behind first
     assert_eq!(said.pop().unwrap(), "ask rewrites-due 16");
-    assert_eq!(bench.due(&[project_order("good", 99), bad[0].clone()]), ["page good#99 of 0"]);
+    assert_eq!(bench.due(&[project_order("better", 99), bad[0].clone()]), ["page better#99 of 0"]);
+}
+
+#[test]
+fn when_nothing_can_be_written_one_page_is_tried_now_and_then_until_one_is() {
+    let mut bench = Bench::new();
+    bench.kick();
+    let bad: Vec<_> = (0..16).map(|n| project_order(&format!("bad{n}"), n)).collect();
+    bench.due(&bad);
+    bad.iter().for_each(|order| drop(bench.failed(order.clone())));
+    let said: Vec<_> = bad.iter().flat_map(|_| bench.answer(Answer::RewriteDone)).collect();
+    assert!(said.is_empty(), "a full disk is not asked for the next 16 at once: {said:?}");
+    let trouble = bench.pages.trouble();
+    assert_eq!(trouble.failing, 16);
+    assert_eq!(trouble.reason.as_deref(), Some("the page of bad15 cannot be written: no space"));
+    assert!(bench.kick().is_empty());
+    assert!(bench.wait(DISK_RETRY - Millis(1)).is_empty());
+    assert_eq!(bench.wait(Millis(1)), ["ask rewrites-due 1"]);
+    bench.due(&bad[..1]);
+    bench.failed(bad[0].clone());
+    bench.answer(Answer::RewriteDone);
+    assert!(bench.wait(DISK_RETRY - Millis(1)).is_empty());
+    assert_eq!(bench.wait(Millis(1)), ["ask rewrites-due 1"]);
+    assert_eq!(bench.due(&bad[..1]), ["page bad0#0 of 0"]);
+    bench.written(bad[0].clone());
+    assert_eq!(bench.answer(Answer::RewriteDone), ["ask rewrites-due 16"], "there is room again");
+    bench.due(&bad[1..]);
+    for order in &bad[1..] {
+        assert!(bench.pages.trouble().reason.is_some());
+        bench.written(order.clone());
+        bench.answer(Answer::RewriteDone);
+    }
+    assert_eq!(bench.pages.trouble(), PageTrouble::default());
+}
+
+#[test]
+fn a_root_index_that_takes_long_to_write_rests_longer() {
+    let mut bench = Bench::new();
+    bench.kick();
+    bench.due(&[root_order(1)]);
+    bench.now = bench.now + Millis::secs(5);
+    bench.root_answer(names("a", 1));
+    bench.written(root_order(1));
+    bench.answer(Answer::RewriteDone);
+    bench.kick();
+    bench.due(&[root_order(2)]);
+    assert!(!bench.wait(Millis::secs(50) - Millis(1)).contains(&"root begin".to_owned()));
+    assert!(bench.wait(Millis(1)).contains(&"root begin".to_owned()));
+    bench.now = bench.now + Millis::secs(3600);
+    bench.root_answer(names("a", 1));
+    bench.written(root_order(2));
+    bench.answer(Answer::RewriteDone);
+    bench.kick();
+    bench.due(&[root_order(3)]);
+    assert!(bench.wait(ROOT_WINDOW_MAX).contains(&"root begin".to_owned()), "never longer than that");
 }
 
 #[test]

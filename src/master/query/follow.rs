@@ -146,6 +146,10 @@ pub struct Statistics {
     pub delayed: u64,
     /// Jobs that slaves have.
     pub leased: u64,
+    /// Pages that are to be written; at most 100,000 are counted.
+    pub pages_due: u64,
+    /// Seconds for which that one waits that waits longest; those ordered in bulk are not counted.
+    pub pages_waiting: u64,
 }
 
 /// What an audit found.

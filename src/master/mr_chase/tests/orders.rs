@@ -249,14 +249,19 @@ fn reports_and_numbers_are_handed_on() {
     let numbers = Statistics { packages_count: 3, leased: 2, ..Statistics::default() };
     let (_, said) = bench.answer(Answer::Statistics(Box::new(numbers)));
     assert_eq!(said, ["measure for 1"]);
-    bench.chase.measured(TOOL, Some(Space { size: 9, free: 4 }), &mut bench.out);
+    let trouble = PageTrouble { failing: 2, reason: Some("the page of foo cannot be written".to_owned()) };
+    bench.chase.measured(TOOL, Some(Space { size: 9, free: 4 }), trouble, &mut bench.out);
     let json = json_of(&words(&mut bench.out));
     assert_eq!((&json["disk_size"], &json["disk_free"]), (&json!(9), &json!(4)));
     assert_eq!(
         (&json["packages_count"], &json["leased"], &json["queued"]),
         (&json!(3), &json!(2), &json!(0))
     );
-    assert_eq!(json.as_object().unwrap().len(), 17);
+    assert_eq!(
+        (&json["pages_failing"], &json["pages_trouble"]),
+        (&json!(2), &json!("the page of foo cannot be written"))
+    );
+    assert_eq!(json.as_object().unwrap().len(), 21);
 }
 
 fn audited(found: u64, mended: u64) -> Answer {
