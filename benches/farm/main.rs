@@ -14,6 +14,7 @@ mod kit;
 
 mod database;
 mod idle;
+mod pages;
 mod pgbench;
 mod queue;
 mod row;
@@ -24,7 +25,7 @@ mod turnaround;
 
 use row::Rows;
 
-const ALL: [&str; 6] = ["transfer", "turnaround", "idle", "stall", "queue", "slave"];
+const ALL: [&str; 7] = ["transfer", "turnaround", "idle", "stall", "queue", "pages", "slave"];
 
 fn main() {
     let mut wanted = Vec::new();
@@ -63,6 +64,9 @@ fn main() {
     }
     if wants("queue") {
         queue::run(&mut rows, versions.unwrap_or(if quick { queue::LEAST } else { queue::USUAL }));
+    }
+    if wants("pages") {
+        pages::run(&mut rows, if quick { 64 } else { 1024 }, if quick { 10_000 } else { 750_000 });
     }
     if wants("slave") {
         slave::run(&mut rows, if quick { 8 } else { 100 }, if quick { 16 } else { 500 });

@@ -280,8 +280,9 @@ pub enum Placed {
 /// Work for the index scribe, done in the order given.
 #[derive(Clone, Debug)]
 pub enum PageRequest {
-    /// Write a project's page, or remove it when there are no files; then remove the files that are gone from it.
-    Project(ProjectName, Rewrite),
+    /// Write projects' pages, or remove those of projects without files; then remove the files that are gone from them.
+    /// Answer: a [`PageAnswer::Written`] for each.
+    Projects(Vec<(ProjectName, Rewrite)>),
     /// Write the home page. Answer: [`PageAnswer::Written`].
     Home(RewriteOrder),
     /// Begin the root index.

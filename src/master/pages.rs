@@ -109,6 +109,7 @@ impl Pages {
         self.now = now;
         match answer {
             Answer::RewritesDue(due) => {
+                let mut projects = Vec::new();
                 let full = self.asking.take().is_some_and(|limit| due.len() >= usize::from(limit));
                 for rewrite in due {
                     if self.failed.get(&rewrite.order.page).is_some_and(|failure| failure.again > now) {
@@ -117,7 +118,7 @@ impl Pages {
                     match rewrite.order.page.clone() {
                         PageKind::Project(project) => {
                             self.under_way += 1;
-                            out.effects.push(Effect::Page(PageRequest::Project(project, rewrite)));
+                            projects.push((project, rewrite));
                         }
                         PageKind::Home => {
                             self.under_way += 1;
@@ -129,6 +130,9 @@ impl Pages {
                             }
                         }
                     }
+                }
+                if !projects.is_empty() {
+                    out.effects.push(Effect::Page(PageRequest::Projects(projects)));
                 }
                 // a full batch may hide more behind it, unless all of it was waiting for its time
                 self.kicked |= full && self.under_way > 0;

@@ -262,7 +262,17 @@ impl Testbed {
 
 /// What was asked for, one word each; the buffer is empty afterwards.
 pub(super) fn words(out: &mut Out) -> Vec<String> {
-    out.effects.drain(..).map(|effect| word(&effect)).collect()
+    out.effects.drain(..).flat_map(each).map(|effect| word(&effect)).collect()
+}
+
+/// Pages that are asked for together, one by one.
+fn each(effect: Effect) -> Vec<Effect> {
+    match effect {
+        Effect::Page(PageRequest::Projects(all)) => {
+            all.into_iter().map(|one| Effect::Page(PageRequest::Projects(vec![one]))).collect()
+        }
+        effect => vec![effect],
+    }
 }
 
 /// One effect for people: `1: SEND 0`, `write t1 0+5`, `ask log-build 1 built …`.
@@ -277,8 +287,11 @@ pub(super) fn word(effect: &Effect) -> String {
         Effect::Forget(ticket) => format!("forget question {}", ticket.0),
         Effect::Disk(request) => disk_word(request),
         Effect::Page(request) => match request {
-            PageRequest::Project(project, rewrite) => {
-                format!("page {project}#{} of {}", rewrite.order.order, rewrite.rows.files.len())
+            PageRequest::Projects(all) => {
+                let pages = all.iter().map(|(project, rewrite)| {
+                    format!("page {project}#{} of {}", rewrite.order.order, rewrite.rows.files.len())
+                });
+                pages.collect::<Vec<_>>().join(", ")
             }
             PageRequest::Home(order) => format!("home #{}", order.order),
             PageRequest::RootBegin => "root begin".to_owned(),

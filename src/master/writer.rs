@@ -36,7 +36,7 @@ pub mod spool;
 mod tests;
 
 pub use crate::domain::log_path;
-pub(crate) use place::make_dirs;
+pub(crate) use place::{make_dirs, make_dirs_in};
 
 /// What the thread keeps between requests.
 #[derive(Debug)]

@@ -7,10 +7,11 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use super::event::{PageAnswer, PageRequest};
-use super::query::{ProjectRows, RewriteOrder};
+use super::query::{ProjectRows, Rewrite, RewriteOrder};
 use crate::domain::{ProjectName, log_path};
 
 mod aliases;
@@ -25,7 +26,7 @@ pub use simple::{HTML, JSON};
 pub use store::TWIN;
 
 use root::Root;
-use store::Store;
+use store::{Staged, Store};
 
 /// What the thread keeps between requests.
 pub struct IndexScribe {
@@ -44,9 +45,10 @@ impl IndexScribe {
     /// Does what is asked and answers where an answer is due.
     pub fn handle(&mut self, request: PageRequest, answer: &mut dyn FnMut(PageAnswer)) {
         match request {
-            PageRequest::Project(project, rewrite) => {
-                let written = self.project(&project, &rewrite.rows);
-                answer(PageAnswer::Written(rewrite.order, written.map_err(|e| e.to_string())));
+            PageRequest::Projects(projects) => {
+                for (order, written) in self.projects(projects) {
+                    answer(PageAnswer::Written(order, written.map_err(|e| e.to_string())));
+                }
             }
             PageRequest::Home(order) => {
                 let text = self.templates.home().map_err(io::Error::other);
@@ -80,38 +82,78 @@ impl IndexScribe {
         }
     }
 
-    /// Names that the page is to name come before it, what it names no more goes after it.
-    fn project(&self, project: &ProjectName, rows: &ProjectRows) -> io::Result<()> {
+    /// Names that a page is to name come before it, what it names no more goes after it. What goes wrong with one project's
+    /// pages, be it an error in the scribe, is no matter of the others'.
+    fn projects(&self, projects: Vec<(ProjectName, Rewrite)>) -> Vec<(RewriteOrder, io::Result<()>)> {
+        let mut failed = Vec::new();
+        let (mut ready, mut staged) = (Vec::new(), Vec::new());
+        for (mark, (project, rewrite)) in projects.into_iter().enumerate() {
+            match guarded(|| self.stage(&project, &rewrite.rows, mark)) {
+                Ok(pages) => {
+                    ready.push((project, rewrite));
+                    staged.push(pages);
+                }
+                Err(error) => failed.push((rewrite.order, Err(error))),
+            }
+        }
+        let written = self.store.commit(&staged);
+        let ready = ready.into_iter().zip(written).map(|((project, rewrite), written)| {
+            let written = written.and_then(|()| guarded(|| self.clear(&project, &rewrite.rows)));
+            (rewrite.order, written)
+        });
+        failed.into_iter().chain(ready).collect()
+    }
+
+    fn stage(&self, project: &ProjectName, rows: &ProjectRows, mark: usize) -> io::Result<Staged> {
         let dir = self.store.output.join("simple").join(project.as_str());
-        aliases::link(&dir, &rows.files)?;
-        self.simple(&dir, project, rows)?;
-        self.builds(project, rows)?;
+        let mut staged = Staged::new(mark);
+        let done = aliases::link(&dir, &rows.files)
+            .and_then(|()| self.simple(&mut staged, &dir, project, rows))
+            .and_then(|()| self.builds(&mut staged, project, rows));
+        done.inspect_err(|_| staged.drop_files()).map(|()| staged)
+    }
+
+    fn clear(&self, project: &ProjectName, rows: &ProjectRows) -> io::Result<()> {
+        let dir = self.store.output.join("simple").join(project.as_str());
         aliases::unlink(&dir, &rows.files, &rows.gone)?;
         remove_files(&dir, &rows.gone)
     }
 
-    fn simple(&self, dir: &Path, project: &ProjectName, rows: &ProjectRows) -> io::Result<()> {
+    fn simple(
+        &self,
+        staged: &mut Staged,
+        dir: &Path,
+        project: &ProjectName,
+        rows: &ProjectRows,
+    ) -> io::Result<()> {
         if rows.files.is_empty() {
             // an empty page makes the project unresolvable for clients that ask this index first: none at all
-            return self.store.remove(dir, &[HTML, JSON]);
+            return self.store.stage_removal(staged, dir, &[HTML, JSON]);
         }
         let html = simple::html(&self.templates, rows).map_err(io::Error::other)?;
         let json = simple::json(project, rows).map_err(io::Error::other)?;
-        self.store.put(dir, &[(HTML, html.as_bytes()), (JSON, json.as_bytes())])
+        self.store.stage(staged, dir, &[(HTML, html.as_bytes()), (JSON, json.as_bytes())])
     }
 
     /// The page for people: what was tried, and the logs. Its links stay out of the other, where each is a file's.
-    fn builds(&self, project: &ProjectName, rows: &ProjectRows) -> io::Result<()> {
+    fn builds(&self, staged: &mut Staged, project: &ProjectName, rows: &ProjectRows) -> io::Result<()> {
         let dir = self.store.output.join("project").join(project.as_str());
         if rows.builds.is_empty() {
-            return self.store.remove(&dir, &[HTML]);
+            return self.store.stage_removal(staged, &dir, &[HTML]);
         }
         // a build that printed nothing has no log
         let has_log = |build| self.store.output.join(log_path(build)).is_file();
         let text = self.templates.builds(project, rows, has_log).map_err(io::Error::other)?;
-        self.store.put(&dir, &[(HTML, text.as_bytes())])
+        self.store.stage(staged, &dir, &[(HTML, text.as_bytes())])
     }
 }
+
+/// A panic is this one's error.
+fn guarded<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(io::Error::other(ERROR_IN_HERE)))
+}
+
+const ERROR_IN_HERE: &str = "an error in the index scribe; see the log";
 
 /// Removes files that no page names any more, with what stands beside them.
 fn remove_files(dir: &Path, gone: &[String]) -> io::Result<()> {
@@ -134,10 +176,10 @@ fn remove_files(dir: &Path, gone: &[String]) -> io::Result<()> {
 
 /// What `handle` answers in place of a request that made it panic.
 pub fn failed(request: &PageRequest) -> Vec<PageAnswer> {
-    let why = || "an error in the index scribe; see the log".to_owned();
+    let why = || ERROR_IN_HERE.to_owned();
     let written = |order: &RewriteOrder| vec![PageAnswer::Written(order.clone(), Err(why()))];
     match request {
-        PageRequest::Project(_, rewrite) => written(&rewrite.order),
+        PageRequest::Projects(all) => all.iter().flat_map(|(_, rewrite)| written(&rewrite.order)).collect(),
         PageRequest::RootEnd(order) | PageRequest::Home(order) => written(order),
         PageRequest::RootNames(_) => vec![PageAnswer::RootReady],
         PageRequest::RootBegin => Vec::new(),

@@ -1,6 +1,8 @@
 //! Where pages stand: each beside a gzip twin, made durable and renamed over the old one. One whose bytes are the same is
 //! left alone, so that its time and ETag stay, and those of the twin.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -9,13 +11,20 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::master::writer::make_dirs;
+use crate::master::writer::{make_dirs, make_dirs_in};
 
 /// What a twin's name ends with, behind the page's.
 pub const TWIN: &str = ".gz";
 
+/// For the web server, whose account is another one.
+const READABLE: u32 = 0o644;
+
 /// Bytes compared, or written, at a time where a page is too large to be held.
 const PIECE: usize = 64 << 10;
+
+/// Files made durable one by one; more of them are left to the file system as a whole, which then takes one turn for all.
+/// Few are not: what else is on its way to the disk may take long.
+const SYNCED_ALONE: usize = 24;
 
 /// The tree and the place beside it for what is not finished.
 #[derive(Clone, Debug)]
@@ -24,52 +33,129 @@ pub(super) struct Store {
     spool: PathBuf,
 }
 
+/// What is to become of pages that belong together; nothing of it is to be seen before [`Store::commit`].
+#[derive(Debug, Default)]
+pub(super) struct Staged {
+    /// In the spool, and where they go.
+    moves: Vec<(PathBuf, PathBuf)>,
+    removals: Vec<PathBuf>,
+    /// Directories that have got new ones for it.
+    made: Vec<PathBuf>,
+    /// Tells these files in the spool from those of others that are staged at the same time.
+    mark: usize,
+}
+
+impl Staged {
+    /// `mark` is another one for each that is staged at the same time.
+    pub(super) fn new(mark: usize) -> Self {
+        Self { mark, ..Self::default() }
+    }
+
+    /// Nothing is to become of it: what is in the spool goes.
+    pub(super) fn drop_files(&self) {
+        for (from, _) in &self.moves {
+            let _ = fs::remove_file(from);
+        }
+    }
+
+    /// Directories in which names change.
+    fn dirs(&self) -> BTreeSet<&Path> {
+        let changed = self.moves.iter().map(|(_, to)| to).chain(&self.removals);
+        changed.filter_map(|path| path.parent()).chain(self.made.iter().map(PathBuf::as_path)).collect()
+    }
+
+    /// The names change, in an order that never shows a twin of what is gone, nor what is new beside what was removed for it.
+    fn apply(&self) -> io::Result<()> {
+        for (from, to) in &self.moves {
+            fs::rename(from, to)?;
+        }
+        for path in &self.removals {
+            match fs::remove_file(path) {
+                Err(error) if !is_missing(&error) => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Store {
     /// `spool` is on the same file system as `output`.
     pub(super) fn new(output: PathBuf, spool: PathBuf) -> Self {
         Self { output, spool }
     }
 
-    /// Puts these pages of one directory in place, each with its twin. When it fails, each of them is the old one or the new
-    /// one, whole.
-    pub(super) fn put(&self, dir: &Path, pages: &[(&str, &[u8])]) -> io::Result<()> {
-        let mut changed = Vec::new();
+    /// Writes these pages of one directory, each with its twin, into the spool: those that are not there already.
+    pub(super) fn stage(&self, staged: &mut Staged, dir: &Path, pages: &[(&str, &[u8])]) -> io::Result<()> {
         for (name, bytes) in pages {
-            let twin = format!("{name}{TWIN}");
             // the compressed one has no name and no time inside: the same bytes for the same page
-            for (name, bytes) in [(twin, compressed(bytes)?), ((*name).to_owned(), bytes.to_vec())] {
-                if !is_same(&dir.join(&name), &bytes) {
-                    changed.push((name, bytes));
+            let twin = (dir.join(format!("{name}{TWIN}")), Cow::Owned(compressed(bytes)?));
+            for (page, bytes) in [twin, (dir.join(name), Cow::Borrowed(*bytes))] {
+                if is_same(&page, &bytes) {
+                    continue;
                 }
+                staged.made.extend(make_dirs_in(&self.output, dir)?);
+                let temporary = self.spool.join(format!("p-{}-{}", staged.mark, staged.moves.len()));
+                staged.moves.push((temporary.clone(), page));
+                let mut file = File::create(&temporary)?;
+                file.write_all(&bytes)?;
+                file.set_permissions(Permissions::from_mode(READABLE))?;
             }
         }
-        if !changed.is_empty() {
-            make_dirs(&self.output, dir)?;
-        }
-        let mut ready = Vec::new();
-        for (index, (name, bytes)) in changed.iter().enumerate() {
-            let temporary = self.spool.join(format!("p-{index}"));
-            let mut file = File::create(&temporary)?;
-            file.write_all(bytes)?;
-            make_durable(&file)?;
-            ready.push((temporary, dir.join(name)));
-        }
-        move_all(ready, dir)
+        Ok(())
     }
 
-    /// Removes pages that may not be there, with their twins, and the directory when nothing else is in it.
-    pub(super) fn remove(&self, dir: &Path, pages: &[&str]) -> io::Result<()> {
-        let mut removed = false;
+    /// Pages that are to go, with their twins, where they are there.
+    pub(super) fn stage_removal(&self, staged: &mut Staged, dir: &Path, pages: &[&str]) -> io::Result<()> {
         // the twin first: a page alone is a page, a twin alone would be served where it should be gone
-        for name in pages.iter().flat_map(|name| [format!("{name}{TWIN}"), (*name).to_owned()]) {
-            match fs::remove_file(dir.join(name)) {
-                Ok(()) => removed = true,
-                Err(error)
-                    if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
+        for page in pages.iter().flat_map(|name| [dir.join(format!("{name}{TWIN}")), dir.join(name)]) {
+            match fs::symlink_metadata(&page) {
+                Ok(_) => staged.removals.push(page),
+                Err(error) if is_missing(&error) => {}
                 Err(error) => return Err(error),
             }
         }
-        if removed { File::open(dir)?.sync_all() } else { Ok(()) }
+        Ok(())
+    }
+
+    /// Has all of it take place, durably; what became of each. When one fails, each of its pages is the old one or the new
+    /// one, whole, and the others are not concerned.
+    pub(super) fn commit(&self, all: &[Staged]) -> Vec<io::Result<()>> {
+        let alone = all.iter().map(|staged| staged.moves.len()).sum::<usize>() <= SYNCED_ALONE;
+        let together = if alone { Ok(()) } else { self.sync_all() };
+        let mut done: Vec<_> = all
+            .iter()
+            .map(|staged| {
+                again(&together)?;
+                if alone {
+                    staged.moves.iter().try_for_each(|(from, _)| File::open(from)?.sync_all())?;
+                }
+                staged.apply()
+            })
+            .zip(all)
+            .map(|(done, staged): (io::Result<()>, &Staged)| done.inspect_err(|_| staged.drop_files()))
+            .collect();
+        let together = if alone { Ok(()) } else { self.sync_all() };
+        for (done, staged) in done.iter_mut().zip(all) {
+            if done.is_ok() {
+                *done = again(&together).and_then(|()| {
+                    let mut dirs = staged.dirs().into_iter().filter(|_| alone);
+                    dirs.try_for_each(|dir| File::open(dir)?.sync_all())
+                });
+            }
+        }
+        done
+    }
+
+    /// Puts these pages of one directory in place at once.
+    pub(super) fn put(&self, dir: &Path, pages: &[(&str, &[u8])]) -> io::Result<()> {
+        let mut staged = Staged::default();
+        self.stage(&mut staged, dir, pages)?;
+        self.commit(&[staged]).into_iter().collect()
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        Ok(nix::unistd::syncfs(File::open(&self.spool)?)?)
     }
 
     /// A page that is written piece by piece, because it is too large to be held.
@@ -119,6 +205,15 @@ impl Stream {
     }
 }
 
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// What happened to all happened to each of them.
+fn again(result: &io::Result<()>) -> io::Result<()> {
+    result.as_ref().map(|_| ()).map_err(|error| io::Error::new(error.kind(), error.to_string()))
+}
+
 /// Over the old ones, durably.
 fn move_all(ready: Vec<(PathBuf, PathBuf)>, dir: &Path) -> io::Result<()> {
     if ready.is_empty() {
@@ -132,7 +227,7 @@ fn move_all(ready: Vec<(PathBuf, PathBuf)>, dir: &Path) -> io::Result<()> {
 
 /// On the disk, and readable for the web server.
 fn make_durable(file: &File) -> io::Result<()> {
-    file.set_permissions(Permissions::from_mode(0o644))?;
+    file.set_permissions(Permissions::from_mode(READABLE))?;
     file.sync_all()
 }
 

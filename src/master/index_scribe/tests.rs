@@ -44,7 +44,7 @@ fn write_without(scribe: &mut IndexScribe, files: Vec<PageFile>, gone: Vec<Strin
     let order = RewriteOrder { page: PageKind::Project(project.clone()), order: 1 };
     let mut answers = Vec::new();
     let rewrite = Rewrite { order, rows: ProjectRows { files, gone, ..rows() } };
-    scribe.handle(PageRequest::Project(project, rewrite), &mut |a| answers.push(a));
+    scribe.handle(PageRequest::Projects(vec![(project, rewrite)]), &mut |a| answers.push(a));
     match answers.pop() {
         Some(PageAnswer::Written(_, result)) => result,
         other => panic!("{other:?}"),
@@ -58,6 +58,27 @@ fn scribe() -> (tempfile::TempDir, IndexScribe) {
     std::fs::create_dir(&spool).unwrap();
     let scribe = IndexScribe::new(output, spool);
     (dir, scribe)
+}
+
+/// Writes the pages of these projects together; what became of each.
+fn put(scribe: &mut IndexScribe, projects: Vec<(&str, ProjectRows)>) -> Vec<(String, Result<(), String>)> {
+    let rewrite = |(name, rows): (&str, ProjectRows)| {
+        let project = ProjectName::parse(name).unwrap();
+        (
+            project.clone(),
+            Rewrite { order: RewriteOrder { page: PageKind::Project(project), order: 1 }, rows },
+        )
+    };
+    let mut done = Vec::new();
+    scribe.handle(PageRequest::Projects(projects.into_iter().map(rewrite).collect()), &mut |answer| {
+        match answer {
+            PageAnswer::Written(RewriteOrder { page: PageKind::Project(project), .. }, result) => {
+                done.push((project.as_str().to_owned(), result));
+            }
+            other => panic!("{other:?}"),
+        }
+    });
+    done
 }
 
 #[test]
@@ -107,7 +128,7 @@ fn the_logs_that_are_there_are_linked_from_the_page_for_people_and_from_no_other
         let rows = ProjectRows { display: "<Foo>".to_owned(), builds, ..rows() };
         let rewrite = Rewrite { order, rows };
         let mut written = None;
-        scribe.handle(PageRequest::Project(project, rewrite), &mut |a| written = Some(a));
+        scribe.handle(PageRequest::Projects(vec![(project, rewrite)]), &mut |a| written = Some(a));
         assert!(matches!(written, Some(PageAnswer::Written(_, Ok(())))), "{written:?}");
     };
     let log = dir.path().join("www").join(log_path(BuildId(70_001)));
@@ -153,7 +174,7 @@ fn a_report_is_shown_with_its_build_and_is_text_whatever_it_says() {
         let project = ProjectName::parse("foo").unwrap();
         let order = RewriteOrder { page: PageKind::Project(project.clone()), order: 1 };
         let rewrite = Rewrite { order, rows: ProjectRows { builds, ..rows() } };
-        scribe.handle(PageRequest::Project(project, rewrite), &mut |_| {});
+        scribe.handle(PageRequest::Projects(vec![(project, rewrite)]), &mut |_| {});
         std::fs::read_to_string(dir.path().join("www/project/foo/index.html")).unwrap()
     };
     let shown = text(vec![attempt(2, Some(Box::new(report.clone()))), attempt(1, None)]);
@@ -263,20 +284,19 @@ fn assert_twins(dir: &Path, pages: &[&str]) {
 
 #[test]
 fn the_json_page_says_what_the_standards_ask_for() {
-    let (dir, scribe) = scribe();
+    let (dir, mut scribe) = scribe();
     let mut yanked = file("foo-0.9-py3-none-any.whl");
     (yanked.yanked, yanked.requires_python, yanked.metadata_sha256) =
         (Some("\"><script>".to_owned()), None, None);
     let mut silent = file("foo-0.9-1-py3-none-any.whl");
     silent.yanked = Some(String::new());
-    let project = ProjectName::parse("foo").unwrap();
     let rows = ProjectRows {
         files: vec![file("foo-1.0-py3-none-any.whl"), yanked, silent],
         status: "archived".to_owned(),
         status_reason: Some("no \"more\"".to_owned()),
         ..rows()
     };
-    scribe.project(&project, &rows).unwrap();
+    put(&mut scribe, vec![("foo", rows)])[0].1.as_ref().unwrap();
     let dir = dir.path().join("www/simple/foo");
     let page: serde_json::Value =
         serde_json::from_slice(&std::fs::read(dir.join("index.v1_json")).unwrap()).unwrap();
@@ -366,21 +386,51 @@ fn what_cannot_be_written_leaves_every_old_page_as_it_is() {
     let spool = dir.path().join("spool");
     let two = || vec![file("foo-1.1-py3-none-any.whl"), file("foo-1.0-py3-none-any.whl")];
     // the disk fills up at the first file, and at a later one
-    for at in ["p-0", "p-3"] {
+    for at in ["p-0-0", "p-0-3"] {
         std::os::unix::fs::symlink("/dev/full", spool.join(at)).unwrap();
         let why = write(&mut scribe, two()).unwrap_err();
         assert!(why.contains("No space left on device"), "{why}");
         assert_eq!(standing(&www), before, "{at}: whole and old");
-        std::fs::remove_file(spool.join(at)).unwrap();
     }
     // a part of the tree that is something else: its projects fail, and others do not wait for them
     std::fs::write(dir.path().join("www/simple/bar"), "").unwrap();
-    let bar = ProjectName::parse("bar").unwrap();
-    let rows = ProjectRows { files: two(), ..rows() };
-    assert!(scribe.project(&bar, &rows).is_err());
-    write(&mut scribe, two()).unwrap();
+    let rows = || ProjectRows { files: two(), ..rows() };
+    let done = put(&mut scribe, vec![("bar", rows()), ("foo", rows())]);
+    let failed: Vec<_> = done.iter().map(|(project, written)| (project.as_str(), written.is_err())).collect();
+    assert_eq!(failed, [("bar", true), ("foo", false)]);
     assert_eq!(std::fs::read_dir(&spool).unwrap().count(), 0);
     assert_twins(&www, &["index.html", "index.v1_json"]);
+}
+
+#[test]
+fn many_pages_that_are_made_durable_together_are_each_complete_or_untouched() {
+    let (dir, mut scribe) = scribe();
+    let www = dir.path().join("www/simple");
+    let names: Vec<String> = (0..16).map(|n| format!("p{n}")).collect();
+    let all =
+        || names.iter().map(|name| (name.as_str(), ProjectRows { files: vec![file("a.whl")], ..rows() }));
+    let full = dir.path().join("spool/p-7-2");
+    std::os::unix::fs::symlink("/dev/full", &full).unwrap();
+    let done = put(&mut scribe, all().collect());
+    let failed: Vec<_> = done.iter().filter(|(_, written)| written.is_err()).map(|(name, _)| name).collect();
+    assert_eq!(failed, ["p7"]);
+    assert_eq!(std::fs::read_dir(dir.path().join("spool")).unwrap().count(), 0, "nothing is left of it");
+    for name in &names {
+        if name == "p7" {
+            assert_eq!(standing(&www.join(name)), []);
+        } else {
+            assert_twins(&www.join(name), &["index.html", "index.v1_json"]);
+        }
+    }
+    let before = standing(&www.join("p3"));
+    assert!(put(&mut scribe, all().collect()).iter().all(|(_, written)| written.is_ok()));
+    assert_twins(&www.join("p7"), &["index.html", "index.v1_json"]);
+    assert_eq!(standing(&www.join("p3")), before);
+    let gone =
+        |n: usize| ProjectRows { files: if n == 4 { Vec::new() } else { vec![file("b.whl")] }, ..rows() };
+    put(&mut scribe, names.iter().enumerate().map(|(n, name)| (name.as_str(), gone(n))).collect());
+    assert_eq!(standing(&www.join("p4")), []);
+    assert!(std::fs::read_to_string(www.join("p5/index.html")).unwrap().contains("b.whl"));
 }
 
 fn root(scribe: &mut IndexScribe, pieces: &[&[&str]]) -> Result<(), String> {

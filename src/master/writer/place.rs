@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::Digest;
 
@@ -158,18 +158,24 @@ fn nofollow(path: &Path) -> io::Result<File> {
 
 /// Makes a directory below `top` and what leads to it, each durable in its parent.
 pub(crate) fn make_dirs(top: &Path, dir: &Path) -> io::Result<()> {
+    make_dirs_in(top, dir)?.iter().try_for_each(|parent| sync_dir(parent))
+}
+
+/// The same, not durable yet: the directories that have got new names, which are to be synced.
+pub(crate) fn make_dirs_in(top: &Path, dir: &Path) -> io::Result<Vec<PathBuf>> {
     if dir.is_dir() || dir == top {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let parent = dir.parent().unwrap_or(top);
-    make_dirs(top, parent)?;
+    let mut changed = make_dirs_in(top, parent)?;
     match std::fs::create_dir(dir) {
         Ok(()) => {
             // for the web server, whatever the umask
             std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755))?;
-            sync_dir(parent)
+            changed.push(parent.to_owned());
+            Ok(changed)
         }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => Ok(changed),
         Err(error) => Err(error),
     }
 }
