@@ -13,7 +13,7 @@ use piwheels::domain::Sha256;
 use crate::kit::account;
 use crate::kit::farm::{python, text};
 use crate::server::{Kind, Server, skip};
-use crate::site::{Release, Site, has, release};
+use crate::site::{Site, has, release};
 
 /// The pip that knows `--uploaded-prior-to`.
 const NEWEST_PIP: &str = "pip-26.3";
@@ -171,8 +171,8 @@ fn pip(version: &str, test: &str) {
                 assert_got(&target, &output, project, version);
             }
         }
-        // from 22.3 on, it resolves by the small files beside the wheels
-        let reads_metadata = version.split('.').next().unwrap().parse::<u32>().unwrap() >= 23;
+        // from 23.2 on, it resolves by the small files beside the wheels
+        let reads_metadata = version.split('.').next().unwrap().parse::<u32>().unwrap() >= 24;
         assert_eq!(
             bench.log().contains("lib-1.0-py3-none-any.whl.metadata"),
             reads_metadata,

@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 use piwheels::domain::{ProjectName, Sha256};
 use piwheels::master::event::{PageAnswer, PageRequest};
 use piwheels::master::index_scribe::IndexScribe;
-use piwheels::master::query::{PageFile, PageKind, Rewrite, RewriteOrder};
+use piwheels::master::query::{PageFile, PageKind, ProjectRows, Rewrite, RewriteOrder};
 use zip::write::SimpleFileOptions;
 
 /// One version of a project, with one wheel for everybody.
@@ -20,13 +20,13 @@ pub(crate) struct Release {
     pub(crate) yanked: Option<&'static str>,
     pub(crate) requires_python: &'static str,
     pub(crate) requires: &'static [&'static str],
-    /// Seconds since 1970.
-    pub(crate) uploaded: i64,
+    /// The day, of which it was noon.
+    pub(crate) uploaded: &'static str,
 }
 
 /// A version of the year 2026.
 pub(crate) const fn release(version: &'static str) -> Release {
-    Release { version, yanked: None, requires_python: ">=3.6", requires: &[], uploaded: 1_770_000_000 }
+    Release { version, yanked: None, requires_python: ">=3.6", requires: &[], uploaded: "2026-02-01" }
 }
 
 /// The tree.
@@ -51,10 +51,12 @@ impl Site {
         site.offer("pinned", &[later, release("1.0")]);
         site.offer("Odd.Name", &[release("1.0")]);
         site.offer("part", &[release("1.0")]);
-        let (january, june) = (1_768_000_000, 1_781_000_000);
         site.offer(
             "aged",
-            &[Release { uploaded: june, ..release("2.0") }, Release { uploaded: january, ..release("1.0") }],
+            &[
+                Release { uploaded: "2026-06-01", ..release("2.0") },
+                Release { uploaded: "2026-01-01", ..release("1.0") },
+            ],
         );
         site.finish();
         site
@@ -94,11 +96,15 @@ impl Site {
     /// Publishes a project's releases, the newest first.
     pub(crate) fn offer(&mut self, display: &str, releases: &[Release]) {
         let project = ProjectName::parse(display).unwrap();
-        let files = releases.iter().map(|release| self.publish(&project, release)).collect();
+        let rows = ProjectRows {
+            display: display.to_owned(),
+            status: "active".to_owned(),
+            versions: releases.iter().rev().map(|release| release.version.to_owned()).collect(),
+            files: releases.iter().map(|release| self.publish(display, release)).collect(),
+            ..ProjectRows::default()
+        };
         let order = self.order(PageKind::Project(project.clone()));
-        let rewrite =
-            Rewrite { order, display: display.to_owned(), files, gone: Vec::new(), builds: Vec::new() };
-        self.write(PageRequest::Project(project.clone(), rewrite));
+        self.write(PageRequest::Project(project.clone(), Rewrite { order, rows }));
         self.projects.push(project.to_string());
     }
 
@@ -124,11 +130,12 @@ impl Site {
         });
     }
 
-    fn publish(&self, project: &ProjectName, release: &Release) -> PageFile {
+    fn publish(&self, display: &str, release: &Release) -> PageFile {
+        let project = ProjectName::parse(display).unwrap();
         let stem = project.as_str().replace('-', "_");
         let filename = format!("{stem}-{}-py3-none-any.whl", release.version);
         let mut metadata = format!(
-            "Metadata-Version: 2.1\nName: {project}\nVersion: {}\nRequires-Python: {}\n",
+            "Metadata-Version: 2.1\nName: {display}\nVersion: {}\nRequires-Python: {}\n",
             release.version, release.requires_python
         );
         release.requires.iter().for_each(|line| metadata.push_str(&format!("Requires-Dist: {line}\n")));
@@ -137,10 +144,13 @@ impl Site {
         self.put(&format!("simple/{project}/{filename}.metadata"), metadata.as_bytes());
         PageFile {
             filename,
+            version: release.version.to_owned(),
+            size: bytes.len() as u64,
             sha256: Sha256::of(&bytes),
             requires_python: Some(release.requires_python.to_owned()),
             metadata_sha256: Some(Sha256::of(metadata.as_bytes())),
             yanked: release.yanked.map(str::to_owned),
+            uploaded: format!("{}T12:00:00.000000Z", release.uploaded),
             alias_of: None,
         }
     }
