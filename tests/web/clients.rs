@@ -31,6 +31,7 @@ struct Bench {
     site: Site,
     farm: Server,
     next: Server,
+    _beside: Site,
     dir: tempfile::TempDir,
     tool: Tool,
 }
@@ -53,7 +54,7 @@ impl Bench {
         let next = Server::start(kind, &beside.www())?;
         let dir = tempfile::tempdir().unwrap();
         account::give(dir.path());
-        let bench = Self { site, farm, next, dir, tool };
+        let bench = Self { site, farm, next, _beside: beside, dir, tool };
         match bench.command().arg("--version").output().unwrap() {
             output if output.status.success() => Ok(bench),
             output => Err(format!("it does not start with {}: {}", python().display(), text(&output).trim())),
@@ -133,16 +134,15 @@ fn with_bench(test: &str, kind: Kind, tool: &str, check: impl FnOnce(&Bench)) {
 
 /// What every installer must make of the farm's index.
 fn everyday(bench: &Bench) {
-    let (target, output) = bench.install("app", &["app"]);
-    assert_got(&target, &output, "app", "1.0");
-    // what it requires: neither the yanked version nor the pre-release
-    assert_got(&target, &output, "lib", "1.0");
+    // what app requires is neither the yanked version nor the pre-release; the newer pinned is for other Pythons
+    let (target, output) = bench.install("several", &["app", "pinned", "ODD_name"]);
+    for project in ["app", "lib", "pinned", "odd-name"] {
+        assert_got(&target, &output, project, "1.0");
+    }
     assert!(fs::read_to_string(target.join("lib.py")).unwrap().starts_with("version = \"1.0\""));
 
     let yanked = bench.gets("yanked", &["lib==1.1"], "lib", "1.1");
     assert!(text(&yanked).contains("it eats <data>"), "the reason is shown\n{}", text(&yanked));
-    bench.gets("python", &["pinned"], "pinned", "1.0");
-    bench.gets("name", &["ODD_name"], "odd-name", "1.0");
     let (_, missing) = bench.install("missing", &["elsewhere"]);
     assert!(!missing.status.success(), "{}", text(&missing));
 
@@ -166,8 +166,8 @@ fn pip(version: &str, test: &str) {
         let (farm, next) = (bench.farm.simple(), bench.next.simple());
         for (index, extra, name) in [(&farm, &next, "farm-first"), (&next, &farm, "farm-second")] {
             let indexes = ["--index-url", index, "--extra-index-url", extra];
+            let (target, output) = bench.install_from(name, &indexes, &["elsewhere", "part", "lib"]);
             for (project, version) in [("elsewhere", "1.0"), ("part", "2.0"), ("lib", "1.0")] {
-                let (target, output) = bench.install_from(&format!("{name}-{project}"), &indexes, &[project]);
                 assert_got(&target, &output, project, version);
             }
         }
@@ -276,7 +276,13 @@ fn uv_locks_with_hashes_and_installs_what_it_locked() {
 fn pip_and_uv_install_from_apache_and_caddy_as_well() {
     for kind in [Kind::Apache, Kind::Caddy] {
         for tool in ["pip-20.3.4", NEWEST_PIP, "uv"] {
-            with_bench("pip_and_uv_install_from_apache_and_caddy_as_well", kind, tool, everyday);
+            with_bench("pip_and_uv_install_from_apache_and_caddy_as_well", kind, tool, |bench| {
+                let (target, output) = bench.install("several", &["app", "pinned", "ODD_name"]);
+                for project in ["app", "lib", "pinned", "odd-name"] {
+                    assert_got(&target, &output, project, "1.0");
+                }
+                hashes(bench);
+            });
         }
     }
 }

@@ -40,7 +40,11 @@ fn what_is_fetched_from_each_server_is_counted_once() {
         until("lines of the access log", || server.said(), || (lines(&server.log()) >= 5).then_some(()));
         let log = server.log().display().to_string();
         let output = farm.logger_command(&["--drop", &log]).output().unwrap();
-        assert!(output.status.success() && text(&output).contains("1 sent"), "{kind:?}: {}", text(&output));
+        assert!(
+            output.status.success() && text(&output).contains("1 record sent"),
+            "{kind:?}: {}",
+            text(&output)
+        );
         expected += 1;
         let count = || {
             farm.count("SELECT count(*) FROM piw.download WHERE arch = 'armv7l' AND installer_name = 'pip'")
