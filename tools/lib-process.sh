@@ -29,11 +29,11 @@ pid_of() {
 
 is_alive() { pid_of "$1" >/dev/null; }
 
-# farm_is_running: all of the farm, so that it can be used as it is.
+# farm_is_running: all of the farm, so that it can be used as it is; a web server it need not have.
 farm_is_running() { is_alive postgres && is_alive master && is_alive slave; }
 
 # farm_has_processes: any of it, so that there is something to stop.
-farm_has_processes() { is_alive postgres || is_alive master || is_alive slave; }
+farm_has_processes() { is_alive postgres || is_alive master || is_alive slave || is_alive web; }
 
 # start_process NAME OUTPUT COMMAND…: in a session of its own, so that Ctrl+C at the terminal reaches only the script,
 # which then stops everything in order. What it prints is appended to OUTPUT.
