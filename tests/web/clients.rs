@@ -243,6 +243,17 @@ fn uv_goes_on_to_the_next_index_for_a_project_that_the_farm_does_not_have() {
 }
 
 #[test]
+fn uv_keeps_pages_and_wheels_and_asks_for_neither_again() {
+    with_bench("uv_keeps_pages_and_wheels_and_asks_for_neither_again", Kind::Nginx, "uv", |bench| {
+        bench.gets("first", &["app"], "app", "1.0");
+        let before = bench.log();
+        assert!(before.contains("/simple/app/"), "{before}");
+        bench.gets("second", &["app"], "app", "1.0");
+        assert_eq!(bench.log(), before, "ten minutes have not passed");
+    });
+}
+
+#[test]
 fn uv_locks_with_hashes_and_installs_what_it_locked() {
     with_bench("uv_locks_with_hashes_and_installs_what_it_locked", Kind::Nginx, "uv", |bench| {
         let wanted = bench.file("wanted.in", "app\n");

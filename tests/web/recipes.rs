@@ -347,7 +347,14 @@ fn what_is_not_there_is_404_with_the_page_for_it(_: Kind, site: &Site, server: &
     }
     std::fs::remove_file(site.www().join("404.html")).unwrap();
     std::fs::remove_file(site.www().join("404.html.gz")).unwrap();
-    assert_eq!(server.get("/simple/nothing/", &[PIP]).status, 404, "with or without a page for it");
+    for target in ["/simple/nothing/", "/logs/0000/0000/0008.txt.gz"] {
+        let bare = server.get(target, &[PIP, "Accept-Encoding: gzip"]);
+        assert_eq!(
+            (bare.status, bare.header("content-encoding")),
+            (404, String::new()),
+            "with or without a page"
+        );
+    }
 }
 
 fn nothing_hidden_or_listed_is_served(kind: Kind, site: &Site, server: &Server) {
