@@ -139,6 +139,8 @@ impl Site {
             release.version, release.requires_python
         );
         release.requires.iter().for_each(|line| metadata.push_str(&format!("Requires-Dist: {line}\n")));
+        // long enough that a server would like to pack it
+        metadata.push_str(&format!("\n{}\n", "What it is about. ".repeat(200)));
         let bytes = wheel(&stem, release.version, &metadata);
         self.put(&format!("simple/{project}/{filename}"), &bytes);
         self.put(&format!("simple/{project}/{filename}.metadata"), metadata.as_bytes());
