@@ -19,6 +19,7 @@ mod hostile;
 mod logger;
 mod notify;
 mod orders;
+mod pages;
 mod quickstart;
 mod refusals;
 mod reports;

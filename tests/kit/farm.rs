@@ -360,9 +360,32 @@ impl Farm {
         );
         let simple = self.path("www/simple");
         let root = fs::read_to_string(simple.join("index.html")).unwrap();
+        let json = |dir: &Path| -> Value {
+            serde_json::from_slice(&fs::read(dir.join("index.v1_json")).unwrap()).unwrap()
+        };
+        let listed = |page: &Value, list: &str, key: &str| -> Vec<String> {
+            let entries = page[list].as_array().unwrap().iter();
+            entries.map(|entry| entry[key].as_str().unwrap().to_owned()).collect()
+        };
+        let projects = listed(&json(&simple), "projects", "name");
+        assert_eq!(links(&root), projects.iter().map(|name| format!("{name}/")).collect::<Vec<_>>());
         let mut files = 0;
         for project in links(&root) {
             let dir = simple.join(project.trim_end_matches('/'));
+            let page = json(&dir);
+            let urls = listed(&page, "files", "url");
+            let hashes =
+                page["files"].as_array().unwrap().iter().map(|f| f["hashes"]["sha256"].as_str().unwrap());
+            let with_hashes: Vec<_> =
+                urls.iter().zip(hashes).map(|(url, hash)| format!("{url}#sha256={hash}")).collect();
+            assert_eq!(
+                links(&fs::read_to_string(dir.join("index.html")).unwrap()),
+                with_hashes,
+                "HTML and JSON"
+            );
+            for (file, url) in page["files"].as_array().unwrap().iter().zip(&urls) {
+                assert_eq!(fs::metadata(dir.join(url)).unwrap().len(), file["size"], "{url}");
+            }
             for link in links(&fs::read_to_string(dir.join("index.html")).unwrap()) {
                 let (name, digest) = link.split_once("#sha256=").unwrap();
                 let bytes = fs::read(dir.join(name)).unwrap_or_else(|e| panic!("broken link {link}: {e}"));

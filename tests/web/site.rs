@@ -104,7 +104,7 @@ impl Site {
             ..ProjectRows::default()
         };
         let order = self.order(PageKind::Project(project.clone()));
-        self.write(PageRequest::Project(project.clone(), Rewrite { order, rows }));
+        self.write(PageRequest::Projects(vec![(project.clone(), Rewrite { order, rows })]));
         self.projects.push(project.to_string());
     }
 
