@@ -75,6 +75,8 @@ pub const FUNCTIONS: &[Script] = scripts![
     "views/judgement.sql",
     "views/target.sql",
     "functions/_done.sql",
+    "functions/_coverage.sql",
+    "functions/_build_tag.sql",
     "functions/_open_next.sql",
     "functions/_open_many.sql",
     "functions/_requeue.sql",

@@ -30,6 +30,8 @@ pub(crate) fn wheel(name: &str, size: usize, seed: u64) -> Vec<u8> {
     wheel.write_all(&filler).unwrap();
     wheel.start_file(format!("{name}-1.0.dist-info/METADATA"), options).unwrap();
     write!(wheel, "Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n").unwrap();
+    wheel.start_file(format!("{name}-1.0.dist-info/WHEEL"), options).unwrap();
+    wheel.write_all(b"Wheel-Version: 1.0\n").unwrap();
     wheel.finish().unwrap().into_inner()
 }
 

@@ -10,16 +10,8 @@ BEGIN
     -- a lease whose result is in has ended
     UPDATE lease l SET ended = 'superseded', ended_at = clock_timestamp()
     WHERE l.ver_id = p_ver AND l.ended IS NULL AND EXISTS (SELECT FROM build b WHERE b.build_id = l.build_id);
-    UPDATE vstate s SET done = _done(p_ver), covered = f.pure, abi3_from = f.abi3_from
-    FROM (
-        SELECT coalesce(bool_or(m.pure), false) AS pure, min(m.abi3_from) AS abi3_from
-        FROM (
-            SELECT 'none' = ALL (array_agg(o.abi_tag)) AS pure,
-                _abi3_from(array_agg(o.python_tag), array_agg(o.abi_tag)) AS abi3_from
-            FROM file o WHERE o.ver_id = p_ver GROUP BY o.build_id
-        ) AS m
-    ) AS f
-    WHERE s.ver_id = p_ver;
+    UPDATE vstate s SET done = _done(p_ver), covered = c.covered, abi3_from = c.abi3_from
+    FROM _coverage(p_ver) AS c WHERE s.ver_id = p_ver;
     -- one open row at most: that of the lowest ABI; none where a slave has it
     DELETE FROM queue q WHERE q.ver_id = p_ver
         AND (EXISTS (SELECT FROM lease l WHERE l.ver_id = p_ver AND l.ended IS NULL)

@@ -47,6 +47,9 @@ BEGIN
     IF FOUND THEN
         RAISE EXCEPTION '% was withdrawn, with other bytes or just now', v_filename USING ERRCODE = '22023';
     END IF;
+    -- the row of an attempt that was taken as never made becomes this one's: it settles what this one settles
+    UPDATE file f SET build_id = p_build FROM build b
+    WHERE f.filename = ANY (p_filenames) AND f.build_id <> p_build AND b.build_id = f.build_id AND b.void;
     DELETE FROM withdrawn w WHERE w.filename = ANY (p_filenames);
     IF v_files > 0 THEN
         INSERT INTO stat_delta (kind, n, amount) VALUES ('file', v_files, v_bytes);

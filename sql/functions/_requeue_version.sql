@@ -1,4 +1,4 @@
--- Takes a version's failed attempts for these ABIs as never made (_void.sql), judges it and queues it. Says how many
+-- Takes a version's attempts for these ABIs as never made (_void.sql), judges it and queues it. Says how many
 -- attempts that were, the ABI whose queue got it, and, where it waits for nothing then, what speaks against building it.
 -- The caller holds ROW SHARE on abi.
 -- May be called by: functions of this schema.

@@ -1,7 +1,8 @@
 -- Whether the result of a lease that ended is still wanted. It is when the job waits for somebody again (it is taken
 -- out of the queue then), when another slave is building it (whose lease is ended: the first result wins), or when
 -- nobody has built it since. It is not when another slave's result came first or a wheel that was built meanwhile
--- serves this ABI; a failure that was the board's or the moment's (_settles.sql) came first of nothing. Such a failure, or
+-- serves this ABI, or when files were published under the names that its own would have (_build_tag.sql): what waits then is
+-- to be built anew; a failure that was the board's or the moment's (_settles.sql) came first of nothing. Such a failure, or
 -- a cancelled build (p_lost), ends no other slave's lease. Asked of results only that settle the ABI.
 -- The caller holds the locks of the lease and of the vstate row.
 -- May be called by: functions of this schema.
@@ -12,6 +13,9 @@ DECLARE
     v_state vstate;
     v_waited boolean;
 BEGIN
+    IF p_lease.build_tag < _build_tag(p_lease.ver_id, p_lease.abi_id) THEN
+        RETURN false;
+    END IF;
     -- Deleting comes first: a claim in flight has either the row or, once it is committed, the lease found below.
     DELETE FROM queue q WHERE q.ver_id = p_lease.ver_id AND q.abi_id = p_lease.abi_id;
     v_waited := FOUND;

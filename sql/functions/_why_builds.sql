@@ -19,7 +19,8 @@ AS $$
             coalesce(l.attempt, q.attempt, d.attempt) AS open_attempt, one.state,
             one.state IN ('built', 'failed') AS recorded,
             CASE WHEN one.state = 'queued' THEN _place(q.abi_id, q.prio, q.ver_id) END AS place,
-            (SELECT coalesce(jsonb_agg(jsonb_build_object('filename', f.filename, 'size', f.size,
+            (SELECT coalesce(jsonb_agg(jsonb_build_object('filename', f.filename,
+                    'build_id', f.build_id, 'size', f.size,
                     'sha256', encode(f.sha256, 'hex'), 'python_tag', f.python_tag, 'abi_tag', f.abi_tag,
                     'platform_tag', f.platform_tag) ORDER BY f.filename), '[]')
                 FROM file f JOIN build fb ON fb.build_id = f.build_id

@@ -11,10 +11,10 @@ DECLARE
 BEGIN
     PERFORM FROM vstate s WHERE s.ver_id = p_ver FOR NO KEY UPDATE;
     WITH gone AS (
-        DELETE FROM file f WHERE f.ver_id = p_ver RETURNING f.filename, f.pkg_id, f.sha256, f.size
+        DELETE FROM file f WHERE f.ver_id = p_ver RETURNING f.filename, f.pkg_id, f.ver_id, f.sha256, f.size
     ), kept AS (
-        INSERT INTO withdrawn (filename, pkg_id, sha256, reason, withdrawn_at)
-        SELECT g.filename, g.pkg_id, g.sha256, p_reason, clock_timestamp() FROM gone g
+        INSERT INTO withdrawn (filename, pkg_id, ver_id, sha256, reason, withdrawn_at)
+        SELECT g.filename, g.pkg_id, g.ver_id, g.sha256, p_reason, clock_timestamp() FROM gone g
         ON CONFLICT (filename) DO UPDATE SET sha256 = EXCLUDED.sha256, reason = EXCLUDED.reason,
             withdrawn_at = EXCLUDED.withdrawn_at, pending = true
     )

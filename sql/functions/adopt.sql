@@ -3,11 +3,12 @@
 --   late      the lease ended and the job is no longer to be had; a finished build may still be offered
 --   recorded  the result is in the database
 --   unknown   no such job was handed out, the secret is wrong, or the version was removed
--- Package, version, ABI and attempt come with live and late. A job that was written off (lost-slave) is late, not
+-- A job whose wheels would have names that are published meanwhile (_build_tag.sql) is late too: what waits is another.
+-- Package, version, ABI, attempt and build tag come with live and late. A job that was written off (lost-slave) is late, not
 -- recorded: its result is still wanted.
 -- May be called by: the farm's login roles.
 CREATE FUNCTION piw.adopt(p_build bigint, p_secret bytea, p_slave text, p_lease_secs integer)
-RETURNS TABLE (verdict text, package text, version text, abi text, attempt smallint)
+RETURNS TABLE (verdict text, package text, version text, abi text, attempt smallint, build_tag bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, pg_temp
 AS $$
 #variable_conflict use_column
@@ -24,16 +25,18 @@ BEGIN
         RETURN QUERY SELECT
             CASE WHEN EXISTS (SELECT FROM build b WHERE b.build_id = p_build AND b.secret = p_secret)
                 THEN 'recorded' ELSE 'unknown' END,
-            NULL::text, NULL::text, NULL::text, NULL::smallint;
+            NULL::text, NULL::text, NULL::text, NULL::smallint, NULL::bigint;
         RETURN;
     END IF;
     v_live := v_lease.ended IS NULL;
     IF NOT v_live THEN
         PERFORM FROM vstate s WHERE s.ver_id = v_lease.ver_id FOR NO KEY UPDATE;
-        DELETE FROM queue q WHERE q.ver_id = v_lease.ver_id AND q.abi_id = v_lease.abi_id;
-        v_live := FOUND;
-        DELETE FROM delayed d WHERE d.ver_id = v_lease.ver_id AND d.abi_id = v_lease.abi_id;
-        v_live := v_live OR FOUND;
+        IF v_lease.build_tag >= _build_tag(v_lease.ver_id, v_lease.abi_id) THEN
+            DELETE FROM queue q WHERE q.ver_id = v_lease.ver_id AND q.abi_id = v_lease.abi_id;
+            v_live := FOUND;
+            DELETE FROM delayed d WHERE d.ver_id = v_lease.ver_id AND d.abi_id = v_lease.abi_id;
+            v_live := v_live OR FOUND;
+        END IF;
     END IF;
     IF v_live THEN
         v_expiry := clock_timestamp() + make_interval(secs => p_lease_secs);
@@ -42,7 +45,7 @@ BEGIN
         WHERE l.build_id = p_build;
     END IF;
     RETURN QUERY
-        SELECT CASE WHEN v_live THEN 'live' ELSE 'late' END, p.name, v.version, a.tag, v_lease.attempt
+        SELECT CASE WHEN v_live THEN 'live' ELSE 'late' END, p.name, v.version, a.tag, v_lease.attempt, v_lease.build_tag
         FROM version v JOIN package p ON p.pkg_id = v.pkg_id JOIN abi a ON a.abi_id = v_lease.abi_id
         WHERE v.ver_id = v_lease.ver_id;
 END

@@ -16,7 +16,7 @@ AS $$
             CASE WHEN bool_or(f.abi_tag = 'abi3') THEN _abi3_from(array_agg(f.python_tag), array_agg(f.abi_tag)) END
                 AS abi3_from
         FROM file f JOIN build b ON b.build_id = f.build_id
-        GROUP BY b.ver_id, f.build_id
+        WHERE NOT b.void GROUP BY b.ver_id, f.build_id
     ), files AS (
         SELECT m.ver_id, bool_or(m.pure) AS pure, min(m.abi3_from) AS abi3_from FROM made m GROUP BY m.ver_id
     ), attempted AS (

@@ -1,13 +1,14 @@
 -- Leases the best job of an ABI to a slave: of a class from p_class on (views/judgement.sql) if there is one, else of any; no row when there is none (or no such ABI, or a skipped one). The same
 -- secret gets the same job again, as long as its lease lives. Two callers never get one job: the queue row is locked
 -- and deleted, and the lease is unique beside.
+-- `build_tag` is what the wheels' names are to have (_build_tag.sql), 0 for none; it stays the lease's.
 -- What was not checked yet (vstate.checked) is handed out to nobody.
 -- Costs two index look-ups, three with a class, whatever the queue's length; the planner is held to them, because statistics taken of a
 -- nearly empty queue would tempt it to scan and sort. The commit need not reach the disk: a lost claim costs one
 -- repeated build, under another number.
 -- May be called by: the farm's login roles.
 CREATE FUNCTION piw.claim(p_abi text, p_slave text, p_secret bytea, p_lease_secs integer, p_class smallint)
-RETURNS TABLE (build_id bigint, package text, version text, attempt smallint)
+RETURNS TABLE (build_id bigint, package text, version text, attempt smallint, build_tag bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, pg_temp
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
 AS $$
@@ -53,13 +54,13 @@ BEGIN
         IF NOT EXISTS (SELECT FROM uncrashed u WHERE u.id = 1) THEN
             PERFORM _skip_lost_numbers();
         END IF;
-        INSERT INTO lease (ver_id, abi_id, attempt, slave, secret, claimed_at, expires_at)
+        INSERT INTO lease (ver_id, abi_id, attempt, slave, secret, claimed_at, expires_at, build_tag)
         VALUES (v_job.ver_id, v_job.abi_id, v_job.attempt, p_slave, p_secret, v_now,
-            v_now + make_interval(secs => p_lease_secs))
+            v_now + make_interval(secs => p_lease_secs), _build_tag(v_job.ver_id, v_job.abi_id))
         RETURNING * INTO v_lease;
     END IF;
     RETURN QUERY
-        SELECT v_lease.build_id, p.name, v.version, v_lease.attempt
+        SELECT v_lease.build_id, p.name, v.version, v_lease.attempt, v_lease.build_tag
         FROM version v JOIN package p ON p.pkg_id = v.pkg_id
         WHERE v.ver_id = v_lease.ver_id;
 END

@@ -1,12 +1,13 @@
--- Takes recorded failed attempts as never made, and queues what is to be built then: of a package, of one version of it
--- (p_sort_key), for an ABI, with an outcome; null for any, but not for all of them. What waits for another attempt
--- comes at once, if no outcome is named. What a wheel serves is never touched, nor what a slave is at.
+-- Takes recorded attempts as never made, and queues what is to be built then: of a package, of one version of it
+-- (p_sort_key), for an ABI, with an outcome; null for any that made no wheel, but not for all of them. What waits for
+-- another attempt comes at once, if no outcome is named. What a slave is at is never touched; what a wheel serves only with
+-- the outcome `built` and a package: its files stay published, and the new ones get a build tag (_build_tag.sql).
 -- In pieces: of versions with larger numbers than p_after, at most 500, after looking at 50,000 attempts at most. With
 -- `more` the same order is to be given again with the answer's "next" for p_after.
 -- The answer, of one piece: {"changed", "versions": something of which is to be made again, "attempts": taken as never made,
 -- "queued": versions that wait now, "not_queued": versions that do not, "reasons": why, for at most 100 of them
 -- [{"package", "version", "reason"}], "built", "building": with the first piece, where a package is named: versions of
--- those asked for that wheels serve, and that slaves are at; "next": or null}.
+-- those asked for that wheels serve and that are left alone, and that slaves are at; "next": or null}.
 -- May be called by: the farm's login roles.
 CREATE FUNCTION piw.requeue(p_package text, p_sort_key bytea, p_abi text, p_outcome text, p_after integer)
 RETURNS TABLE (answer text, opened text[], cancelled bigint[], more boolean)
@@ -36,6 +37,8 @@ BEGIN
         RAISE EXCEPTION 'a package, an ABI or an outcome is wanted' USING ERRCODE = '22023';
     ELSIF p_package IS NULL AND p_sort_key IS NOT NULL THEN
         RAISE EXCEPTION 'a version without its package' USING ERRCODE = '22023';
+    ELSIF p_package IS NULL AND p_outcome = 'built' THEN
+        RAISE EXCEPTION 'what was built is built again package by package: name one' USING ERRCODE = '22023';
     ELSIF p_after IS NULL OR p_after < 0 THEN
         RAISE EXCEPTION 'a piece begins behind a version''s number' USING ERRCODE = '22023';
     END IF;
@@ -52,9 +55,9 @@ BEGIN
                 p_package, p_package USING ERRCODE = '22023';
         END IF;
         IF p_after = 0 THEN
-            SELECT count(*) FILTER (WHERE s.covered OR EXISTS (SELECT FROM build b
+            SELECT count(*) FILTER (WHERE p_outcome IS DISTINCT FROM 'built' AND (s.covered OR EXISTS (SELECT FROM build b
                     WHERE b.ver_id = s.ver_id AND b.abi_id = coalesce(v_abi, b.abi_id)
-                        AND b.outcome = 'built' AND NOT b.void)),
+                        AND b.outcome = 'built' AND NOT b.void))),
                 count(*) FILTER (WHERE EXISTS (SELECT FROM lease l WHERE l.ver_id = s.ver_id
                     AND l.abi_id = coalesce(v_abi, l.abi_id) AND l.ended IS NULL))
             INTO v_built, v_building FROM vstate s WHERE s.ver_id = ANY (v_of);

@@ -6,7 +6,7 @@
 --     {"version", "yanked": reason or null, "skip": reason or null, "why_not": what speaks against building it or null,
 --      "checked": whether the project's page spoke for it, "builds": [lowest ABI by rank first
 --       {"abi", "state", "outcome", "build_id", "slave", "since", "built_at", "duration_ms", "log_bytes", "attempt", "place",
---        "due", "reason", "report", "files": [{"filename", "size", "sha256", "python_tag", "abi_tag", "platform_tag"}]}]}]}
+--        "due", "reason", "report", "files": [{"filename", "build_id": which made it, "size", "sha256", "python_tag", "abi_tag", "platform_tag"}]}]}]}
 -- One entry per ABI that has any state:
 --   building  a slave has it: build_id, slave, attempt are those of its lease, which it has `since` then
 --   queued    attempt is the coming one, place counts from 1 and is null beyond 1,000

@@ -71,6 +71,8 @@ CREATE TABLE piw.lease (
     secret     bytea       NOT NULL UNIQUE CHECK (octet_length(secret) = 16),
     claimed_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL,
+    -- The build tag that its wheels are to have (functions/_build_tag.sql); 0: none but a backend's own.
+    build_tag  bigint      NOT NULL DEFAULT 0 CHECK (build_tag >= 0),
     ended      text        CHECK (ended IN ('expired', 'released', 'superseded')),
     ended_at   timestamptz,
     CHECK ((ended IS NULL) = (ended_at IS NULL))

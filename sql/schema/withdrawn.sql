@@ -3,9 +3,11 @@
 CREATE TABLE piw.withdrawn (
     filename     text        COLLATE "C" PRIMARY KEY,
     pkg_id       integer     NOT NULL REFERENCES piw.package ON DELETE CASCADE,
+    ver_id       integer     NOT NULL REFERENCES piw.version ON DELETE CASCADE,
     sha256       bytea       NOT NULL CHECK (octet_length(sha256) = 32),
     reason       text        NOT NULL,
     withdrawn_at timestamptz NOT NULL,
     pending      boolean     NOT NULL DEFAULT true
 );
 CREATE INDEX withdrawn_pending ON piw.withdrawn (pkg_id) WHERE pending;
+CREATE INDEX withdrawn_version ON piw.withdrawn (ver_id);

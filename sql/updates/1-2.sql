@@ -61,6 +61,8 @@ CREATE INDEX queue_next ON piw.queue (abi_id, prio, ver_id) WHERE ready;
 CREATE INDEX queue_unchecked ON piw.queue (abi_id, prio, ver_id) WHERE NOT ready;
 ALTER TABLE piw.delayed ADD COLUMN why text NOT NULL DEFAULT 'retry' CHECK (why IN ('retry', 'cooldown', 'page'));
 
+ALTER TABLE piw.lease ADD COLUMN build_tag bigint NOT NULL DEFAULT 0 CHECK (build_tag >= 0);
+
 -- A priority of class 0, which every version had, was the order of asking. Early forms had another number in its place,
 -- of the same order, which the next to ask would come before: those are counted anew.
 UPDATE piw.vstate SET asked = prio WHERE prio < 1::bigint << 48;

@@ -1,4 +1,4 @@
-//! `piw requeue`: failed attempts are made again.
+//! `piw requeue`: attempts are made again.
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
@@ -10,8 +10,9 @@ use crate::options::Failure;
 use crate::wire::Text;
 use crate::wire::import::FromTool;
 
-/// How a failed attempt may have ended (`wire-spec/import.md`).
-const CLASSES: [&str; 16] = [
+/// How an attempt may have ended (`wire-spec/import.md`).
+const CLASSES: [&str; 17] = [
+    BUILT,
     "failed",
     "timeout",
     "no-sdist",
@@ -30,7 +31,11 @@ const CLASSES: [&str; 16] = [
     "process-limit",
 ];
 
-/// Make failed attempts again: those that fit all that is named, which is something; what has a wheel stays
+/// The class that makes wheels anew beside those that are published.
+const BUILT: &str = "built";
+
+/// Make failed attempts again: those that fit all that is named, which is something. With --class built, and a package, what has
+/// wheels is built again: the old files stay, and the new ones have a build tag, for which pip prefers them
 #[derive(Args, Clone, Debug)]
 pub struct Requeue {
     /// NAME or NAME==VERSION
@@ -57,24 +62,35 @@ pub fn run(requeue: &Requeue, queue: &Queue) -> Result<(), Failure> {
     if package.is_empty() && requeue.abi.is_none() && requeue.class.is_none() {
         return Err(Failure::usage("name a package, --abi or --class"));
     }
+    let again = requeue.class.as_deref() == Some(BUILT);
+    if again && package.is_empty() {
+        return Err(Failure::usage(
+            "--class built: what was built is built again package by package: name one",
+        ));
+    }
     let abi = named::abi(requeue.abi.as_deref())?;
     let outcome = Text::new(requeue.class.clone().unwrap_or_default())
         .map_err(|why| Failure::usage(format!("--class: the name {why}")))?;
     let request = FromTool::Requeue { package, version, abi, outcome };
-    client::order(queue, &request, requeue.json, describe)
+    client::order(queue, &request, requeue.json, |answer| describe(answer, again))
 }
 
-fn describe(answer: &Value) -> Vec<String> {
+/// `again`: what was built is built again.
+fn describe(answer: &Value, again: bool) -> Vec<String> {
     let number = |key: &str| answer[key].as_u64().unwrap_or_default();
     let mut lines = Vec::new();
     if number("versions") == 0 {
-        lines.push("nothing to make again: no failed attempt fits".to_owned());
+        let kind = if again { "wheel" } else { "failed attempt" };
+        lines.push(format!("nothing to make again: no {kind} fits"));
     } else {
         lines.push(format!(
             "{} queued again; {} taken as never made",
             named::counted(number("queued"), "version"),
             named::counted(number("attempts"), "attempt")
         ));
+        if again {
+            lines.push("what is published stays; the new wheels get a build tag".to_owned());
+        }
     }
     if number("built") > 0 {
         lines.push(format!(
@@ -103,8 +119,8 @@ mod tests {
     use crate::master::query::Outcome;
 
     #[test]
-    fn the_classes_are_the_outcomes_without_a_wheel() {
-        let known = Outcome::ALL.into_iter().filter(|o| !matches!(o, Outcome::Built | Outcome::Superseded));
+    fn the_classes_are_the_outcomes_that_settle_something() {
+        let known = Outcome::ALL.into_iter().filter(|o| *o != Outcome::Superseded);
         let mut known: Vec<_> = known.map(Outcome::name).collect();
         let mut classes = CLASSES.to_vec();
         known.sort_unstable();

@@ -102,6 +102,9 @@ fn describe_build(name: &str, abi: &str, build: &Value, checked: bool) -> String
     let seconds = build["duration_ms"].as_f64().unwrap_or_default() / 1000.0;
     match text("state") {
         "built" => format!("built in {seconds:.1} s by {}: {}", text("slave"), files()),
+        "failed" if text("outcome") == "built" && !files().is_empty() => {
+            format!("built in {seconds:.1} s by {}, and asked for again: {}", text("slave"), files())
+        }
         "failed" if text("outcome") == "built" => {
             format!("built in {seconds:.1} s by {}; its files are withdrawn", text("slave"))
         }

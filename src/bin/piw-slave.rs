@@ -117,6 +117,9 @@ struct Arguments {
     /// build this (PACKAGE==VERSION) without a master, print a report as JSON, and exit: 0 when it was built, 1 when not
     #[argh(option, arg_name = "what")]
     build: Option<String>,
+    /// build tag that --build gives the wheels: a number, in their names and in WHEEL (what the package gives them)
+    #[argh(option, arg_name = "n")]
+    build_tag: Option<u64>,
     /// where --build puts wheels and log (.)
     #[argh(option, arg_name = "dir")]
     out: Option<PathBuf>,
@@ -208,12 +211,15 @@ fn run(arguments: Arguments, purpose: &Purpose) -> Result<ExitCode, Refusal> {
     let mut wishes = wishes(&arguments, &config, key_file.clone())?;
     let timeout_secs = u32::try_from(wishes.limits.time.0 / 1000).unwrap_or(0);
 
-    let job =
-        arguments.build.as_deref().map(|what| alone::job(what, arguments.index_url.clone())).transpose()?;
-    if job.is_none() && (arguments.out.is_some() || arguments.index_url.is_some()) {
+    let alone = |what| alone::job(what, arguments.index_url.clone(), arguments.build_tag.unwrap_or(0));
+    let job = arguments.build.as_deref().map(alone).transpose()?;
+    if job.is_none()
+        && (arguments.out.is_some() || arguments.index_url.is_some() || arguments.build_tag.is_some())
+    {
         return Err(Refusal(
             2,
-            "--out and --index-url are for --build; the master names the index".to_owned(),
+            "--out, --index-url and --build-tag are for --build; the master names the index and the tag"
+                .to_owned(),
         ));
     }
     match purpose {

@@ -62,6 +62,17 @@ impl CoreMetadata {
     }
 }
 
+/// All values of a field of a header of this form, such as `Build` of WHEEL (its name in lower case), cut to 100 characters.
+pub fn fields(bytes: &[u8], name: &str) -> Vec<String> {
+    let header = bytes.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let lines = header.take_while(|line| !line.is_empty()).filter_map(|line| std::str::from_utf8(line).ok());
+    let pairs = lines.filter_map(|line| line.split_once(':'));
+    pairs
+        .filter(|(key, _)| key.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.trim().chars().take(100).collect())
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,22 @@ use super::project::ProjectName;
 /// Longest file name accepted, in bytes: what Linux file systems hold, less room for a `.metadata` suffix.
 pub const MAX_FILENAME_BYTES: usize = crate::wire::limits::FILENAME_BYTES;
 
+/// The largest build tag that is asked for: 18 digits, which every program that compares them can hold.
+pub const MAX_BUILD_TAG: u64 = 999_999_999_999_999_999;
+
+/// Most digits of a build tag that a package's own backend chooses: room for a time to the second and more, and so far
+/// below [`MAX_BUILD_TAG`] that there is always a next one.
+const OWN_BUILD_TAG_DIGITS: usize = 15;
+
+/// Refuses a build tag that nobody may ask for.
+pub fn check_build_tag(tag: u64) -> Result<(), String> {
+    if tag <= MAX_BUILD_TAG {
+        Ok(())
+    } else {
+        Err(format!("{tag} is no build tag: it has more than 18 digits"))
+    }
+}
+
 /// Why a text is not a wheel's file name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadWheelName {
@@ -91,6 +107,21 @@ impl WheelName {
     /// The whole file name.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// Checks the build tag against the one that was asked for. Where none was (0), a backend may have given it one of its
+    /// own, as long as another can be put above it.
+    pub fn check_build(&self, asked: u64) -> Result<(), String> {
+        let own = self.build.as_deref();
+        if asked == 0 {
+            let digits = own.map_or(0, |tag| tag.bytes().take_while(u8::is_ascii_digit).count());
+            if digits > OWN_BUILD_TAG_DIGITS {
+                return Err(format!("{self}: its build tag has more than {OWN_BUILD_TAG_DIGITS} digits"));
+            }
+        } else if own != Some(asked.to_string().as_str()) {
+            return Err(format!("{self}: build tag {} was asked for, not {}", asked, own.unwrap_or("none")));
+        }
+        Ok(())
     }
 
     /// Checks that a slave of this ABI and platform can have built it: every platform is its own or `any`, every ABI
@@ -187,6 +218,22 @@ mod tests {
         assert!(check("x-1-cp311-cp311-linux_armv6l.linux_armv7l.whl").is_err());
         assert!(check("x-1-cp311-cp312-linux_armv7l.whl").is_err());
         assert!(check("x-1-cp311-cp311-manylinux_2_17_x86_64.whl").is_err());
+    }
+
+    #[test]
+    fn the_build_tag_is_the_one_that_was_asked_for_or_leaves_room_for_the_next() {
+        let check = |text, asked| WheelName::parse(text).unwrap().check_build(asked);
+        let (none, one, own) =
+            ("x-1-py3-none-any.whl", "x-1-1-py3-none-any.whl", "x-1-20261128120000z-py3-none-any.whl");
+        for sound in [(none, 0), (one, 0), (own, 0), (one, 1), ("x-1-12-py3-none-any.whl", 12)] {
+            assert_eq!(check(sound.0, sound.1), Ok(()), "{sound:?}");
+        }
+        let odd = ["x-1-1a-py3-none-any.whl", "x-1-01-py3-none-any.whl", "x-1-11-py3-none-any.whl", none];
+        for text in odd {
+            assert!(check(text, 1).unwrap_err().contains("build tag 1 was asked for"), "{text}");
+        }
+        assert!(check("x-1-1234567890123456-py3-none-any.whl", 0).unwrap_err().contains("15 digits"));
+        assert!(check_build_tag(MAX_BUILD_TAG).is_ok() && check_build_tag(MAX_BUILD_TAG + 1).is_err());
     }
 
     proptest! {

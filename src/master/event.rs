@@ -171,6 +171,8 @@ pub struct Expected {
     pub index: u16,
     /// File name, a sound wheel's.
     pub filename: String,
+    /// The build tag in it, which WHEEL must have, too.
+    pub build_tag: Option<String>,
     /// Bytes.
     pub size: u64,
     /// Digest.

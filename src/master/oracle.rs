@@ -207,7 +207,7 @@ fn claim(
     lease_secs: u32,
     class: u8,
 ) -> Result<Answer, Failure> {
-    let sql = "SELECT build_id, package, version, attempt FROM piw.claim($1, $2, $3, $4, $5)";
+    let sql = "SELECT build_id, package, version, attempt, build_tag FROM piw.claim($1, $2, $3, $4, $5)";
     let rows = ask(
         client,
         sql,
@@ -227,11 +227,12 @@ fn claim(
         version: version(&read::<String>(row, 2)?)?,
         abi: abi.clone(),
         attempt: attempt(read(row, 3)?)?,
+        build_tag: build_tag(read(row, 4)?)?,
     })))
 }
 
 fn adopt(client: &mut Client, token: JobToken, slave: &str, lease_secs: u32) -> Result<Answer, Failure> {
-    let sql = "SELECT verdict, package, version, abi, attempt FROM piw.adopt($1, $2, $3, $4)";
+    let sql = "SELECT verdict, package, version, abi, attempt, build_tag FROM piw.adopt($1, $2, $3, $4)";
     let row = ask_one(
         client,
         sql,
@@ -249,6 +250,7 @@ fn adopt(client: &mut Client, token: JobToken, slave: &str, lease_secs: u32) -> 
             version: version(&read::<String>(&row, 2)?)?,
             abi: abi(&read::<String>(&row, 3)?)?,
             attempt: attempt(read(&row, 4)?)?,
+            build_tag: build_tag(read(&row, 5)?)?,
         })
     };
     Ok(Answer::Adopted(match read::<String>(&row, 0)?.as_str() {
@@ -360,6 +362,10 @@ fn sha256(bytes: &[u8]) -> Result<Sha256, Failure> {
 
 fn attempt(number: i16) -> Result<u16, Failure> {
     u16::try_from(number).map_err(odd)
+}
+
+fn build_tag(number: i64) -> Result<u64, Failure> {
+    u64::try_from(number).map_err(odd)
 }
 
 /// Seconds as the database counts them; what is out of range there is out of its bounds here too, and refused there.

@@ -219,6 +219,7 @@ impl Publisher {
             build: publication.offer.job.token.build,
             index: publication.ready.len() as u16,
             filename: file.wheel.as_str().to_owned(),
+            build_tag: file.wheel.build.clone(),
             size: file.size,
             sha256: file.sha256,
             project: publication.offer.job.package.clone(),

@@ -358,6 +358,8 @@ pub struct Job {
     pub abi: AbiTag,
     /// 1 for the first attempt.
     pub attempt: u16,
+    /// The build tag that its wheels must have, so that their names are new; 0: none but what a backend gives them.
+    pub build_tag: u64,
 }
 
 /// Whether a slave that came back goes on with its job.

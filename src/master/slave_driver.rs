@@ -635,6 +635,7 @@ fn check_files(
             return Err(Unsound::Odd(format!("{wheel} is not a wheel of {} {}", job.package, job.version)));
         }
         wheel.check_tags(job.abi.as_str(), &held.platform).map_err(Unsound::Odd)?;
+        wheel.check_build(job.build_tag).map_err(Unsound::Odd)?;
         checked.push(OfferedFile { wheel, size: file.size, sha256: file.sha256 });
     }
     Ok(checked)

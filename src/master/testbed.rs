@@ -446,7 +446,7 @@ pub(super) fn token(build: i64) -> JobToken {
 /// Build number so-and-so: always of `foo` 1.0 for cp311.
 pub(super) fn job(build: i64) -> Job {
     let version = Version::parse("1.0").expect("a version");
-    Job { token: token(build), package: project("foo"), version, abi: abi("cp311"), attempt: 1 }
+    Job { token: token(build), package: project("foo"), version, abi: abi("cp311"), attempt: 1, build_tag: 0 }
 }
 
 /// The job of a token that the farm drew.

@@ -3,12 +3,15 @@
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
-use crate::domain::core_metadata::{CoreMetadata, MAX_METADATA_BYTES};
+use crate::domain::core_metadata::{CoreMetadata, MAX_METADATA_BYTES, fields};
 use crate::domain::{ProjectName, Version};
 
 mod directory;
 
 use directory::Unsound;
+
+/// WHEEL, in bytes; real ones have some hundred.
+const MAX_WHEEL_BYTES: u64 = 64 << 10;
 
 /// What a wheel claims to be, by its name.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +22,8 @@ pub(super) struct Claim<'a> {
     pub(super) project: &'a ProjectName,
     /// Which version.
     pub(super) version: &'a Version,
+    /// The build tag in the name, which WHEEL's `Build` must be; the outer none: nobody asks.
+    pub(super) build: Option<Option<&'a str>>,
 }
 
 /// METADATA, verbatim, and what matters of it.
@@ -60,15 +65,7 @@ pub(super) fn read(file: &File, claim: Claim<'_>) -> Result<Metadata, Unreadable
         }
     }
     let found = found.ok_or_else(|| bad("no METADATA in a .dist-info of its own".to_owned()))?;
-    let mut bytes = Vec::new();
-    let entry = archive.by_name(&found).map_err(|e| bad(format!("METADATA cannot be read: {e}")))?;
-    entry
-        .take(MAX_METADATA_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|e| bad(format!("METADATA cannot be read: {e}")))?;
-    if bytes.len() as u64 > MAX_METADATA_BYTES {
-        return Err(bad(format!("METADATA is over {MAX_METADATA_BYTES} bytes")));
-    }
+    let bytes = text(&mut archive, &found, "METADATA", MAX_METADATA_BYTES).map_err(bad)?;
     let head = CoreMetadata::parse(&bytes);
     if head.name.as_deref().and_then(|n| ProjectName::parse(n).ok()).as_ref() != Some(claim.project) {
         return Err(bad(format!(
@@ -81,6 +78,9 @@ pub(super) fn read(file: &File, claim: Claim<'_>) -> Result<Metadata, Unreadable
         let found = head.version.unwrap_or_default();
         return Err(bad(format!("METADATA has version {found:?}, not {}", claim.version)));
     }
+    if let Some(build) = claim.build {
+        check_build(&mut archive, &found, build).map_err(bad)?;
+    }
     if head.left_out > 0 {
         log::warn!(
             "{name}: {} of its requirements are too long or too many, and not followed",
@@ -88,6 +88,37 @@ pub(super) fn read(file: &File, claim: Claim<'_>) -> Result<Metadata, Unreadable
         );
     }
     Ok(Metadata { bytes, requires_python: head.requires_python, requires_dist: head.requires_dist })
+}
+
+/// An entry that is read whole, and as far as its limit only; the error says why it is not.
+fn text(
+    archive: &mut zip::ZipArchive<BufReader<File>>,
+    path: &str,
+    name: &str,
+    limit: u64,
+) -> Result<Vec<u8>, String> {
+    let cannot = |e: &dyn std::fmt::Display| format!("{name} cannot be read: {e}");
+    let mut bytes = Vec::new();
+    let entry = archive.by_name(path).map_err(|e| cannot(&e))?;
+    entry.take(limit + 1).read_to_end(&mut bytes).map_err(|e| cannot(&e))?;
+    if bytes.len() as u64 > limit { Err(format!("{name} is over {limit} bytes")) } else { Ok(bytes) }
+}
+
+/// That WHEEL, beside METADATA, has the build tag of the file's name: once, or, where that has none, not at all.
+fn check_build(
+    archive: &mut zip::ZipArchive<BufReader<File>>,
+    metadata: &str,
+    build: Option<&str>,
+) -> Result<(), String> {
+    let path = format!("{}WHEEL", metadata.strip_suffix("METADATA").unwrap_or_default());
+    let wheel = text(archive, &path, "WHEEL", MAX_WHEEL_BYTES)?;
+    let said = fields(&wheel, "build");
+    let said: Vec<_> = said.iter().map(String::as_str).collect();
+    if said == build.as_slice() {
+        return Ok(());
+    }
+    let said: String = if said.is_empty() { "none".to_owned() } else { said.join(", ") };
+    Err(format!("WHEEL has build tag {said:?}, the file's name {:?}", build.unwrap_or("none")))
 }
 
 /// `<name>-<version>.dist-info/METADATA` of the wheel itself, in any spelling of name and version.
@@ -115,7 +146,22 @@ mod tests {
 
     fn read_it(file: &File) -> Result<Metadata, Unreadable> {
         let (project, version) = (ProjectName::parse("foo-bar").unwrap(), Version::parse("1.0").unwrap());
-        read(file, Claim { filename: "foo_bar-1.0-py3-none-any.whl", project: &project, version: &version })
+        let filename = "foo_bar-1.0-py3-none-any.whl";
+        read(file, Claim { filename, project: &project, version: &version, build: None })
+    }
+
+    /// What is said against a wheel with this WHEEL, if anything, where its name has this build tag.
+    fn judged(wheel_text: Option<&str>, build: Option<&str>) -> Option<String> {
+        let mut entries = vec![("foo_bar-1.0.dist-info/METADATA", GOOD)];
+        entries.extend(wheel_text.map(|text| ("foo_bar-1.0.dist-info/WHEEL", text.as_bytes())));
+        let (project, version) = (ProjectName::parse("foo-bar").unwrap(), Version::parse("1.0").unwrap());
+        let filename = "foo_bar-1.0-py3-none-any.whl";
+        let claim = Claim { filename, project: &project, version: &version, build: Some(build) };
+        match read(&wheel(&entries), claim) {
+            Ok(_) => None,
+            Err(Unreadable::Bad(reason)) => Some(reason),
+            Err(Unreadable::Io(error)) => panic!("{error}"),
+        }
     }
 
     fn refusal(file: &File) -> String {
@@ -172,6 +218,24 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&bytes).unwrap();
         assert!(refusal(&file).contains("more than one entry is named"));
+    }
+
+    #[test]
+    fn the_file_name_and_wheel_have_the_same_build_tag() {
+        let (none, one) = ("Wheel-Version: 1.0\nTag: py3-none-any\n", "Wheel-Version: 1.0\r\nBUILD: 1\r\n");
+        assert_eq!(judged(Some(none), None), None);
+        assert_eq!(judged(Some(one), Some("1")), None);
+        let differ = |said: &str, name: &str| {
+            let filename = "foo_bar-1.0-py3-none-any.whl";
+            Some(format!("{filename}: WHEEL has build tag {said:?}, the file's name {name:?}"))
+        };
+        assert_eq!(judged(Some(none), Some("1")), differ("none", "1"));
+        assert_eq!(judged(Some(one), None), differ("1", "none"));
+        assert_eq!(judged(Some(one), Some("01")), differ("1", "01"));
+        assert_eq!(judged(Some("Build: 1\nBuild: 1\n"), Some("1")), differ("1, 1", "1"));
+        assert_eq!(judged(Some("Tag: x\n\nBuild: 1\n"), Some("1")), differ("none", "1"));
+        assert!(judged(None, None).unwrap().contains("WHEEL cannot be read"));
+        assert!(judged(Some(&"x".repeat(70_000)), None).unwrap().contains("WHEEL is over 65536 bytes"));
     }
 
     #[test]

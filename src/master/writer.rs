@@ -159,8 +159,12 @@ impl FileWriter {
         if found != expected.sha256 || incoming.file.metadata()?.len() != expected.size {
             return Ok(Checked::WrongDigest { found });
         }
-        let claim =
-            Claim { filename: &expected.filename, project: &expected.project, version: &expected.version };
+        let claim = Claim {
+            filename: &expected.filename,
+            project: &expected.project,
+            version: &expected.version,
+            build: Some(expected.build_tag.as_deref()),
+        };
         let read = match wheel_zip::read(&incoming.file, claim) {
             Ok(read) => read,
             Err(wheel_zip::Unreadable::Io(error)) => return Err(error),

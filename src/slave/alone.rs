@@ -19,6 +19,7 @@ use super::json::Json;
 use super::session::{Outcome, check_version};
 use super::start::{Ready, Refusal};
 use super::trees;
+use crate::domain::wheel::check_build_tag;
 use crate::domain::{BuildId, Millis, ProjectName};
 use crate::wire::slave::{Board, BuildEnd, BuildReport};
 
@@ -26,8 +27,8 @@ use crate::wire::slave::{Board, BuildEnd, BuildReport};
 const NUMBER: BuildId = BuildId(1);
 const COPY_BYTES: usize = 16 * 1024;
 
-/// What is to be built, from `PACKAGE==VERSION`.
-pub fn job(requirement: &str, index_url: Option<String>) -> Result<Job, Refusal> {
+/// What is to be built, from `PACKAGE==VERSION`; with a build tag for its wheels, unless that is 0.
+pub fn job(requirement: &str, index_url: Option<String>, build_tag: u64) -> Result<Job, Refusal> {
     let usage = |line: String| Refusal(2, line);
     let (name, version) = requirement
         .split_once("==")
@@ -36,10 +37,12 @@ pub fn job(requirement: &str, index_url: Option<String>) -> Result<Job, Refusal>
         ProjectName::parse(name.trim()).map_err(|e| usage(format!("--build {requirement}: {e}")))?;
     let version = version.trim();
     check_version(version).map_err(|e| usage(format!("--build {requirement}: {e}")))?;
+    check_build_tag(build_tag).map_err(|e| usage(format!("--build-tag: {e}")))?;
     Ok(Job {
         build: NUMBER,
         package: package.as_str().to_owned(),
         version: version.to_owned(),
+        build_tag,
         index_url: index_url.unwrap_or_default(),
         log_limit: u64::MAX,
     })
@@ -188,10 +191,10 @@ mod tests {
 
     #[test]
     fn a_requirement_names_one_version() {
-        let job = job("Foo_Bar == 1.0.post1", None).unwrap();
+        let job = job("Foo_Bar == 1.0.post1", None, 0).unwrap();
         assert_eq!((job.package.as_str(), job.version.as_str()), ("foo-bar", "1.0.post1"));
         for odd in ["foo", "foo>=1", "==1", "foo==", "foo==-x", "foo==1 ; x"] {
-            assert_eq!(super::job(odd, None).unwrap_err().0, 2, "{odd}");
+            assert_eq!(super::job(odd, None, 0).unwrap_err().0, 2, "{odd}");
         }
     }
 }

@@ -30,6 +30,7 @@ mod tests;
 use log::Level;
 
 use super::backoff::Backoff;
+use crate::domain::wheel::check_build_tag;
 use crate::domain::{JobToken, Millis, ProjectName};
 use crate::wire::Text;
 use crate::wire::limits::{HOLDS_BACK_BYTES, LOG_BYTES};
@@ -358,8 +359,8 @@ impl Session {
             (ToSlave::Wake {}, Link::Open(Stage::Asleep { .. })) => self.link = Link::Open(Stage::Idle),
             // WAKE and an IDLE sent because the time was up may pass each other; and one that is not fit says no IDLE.
             (ToSlave::Wake {}, Link::Open(Stage::Asked { .. } | Stage::Unfit)) => {}
-            (ToSlave::Build { token, package, version }, Link::Open(Stage::Asked { .. })) => {
-                self.begin(token, &package, &version, out)?;
+            (ToSlave::Build { token, package, version, build_tag }, Link::Open(Stage::Asked { .. })) => {
+                self.begin(token, &package, &version, build_tag, out)?;
             }
             (ToSlave::Send { index, transfer }, Link::Open(Stage::Offered { .. })) => {
                 let files = match &self.work {
@@ -439,15 +440,18 @@ impl Session {
         token: JobToken,
         package: &str,
         version: &str,
+        build_tag: u64,
         out: &mut Vec<Effect>,
     ) -> Result<(), String> {
         let package = ProjectName::parse(package).map_err(|e| format!("BUILD: {e}"))?;
         check_version(version).map_err(|e| format!("BUILD: {e}"))?;
+        check_build_tag(build_tag).map_err(|e| format!("BUILD: {e}"))?;
         out.push(Effect::Report(Level::Info, format!("build {}: {package} {version}", token.build)));
         out.push(Effect::StartBuild {
             build: token.build,
             package: package.as_str().to_owned(),
             version: version.to_owned(),
+            build_tag,
             index_url: self.index_url.clone(),
             log_limit: self.log_limit,
         });

@@ -279,6 +279,8 @@ messages! {
             package: Text<NAME_BYTES>,
             /// Version, canonical.
             version: Text<NAME_BYTES>,
+            /// The build tag that its wheels are to have, instead of any that the backend gives them; 0: none is asked for.
+            build_tag: u64,
         }
         /// Send a file on the file channel.
         0x85 "SEND" Send {

@@ -33,6 +33,8 @@ pub(crate) fn wheel(name: &str, version: &str) -> Vec<u8> {
     let options = zip::write::SimpleFileOptions::default();
     wheel.start_file(format!("{name}-{version}.dist-info/METADATA"), options).unwrap();
     write!(wheel, "Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n").unwrap();
+    wheel.start_file(format!("{name}-{version}.dist-info/WHEEL"), options).unwrap();
+    wheel.write_all(b"Wheel-Version: 1.0\n").unwrap();
     wheel.finish().unwrap().into_inner()
 }
 

@@ -157,7 +157,7 @@ impl Peer {
         self.say(&FromSlave::Idle {});
         loop {
             match self.hear() {
-                Some(ToSlave::Build { token, package, version }) => {
+                Some(ToSlave::Build { token, package, version, .. }) => {
                     return (token, format!("{package}=={version}"));
                 }
                 Some(ToSlave::Sleep { .. }) => {}

@@ -149,7 +149,7 @@ fn wrong_usage_is_one_line_and_2() {
     for (arguments, said) in [
         (&["--build", "foo"][..], "PACKAGE==VERSION"),
         (&["--build", "foo==-r/etc/passwd"], "is not a version"),
-        (&["--out", "wheels"], "--out and --index-url are for --build"),
+        (&["--out", "wheels"], "--out, --index-url and --build-tag are for --build"),
         (&["--build", "foo==1.0", "--out", "/usr"], "--out /usr: "),
         (&["--check", "--require", "moat"], "\"moat\" is none of namespaces,"),
         (&["--check", "--net", "maybe"], "neither on nor off"),

@@ -178,7 +178,7 @@ impl Peer {
 
     pub(crate) fn build(&mut self, package: &str) {
         let (package, version) = (Text::new(package).unwrap(), Text::new("1.0").unwrap());
-        self.send(&ToSlave::Build { token: TOKEN, package, version });
+        self.send(&ToSlave::Build { token: TOKEN, package, version, build_tag: 0 });
     }
 
     pub(crate) fn done(&mut self) {

@@ -103,7 +103,8 @@ impl CloudGazer {
         let mut file = File::from(memory);
         file.write_all(&bytes).map_err(local)?;
         drop(bytes);
-        let claim = Claim { filename: wheel.as_str(), project: &wheel.project, version: &version };
+        let claim =
+            Claim { filename: wheel.as_str(), project: &wheel.project, version: &version, build: None };
         match wheel_zip::read(&file, claim) {
             Ok(metadata) => Ok(WheelNews::Read(metadata.requires_dist)),
             Err(Unreadable::Bad(reason)) => Ok(WheelNews::Unknown(reason)),

@@ -113,6 +113,7 @@ impl Farm {
             token,
             package: Text::cut(job.package.as_str()),
             version: Text::cut(&job.version.to_string()),
+            build_tag: job.build_tag,
         };
         out.tell(conn, message);
     }

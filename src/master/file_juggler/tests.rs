@@ -20,6 +20,7 @@ fn expected(size: u64) -> Expected {
         build: BuildId(1),
         index: 0,
         filename: "x-1-py3-none-any.whl".to_owned(),
+        build_tag: None,
         size,
         sha256: Sha256([0; 32]),
         project: ProjectName::parse("x").unwrap(),

@@ -70,10 +70,10 @@ fn some<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Opti
 }
 
 fn outcome(name: &str) -> Result<Outcome, String> {
-    let failures = || Outcome::ALL.into_iter().filter(|o| !matches!(o, Outcome::Built | Outcome::Superseded));
-    failures().find(|outcome| outcome.name() == name).ok_or_else(|| {
-        let names: Vec<_> = failures().map(Outcome::name).collect();
-        format!("{name:?} is no outcome of a failed attempt; there are {}", names.join(", "))
+    let outcomes = || Outcome::ALL.into_iter().filter(|o| *o != Outcome::Superseded);
+    outcomes().find(|outcome| outcome.name() == name).ok_or_else(|| {
+        let names: Vec<_> = outcomes().map(Outcome::name).collect();
+        format!("{name:?} is no outcome of an attempt; there are {}", names.join(", "))
     })
 }
 

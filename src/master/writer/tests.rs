@@ -42,6 +42,7 @@ impl Rig {
             build: BUILD,
             index: id.0 as u16,
             filename: NAME.to_owned(),
+            build_tag: None,
             size: bytes.len() as u64,
             sha256: Sha256::of(&bytes),
             project: ProjectName::parse("foo").unwrap(),
@@ -89,9 +90,11 @@ impl Rig {
 
 fn wheel(content: &[u8]) -> Vec<u8> {
     let mut writer = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
-    for (name, bytes) in
-        [("foo.py", content), ("foo-1.0.dist-info/METADATA", b"Name: foo\nVersion: 1.0\n".as_slice())]
-    {
+    for (name, bytes) in [
+        ("foo.py", content),
+        ("foo-1.0.dist-info/METADATA", b"Name: foo\nVersion: 1.0\n".as_slice()),
+        ("foo-1.0.dist-info/WHEEL", b"Wheel-Version: 1.0\n"),
+    ] {
         writer.start_file(name, SimpleFileOptions::default()).unwrap();
         writer.write_all(bytes).unwrap();
     }

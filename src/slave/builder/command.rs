@@ -141,6 +141,7 @@ mod tests {
             build: BuildId(1),
             package: "foo".into(),
             version: "1.0".into(),
+            build_tag: 0,
             index_url: index_url.into(),
             log_limit: u64::MAX,
         }

@@ -37,6 +37,8 @@ pub struct Finish {
     /// What made the slave end it, if anything.
     pub(super) stopped: Option<Stop>,
     pub(super) limits: Limits,
+    /// What its wheels are to have; 0: none is asked for.
+    pub(super) build_tag: u64,
     /// Why it failed, if it did, and if that is not its own fault.
     pub(super) sign: Option<Sign>,
     /// What is wrong with a wheel, as the scripts that looked at it say.
@@ -71,19 +73,21 @@ impl Finish {
         }
         let (end, why) = match (&self.step, self.end.code) {
             // where it cannot be installed, that says nothing against it
-            (Step::Check | Step::Import, Some(0)) | (Step::Install, _) => match wheels(&self.dirs.out()) {
-                Ok(files) => {
-                    let names: Vec<_> =
-                        files.iter().map(|f| format!("{} ({} bytes)", f.filename, f.size)).collect();
-                    return (BuildEnd::Built, names.join(", "), files);
+            (Step::Check | Step::Recheck | Step::Import, Some(0)) | (Step::Install, _) => {
+                match wheels(&self.dirs.out(), self.build_tag) {
+                    Ok(files) => {
+                        let names: Vec<_> =
+                            files.iter().map(|f| format!("{} ({} bytes)", f.filename, f.size)).collect();
+                        return (BuildEnd::Built, names.join(", "), files);
+                    }
+                    Err(why) => (BuildEnd::BadWheel, why),
                 }
-                Err(why) => (BuildEnd::BadWheel, why),
-            },
-            (Step::Check | Step::Import, Some(NO)) => {
+            }
+            (Step::Check | Step::Retag | Step::Recheck | Step::Import, Some(NO)) => {
                 let wrong = self.wrong.as_deref().and_then(|line| line.strip_prefix("bad wheel: "));
                 (BuildEnd::BadWheel, wrong.unwrap_or("a wheel is not sound").to_owned())
             }
-            (Step::Check | Step::Import, _) => {
+            (Step::Check | Step::Recheck | Step::Import, _) => {
                 (BuildEnd::BadWheel, format!("looking at what was built ended with {}", self.ending()))
             }
             (Step::Fetch(_), Some(NO)) => (BuildEnd::NoSdist, "there is no source distribution".to_owned()),
@@ -93,6 +97,11 @@ impl Finish {
             (Step::Fetch(_), _) => {
                 let (end, what) = self.failure();
                 (end, format!("{what}fetching the source distribution ended with {}", self.ending()))
+            }
+            // its only trouble is room on the disk
+            (Step::Retag, _) => {
+                let (end, what) = self.failure();
+                (end, format!("{what}giving the wheel its build tag ended with {}", self.ending()))
             }
             (Step::Build, Some(_)) => {
                 let (end, what) = self.failure();
@@ -183,8 +192,8 @@ impl Finish {
     }
 }
 
-/// The wheels in `out`, by name, or why they cannot be offered.
-fn wheels(out: &Path) -> Result<List<BuiltFile, FILES_PER_BUILD>, String> {
+/// The wheels in `out`, by name, or why they cannot be offered. Each has the build tag that was asked for, if one was.
+fn wheels(out: &Path, build_tag: u64) -> Result<List<BuiltFile, FILES_PER_BUILD>, String> {
     let unreadable = |e: std::io::Error| format!("what was built cannot be read: {e}");
     let mut paths = Vec::new();
     for entry in fs::read_dir(out).map_err(unreadable)? {
@@ -200,13 +209,14 @@ fn wheels(out: &Path) -> Result<List<BuiltFile, FILES_PER_BUILD>, String> {
         return Err("pip made no wheel".to_owned());
     }
     paths.sort();
-    let files = paths.iter().map(|path| wheel(path)).collect::<Result<Vec<_>, _>>()?;
+    let files = paths.iter().map(|path| wheel(path, build_tag)).collect::<Result<Vec<_>, _>>()?;
     List::new(files).map_err(str::to_owned)
 }
 
-fn wheel(path: &Path) -> Result<BuiltFile, String> {
+fn wheel(path: &Path, build_tag: u64) -> Result<BuiltFile, String> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let parsed = WheelName::parse(&name).map_err(|e| e.to_string())?;
+    parsed.check_build(build_tag)?;
     let filename = Text::new(parsed.as_str()).map_err(|e| format!("the name {name:?} {e}"))?;
     let (size, sha256) = digest(path).map_err(|e| format!("{name}: {e}"))?;
     if size == 0 {
@@ -250,11 +260,11 @@ mod tests {
     fn only_sound_wheels_are_offered() {
         let dir = tempfile::tempdir().unwrap();
         let put = |name: &str, data: &[u8]| fs::write(dir.path().join(name), data).unwrap();
-        assert_eq!(wheels(dir.path()).unwrap_err(), "pip made no wheel");
+        assert_eq!(wheels(dir.path(), 0).unwrap_err(), "pip made no wheel");
         put("notes.txt", b"x");
         put("foo-1.0-py3-none-any.whl", b"hello");
         put("bar-1.0-py3-none-any.whl", &[7; 100_000]);
-        let files = wheels(dir.path()).unwrap();
+        let files = wheels(dir.path(), 0).unwrap();
         assert_eq!(
             files.iter().map(|f| &*f.filename).collect::<Vec<_>>(),
             ["bar-1.0-py3-none-any.whl", "foo-1.0-py3-none-any.whl"]
@@ -262,18 +272,20 @@ mod tests {
         assert_eq!((files[0].size, files[0].sha256), (100_000, Sha256::of(&[7; 100_000])));
         assert_eq!((files[1].size, files[1].sha256), (5, Sha256::of(b"hello")));
 
+        assert!(wheels(dir.path(), 1).unwrap_err().contains("build tag 1 was asked for"));
+
         put("foo-2.0-py3-none-any.whl", b"");
-        assert_eq!(wheels(dir.path()).unwrap_err(), "foo-2.0-py3-none-any.whl is empty");
+        assert_eq!(wheels(dir.path(), 0).unwrap_err(), "foo-2.0-py3-none-any.whl is empty");
         fs::remove_file(dir.path().join("foo-2.0-py3-none-any.whl")).unwrap();
         std::os::unix::fs::symlink("/etc/passwd", dir.path().join("foo-3.0-py3-none-any.whl")).unwrap();
-        assert!(wheels(dir.path()).is_err());
+        assert!(wheels(dir.path(), 0).is_err());
         fs::remove_file(dir.path().join("foo-3.0-py3-none-any.whl")).unwrap();
         put("odd.whl", b"x");
-        assert!(wheels(dir.path()).unwrap_err().contains("not a wheel's file name"));
+        assert!(wheels(dir.path(), 0).unwrap_err().contains("not a wheel's file name"));
         fs::remove_file(dir.path().join("odd.whl")).unwrap();
         for n in 0..FILES_PER_BUILD {
             put(&format!("foo-1.{n}.1-py3-none-any.whl"), b"x");
         }
-        assert!(wheels(dir.path()).unwrap_err().contains("more than 64"));
+        assert!(wheels(dir.path(), 0).unwrap_err().contains("more than 64"));
     }
 }

@@ -98,6 +98,8 @@ pub struct Job {
     pub package: String,
     /// Version; letters, digits and `.!+_-` only.
     pub version: String,
+    /// The build tag that its wheels are to have, instead of any that the backend gives them; 0: none is asked for.
+    pub build_tag: u64,
     /// Index to build from; empty for the one pip is configured for.
     pub index_url: String,
     /// The most of its log that the master takes, in bytes.
@@ -369,7 +371,13 @@ impl Build {
                 let fetch = !self.settings.network && !missing.is_empty() && self.fetches < FETCHES;
                 fetch.then_some(Step::Fetch(missing))
             }
-            Step::Check => (done && self.settings.import_test).then_some(Step::Install),
+            Step::Check if done && self.job.build_tag > 0 => Some(Step::Retag),
+            Step::Retag if done => {
+                self.stopped = self.large_wheel().map(Stop::Wheel);
+                self.stopped.is_none().then_some(Step::Recheck)
+            }
+            Step::Retag => None,
+            Step::Check | Step::Recheck => (done && self.settings.import_test).then_some(Step::Install),
             Step::Install => {
                 if !done {
                     self.say("it cannot be installed here with what it requires, and is not imported");
@@ -423,6 +431,8 @@ impl Build {
                 }
                 self.say("checking what was built");
             }
+            Step::Retag => self.say(&format!("giving it build tag {}", self.job.build_tag)),
+            Step::Recheck => self.say("checking what has that tag now"),
             Step::Install => self.say("installing it, to see whether it can be imported"),
             Step::Import => self.say("importing it"),
         }
@@ -460,6 +470,7 @@ impl Build {
             cpu_ms: self.cpu_ms.max(usage.cpu_ms),
             peak_memory: self.peak_memory.max(usage.peak_memory).max(self.watch.peak_memory()),
             limits: self.settings.limits,
+            build_tag: self.job.build_tag,
             versions: self.settings.versions,
             pip_arguments: self.pip_arguments,
             dirs: self.dirs,

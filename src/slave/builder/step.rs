@@ -1,11 +1,12 @@
 //! The steps of a build, each one command in a sandbox of its own:
 //!
 //! ```text
-//! fetch ──► build ──► check ──► [install ──► import] ──► over
+//! fetch ──► build ──► check ──► [retag ──► recheck] ──► [install ──► import] ──► over
 //!   ▲         │
 //!   └─────────┘  without a network: something that the build asked for was not fetched
 //! ```
 //!
+//! Retag gives the wheels the build tag that was asked for; what it wrote is looked at as what pip wrote was.
 //! Fetch and install have the network and run nothing of any package; build and import run it, with the network only where
 //! the operator leaves it to them.
 
@@ -23,6 +24,7 @@ use crate::slave::sandbox::{Plan, launch};
 
 const FETCH: &str = include_str!("scripts/fetch.py");
 const CHECK: &str = include_str!("scripts/check.py");
+const RETAG: &str = include_str!("scripts/retag.py");
 const INSTALL: &str = include_str!("scripts/install.py");
 const IMPORT: &str = include_str!("scripts/import.py");
 
@@ -39,6 +41,8 @@ pub(super) enum Step {
     Fetch(Vec<String>),
     Build,
     Check,
+    Retag,
+    Recheck,
     Install,
     Import,
 }
@@ -159,7 +163,8 @@ fn plan_for(step: &Step, settings: &Settings, job: &Job, dirs: &Dirs, plan: Plan
             plan.read.push(dirs.fetched());
             plan.write.push(dirs.out());
         }
-        Step::Check => plan.read.push(dirs.out()),
+        Step::Check | Step::Recheck => plan.read.push(dirs.out()),
+        Step::Retag => plan.write.push(dirs.out()),
         Step::Install => {
             plan.read.push(dirs.out());
             plan.write.push(dirs.venv());
@@ -169,7 +174,7 @@ fn plan_for(step: &Step, settings: &Settings, job: &Job, dirs: &Dirs, plan: Plan
     plan.network = match step {
         Step::Fetch(_) | Step::Install => true,
         Step::Build | Step::Import => settings.network,
-        Step::Check => !plan.namespaces,
+        Step::Check | Step::Retag | Step::Recheck => !plan.namespaces,
     };
     plan
 }
@@ -197,7 +202,10 @@ fn arguments(step: &Step, settings: &Settings, job: &Job, dirs: &Dirs) -> io::Re
             let from = (!settings.network).then(|| dirs.fetched().join("deps"));
             script(RUN_PIP, command::pip_arguments(job, &dirs.out(), &dirs.sdist()?, from.as_deref()))
         }
-        Step::Check => alone(CHECK, vec![out(), (&job.package).into(), (&job.version).into()]),
+        Step::Check | Step::Recheck => {
+            alone(CHECK, vec![out(), (&job.package).into(), (&job.version).into()])
+        }
+        Step::Retag => alone(RETAG, vec![out(), job.build_tag.to_string().into()]),
         Step::Install => alone(INSTALL, [vec![out(), dirs.venv().into()], index].concat()),
         Step::Import => alone(IMPORT, vec![out()]),
     })

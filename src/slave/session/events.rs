@@ -106,6 +106,8 @@ pub enum Effect {
         package: String,
         /// Version; letters, digits and `.!+_-` only.
         version: String,
+        /// The build tag that its wheels are to have; 0: what the backend gives them.
+        build_tag: u64,
         /// Index to build from; empty for the one pip is configured for.
         index_url: String,
         /// The most of its log that the master takes, in bytes.

@@ -32,7 +32,7 @@ fn hello(resume: Resume, log_from: u64) -> Input {
 }
 
 fn build() -> Input {
-    Input::Message(ToSlave::Build { token: TOKEN, package: text("foo"), version: text("1.0") })
+    Input::Message(ToSlave::Build { token: TOKEN, package: text("foo"), version: text("1.0"), build_tag: 0 })
 }
 
 fn send(index: u16) -> Input {
@@ -128,6 +128,7 @@ impl Rig {
             build: TOKEN.build,
             package: "foo".into(),
             version: "1.0".into(),
+            build_tag: 0,
             index_url: "http://index/simple".into(),
             log_limit: 1 << 20,
         };
@@ -378,9 +379,13 @@ fn a_job_that_is_not_a_package_and_a_version_is_refused() {
         ("foo", "1/2"),
     ] {
         let mut rig = Rig::asked();
-        let message = ToSlave::Build { token: TOKEN, package: text(package), version: text(version) };
+        let message =
+            ToSlave::Build { token: TOKEN, package: text(package), version: text(version), build_tag: 0 };
         assert_eq!(rig.put(Input::Message(message)), [Effect::Disconnect], "{package} {version}");
     }
+    let build_tag = 1_000_000_000_000_000_000;
+    let message = ToSlave::Build { token: TOKEN, package: text("foo"), version: text("1"), build_tag };
+    assert_eq!(Rig::asked().put(Input::Message(message)), [Effect::Disconnect], "no build tag is that long");
 }
 
 #[test]

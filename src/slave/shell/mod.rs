@@ -408,8 +408,8 @@ impl Shell {
                 }
                 Err(e) => self.tell_session(Input::Lost(format!("its log cannot be read: {e}"))),
             },
-            Effect::StartBuild { build, package, version, index_url, log_limit } => {
-                let job = Job { build, package, version, index_url, log_limit };
+            Effect::StartBuild { build, package, version, build_tag, index_url, log_limit } => {
+                let job = Job { build, package, version, build_tag, index_url, log_limit };
                 match self.bench.start(self.now(), &self.options.settings, &job) {
                     Ok(log_bytes) => self.tell_session(Input::LogGrew(log_bytes)),
                     Err(e) => self.tell_session(Input::CannotBuild(e)),

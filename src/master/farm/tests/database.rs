@@ -94,7 +94,14 @@ impl Database {
     fn job(&self, build: BuildId) -> Job {
         let lease = &self.leases[&build];
         let version = Version::parse("1.0").expect("a version");
-        Job { token: lease.token, package: project("foo"), version, abi: abi("cp311"), attempt: 1 }
+        Job {
+            token: lease.token,
+            package: project("foo"),
+            version,
+            abi: abi("cp311"),
+            attempt: 1,
+            build_tag: 0,
+        }
     }
 
     fn claim(&mut self, now: Millis, secret: [u8; 16]) -> Option<Job> {

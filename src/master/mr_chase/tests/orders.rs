@@ -110,8 +110,8 @@ fn orders_that_name_nothing_sound_are_refused_and_nothing_is_asked() {
         (FromTool::Unblock { pattern: text("") }, "\"\" is not a pattern"),
         (FromTool::AbiRetire { abi: text("abi3"), reason: text("no") }, "\"abi3\" is not an ABI"),
         (
-            requeue("", "", "", "built"),
-            "\"built\" is no outcome of a failed attempt; there are failed, timeout",
+            requeue("", "", "", "lost"),
+            "\"lost\" is no outcome of an attempt; there are built, failed, timeout",
         ),
         (requeue("", "", "", "superseded"), "\"superseded\" is no outcome"),
     ] {

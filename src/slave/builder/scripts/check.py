@@ -13,7 +13,7 @@ from pip._vendor.packaging import tags
 from pip._vendor.packaging.utils import canonicalize_name
 from pip._vendor.packaging.version import InvalidVersion, Version
 
-NAME = re.compile(r"(?P<name>[^-]+)-(?P<version>[^-]+)(-\d[^-]*)?-(?P<python>[^-]+)-(?P<abi>[^-]+)-(?P<platform>[^-]+)\.whl")
+NAME = re.compile(r"(?P<name>[^-]+)-(?P<version>[^-]+)(-(?P<build>\d[^-]*))?-(?P<python>[^-]+)-(?P<abi>[^-]+)-(?P<platform>[^-]+)\.whl")
 LARGEST_TEXT = 16 << 20
 LARGEST_TOTAL = 32 << 30
 PIECE = 1 << 20
@@ -88,6 +88,9 @@ def check(path, project, version):
         said = {tag for line in wheel.get_all("Tag", []) for tag in tags.parse_tag(line.strip())}
         if not said & expanded:
             raise Bad("its WHEEL names other tags than its file name")
+        build = [line.strip() for line in wheel.get_all("Build", [])]
+        if build != ([parts["build"]] if parts["build"] else []):
+            raise Bad("its WHEEL has build tag %s, its file name %s" % (ascii(", ".join(build)), ascii(parts["build"] or "")))
         text(archive, infos[0] + "/RECORD")
 
 
