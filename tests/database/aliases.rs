@@ -82,8 +82,8 @@ fn a_name_that_a_file_has_or_had_is_no_alias() {
     };
     assert_eq!(names(&mut farm), [None, None], "a board of its own has built it");
     farm.execute(
-        "INSERT INTO piw.withdrawn (filename, pkg_id, sha256, reason, withdrawn_at) SELECT filename, pkg_id, sha256, 'bad', \
-         now() FROM piw.file WHERE platform_tag = 'linux_armv6l'; DELETE FROM piw.file WHERE platform_tag = 'linux_armv6l'",
+        "INSERT INTO piw.withdrawn (filename, pkg_id, ver_id, sha256, reason, withdrawn_at) \
+         SELECT filename, pkg_id, ver_id, sha256, 'bad', now() FROM piw.file WHERE platform_tag = 'linux_armv6l'; DELETE FROM piw.file WHERE platform_tag = 'linux_armv6l'",
     );
     assert_eq!(names(&mut farm), [None], "it was published once, with other bytes");
     farm.execute("DELETE FROM piw.withdrawn");

@@ -98,7 +98,7 @@ fn nulls_and_nonsense_are_refused_by_every_function() {
         ("requeue(NULL, '\\x01', 'cp39', NULL, 0)".to_owned(), "without its package"),
         ("requeue('a', NULL, NULL, NULL, 0)".to_owned(), "a is not known to this farm"),
         ("requeue(NULL, NULL, 'cp38', NULL, 0)".to_owned(), "no ABI"),
-        ("requeue(NULL, NULL, NULL, 'built', 0)".to_owned(), "no outcome"),
+        ("requeue(NULL, NULL, NULL, 'built', 0)".to_owned(), "package by package"),
         ("requeue(NULL, NULL, NULL, 'superseded', 0)".to_owned(), "no outcome"),
         ("requeue(NULL, NULL, NULL, 'failed', NULL)".to_owned(), "begins"),
         ("requeue(NULL, NULL, NULL, 'failed', -1)".to_owned(), "begins"),

@@ -248,11 +248,13 @@ pub(crate) fn version(text: &str) -> Version {
     Version::parse(text).unwrap()
 }
 
-/// A wheel of a job's version; other tags are other files, and the build's number makes other bytes.
+/// A wheel of a job's version, with the build tag that was asked for; other tags are other files, and the build's number
+/// makes other bytes.
 pub(crate) fn wheel(job: &Job, python: &str, abi: &str) -> FileRecord {
     let platform = if abi == "none" { "any" } else { "linux_armv7l" };
-    let filename =
-        format!("{}-{}-{python}-{abi}-{platform}.whl", job.package.as_str().replace('-', "_"), job.version);
+    let tag = if job.build_tag > 0 { format!("-{}", job.build_tag) } else { String::new() };
+    let package = job.package.as_str().replace('-', "_");
+    let filename = format!("{package}-{}{tag}-{python}-{abi}-{platform}.whl", job.version);
     FileRecord {
         size: 1000,
         sha256: Sha256::of(format!("{filename} {}", job.token.build).as_bytes()),

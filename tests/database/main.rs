@@ -21,6 +21,7 @@ mod leases;
 mod pages;
 mod policies;
 mod races;
+mod rebuilds;
 mod reports;
 mod requeue;
 mod requirements;

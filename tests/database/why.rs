@@ -34,7 +34,7 @@ fn a_built_version_is_shown_with_its_attempt_and_files() {
             {"version": "1.0", "yanked": null, "skip": null, "why_not": null, "checked": true, "builds": [
                 {"abi": "cp39", "state": "built", "outcome": "built", "build_id": job.token.build.0, "slave": "pi-1",
                  "since": null, "built_at": null, "duration_ms": 1500, "log_bytes": 2000, "attempt": 1, "place": null, "due": null, "reason": null,
-                 "report": null, "files": [{"filename": "foo-1.0-py3-none-any.whl", "size": 1000, "sha256": null, "python_tag": "py3",
+                 "report": null, "files": [{"filename": "foo-1.0-py3-none-any.whl", "build_id": 1, "size": 1000, "sha256": null, "python_tag": "py3",
                             "abi_tag": "none", "platform_tag": "any"}]},
                 {"abi": "cp311", "state": "settled", "outcome": null, "build_id": null, "slave": null,
                  "since": null, "built_at": null, "duration_ms": null, "log_bytes": null, "attempt": null, "place": null, "due": null, "reason": null,
