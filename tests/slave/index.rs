@@ -28,7 +28,7 @@ def make(directory, blocks=1):
         z.writestr(NAME + ".bin", b"".join(hashlib.sha256(b"%d" % n).digest() for n in range(blocks)))
         z.writestr(INFO + "/METADATA", META)
         z.writestr(INFO + "/WHEEL", WHEEL)
-        z.writestr(INFO + "/RECORD", "")
+        z.writestr(INFO + "/RECORD", INFO + "/WHEEL,,\n" + INFO + "/RECORD,,\n")
     return name
 
 def say(*words):

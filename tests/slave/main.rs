@@ -14,6 +14,7 @@ mod manager;
 mod master;
 mod notify;
 mod renew;
+mod retag;
 mod rig;
 
 use std::process::Command;
