@@ -38,7 +38,7 @@ impl Drop for WebServer {
 }
 
 /// Installs from the farm's index alone into an environment of its own, and runs `code` in it.
-fn install_and_run(farm: &Farm, python: &Path, requirements: &[&str], code: &str) -> String {
+pub(crate) fn install_and_run(farm: &Farm, python: &Path, requirements: &[&str], code: &str) -> String {
     let web = WebServer::start(&farm.path("www"));
     let venv = farm.path("run").join("venv");
     let made = account::command(python).args(["-m", "venv"]).arg(&venv).output().unwrap();

@@ -21,6 +21,7 @@ mod notify;
 mod orders;
 mod pages;
 mod quickstart;
+mod rebuilds;
 mod refusals;
 mod reports;
 mod stopping;
