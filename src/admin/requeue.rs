@@ -34,8 +34,10 @@ const CLASSES: [&str; 17] = [
 /// The class that makes wheels anew beside those that are published.
 const BUILT: &str = "built";
 
-/// Make failed attempts again: those that fit all that is named, which is something. With --class built, and a package, what has
-/// wheels is built again: the old files stay, and the new ones have a build tag, for which pip prefers them
+/// Make attempts again: failed ones that fit all that is named, which is something; or, with --class built, what has wheels
+///
+/// What was built is built again package by package. The old files stay; the new ones have a build tag in their names, for
+/// which pip prefers them.
 #[derive(Args, Clone, Debug)]
 pub struct Requeue {
     /// NAME or NAME==VERSION

@@ -313,7 +313,10 @@ pub(super) fn word(effect: &Effect) -> String {
 fn message_word(message: &Message) -> String {
     match message {
         Message::Slave(ToSlave::Hello { resume, log_from, .. }) => format!("HELLO {resume:?} {log_from}"),
-        Message::Slave(ToSlave::Build { token, .. }) => format!("BUILD {}", token.build),
+        Message::Slave(ToSlave::Build { token, build_tag: 0, .. }) => format!("BUILD {}", token.build),
+        Message::Slave(ToSlave::Build { token, build_tag, .. }) => {
+            format!("BUILD {} with tag {build_tag}", token.build)
+        }
         Message::Slave(ToSlave::Send { index, .. }) => format!("SEND {index}"),
         Message::Slave(ToSlave::Done { build }) => format!("DONE {build}"),
         Message::Slave(other) => other.name().to_owned(),

@@ -7,7 +7,7 @@ use crate::master::event::{ConnId, DiskAnswer, Event, Placed};
 use crate::master::limits::{
     FILE_SILENCE, LOG_BACKLOG_BYTES, LOG_PIECE_COST, Limits, SLAVE_LEAVES, SLAVE_SILENCE,
 };
-use crate::master::query::Answer;
+use crate::master::query::{Adoption, Answer, Job};
 use crate::master::testbed::{PLATFORM, Testbed, built, busy, hello, job_of, log, text, token};
 use crate::wire::Channel;
 use crate::wire::limits::LOG_BYTES;
@@ -270,6 +270,7 @@ fn files_that_are_not_for_this_farm_are_recorded_and_the_slave_goes_on() {
         &[("foo-1.1-py3-none-any.whl", 5)],
         &[("foo-1.0-cp312-cp312-linux_armv7l.whl", 5)],
         &[("foo-1.0-cp311-cp311-linux_x86_64.whl", 5)],
+        &[("foo-1.0-1234567890123456-py3-none-any.whl", 5)],
         &[(PURE, over)],
         &[(PURE, 5), (BOUND, over)],
     ] {
@@ -279,6 +280,25 @@ fn files_that_are_not_for_this_farm_are_recorded_and_the_slave_goes_on() {
         bed.placed(1, Placed::Durable);
         bed.recorded(1);
         assert_eq!(bed.said(), ["ask log-build 1 bad-wheel 0 files", "discard log 1", "1: DONE 1"]);
+    }
+}
+
+/// A master that was started anew learns of the tag with the job.
+#[test]
+fn the_wheels_of_a_rebuild_have_the_build_tag_that_was_asked_for() {
+    for (name, sound) in [
+        ("foo-1.0-2-py3-none-any.whl", true),
+        (PURE, false),
+        ("foo-1.0-1-py3-none-any.whl", false),
+        ("foo-1.0-2b-py3-none-any.whl", false),
+    ] {
+        let mut bed = Testbed::new();
+        let job = Job { build_tag: 2, ..job_of(token(1)) };
+        let slave = bed.come_back(job.token, Holding::Built, Adoption::Live(job));
+        bed.said();
+        bed.built(slave, token(1), BuildEnd::Built, &[(name, 5)]);
+        let expected: &[&str] = if sound { &["open t1 5", "1: SEND 0"] } else { &["place 1 [] log remark"] };
+        assert_eq!(bed.said(), expected, "{name}");
     }
 }
 
