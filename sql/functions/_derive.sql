@@ -71,7 +71,7 @@ BEGIN
     DELETE FROM walk;
 
     WITH shown AS (
-        SELECT DISTINCT f.pkg_id FROM file f
+        SELECT DISTINCT f.pkg_id FROM file f WHERE f.withheld IS NULL
     ), turned AS (
         UPDATE package p SET published = NOT p.published
         FROM (SELECT o.pkg_id, s.pkg_id IS NOT NULL AND o.status <> 'quarantined' AS published

@@ -2,7 +2,7 @@
 --   display          the author's spelling of its name
 --   status, status_reason   PEP 792
 --   versions         that are known and not removed, oldest first
---   files            newest version first (_page_files.sql); none while it is under quarantine: {filename, alias_of,
+--   files            newest version first (_page_files.sql), without what is withheld; none while it is under quarantine: {filename, alias_of,
 --                    version, size, sha256, requires_python, metadata_sha256, yanked, uploaded}; digests in hexadecimal
 --                    digits, `uploaded` as PEP 700 has it
 --   gone             files that were withdrawn and must go from the disk behind the page
@@ -25,7 +25,7 @@ AS $$
                 'uploaded', to_char(o.published_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))
                 ORDER BY v.sort_key DESC, o.filename), '[]')
             FROM _page_files(p_pkg) o JOIN version v ON v.ver_id = o.ver_id
-            WHERE p.status <> 'quarantined'
+            WHERE p.status <> 'quarantined' AND o.withheld IS NULL
         ),
         'gone', (
             SELECT coalesce(json_agg(w.filename ORDER BY w.filename), '[]') FROM withdrawn w

@@ -51,6 +51,8 @@ BEGIN
     UPDATE file f SET build_id = p_build FROM build b
     WHERE f.filename = ANY (p_filenames) AND f.build_id <> p_build AND b.build_id = f.build_id AND b.void;
     DELETE FROM withdrawn w WHERE w.filename = ANY (p_filenames);
+    -- the right bytes are in place again
+    UPDATE file f SET withheld = NULL WHERE f.filename = ANY (p_filenames) AND f.withheld IS NOT NULL;
     IF v_files > 0 THEN
         INSERT INTO stat_delta (kind, n, amount) VALUES ('file', v_files, v_bytes);
     END IF;

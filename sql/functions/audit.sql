@@ -90,7 +90,8 @@ AS $$
     WHERE f.ver_id <> b.ver_id OR f.pkg_id <> v.pkg_id OR b.outcome <> 'built'
     UNION ALL
     SELECT 0, p.name || ' counts as published without files, or not in spite of them' FROM package p
-    WHERE p.published <> (p.status <> 'quarantined' AND EXISTS (SELECT FROM file f WHERE f.pkg_id = p.pkg_id))
+    WHERE p.published <> (p.status <> 'quarantined' AND EXISTS (
+            SELECT FROM file f WHERE f.pkg_id = p.pkg_id AND f.withheld IS NULL))
     UNION ALL
     SELECT 0, p.name || ' has another newest version than is noted' FROM package p
     WHERE p.newest IS DISTINCT FROM (

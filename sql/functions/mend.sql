@@ -36,7 +36,8 @@ BEGIN
     END LOOP;
     FOR v_pkg IN
         SELECT p.pkg_id FROM package p
-        WHERE p.published <> (p.status <> 'quarantined' AND EXISTS (SELECT FROM file f WHERE f.pkg_id = p.pkg_id))
+        WHERE p.published <> (p.status <> 'quarantined' AND EXISTS (
+            SELECT FROM file f WHERE f.pkg_id = p.pkg_id AND f.withheld IS NULL))
     LOOP
         PERFORM _show(v_pkg);
         v_mended := v_mended + 1;

@@ -52,6 +52,8 @@ CREATE TABLE piw.file (
     metadata_sha256 bytea       CHECK (octet_length(metadata_sha256) = 32),
     -- Requires-Dist of its METADATA, as it stands there.
     requires_dist   text[]      NOT NULL DEFAULT '{}',
+    -- Why no page shows it, for people: the audit found other bytes under its name, or none. Null when it is shown.
+    withheld        text        CHECK (btrim(withheld) <> ''),
     published_at    timestamptz NOT NULL
 );
 CREATE INDEX file_build ON piw.file (build_id);

@@ -47,7 +47,8 @@ ALTER TABLE piw.build
     ADD COLUMN report jsonb CHECK (jsonb_typeof(report) = 'object');
 ALTER TABLE piw.file
     ALTER COLUMN metadata_sha256 DROP NOT NULL,
-    ADD COLUMN requires_dist text[] NOT NULL DEFAULT '{}';
+    ADD COLUMN requires_dist text[] NOT NULL DEFAULT '{}',
+    ADD COLUMN withheld text CHECK (btrim(withheld) <> '');
 
 -- What waits had its page read when somebody asked for it, and is handed out on.
 ALTER TABLE piw.vstate

@@ -147,6 +147,11 @@ pub enum DiskRequest {
     DiscardLog(BuildId),
     /// See how large the disk of the published files is, for this tool. Answer: [`DiskAnswer::Measured`].
     Measure(ConnId),
+    /// Say where the web tree is, to this tool. Answer: [`DiskAnswer::Located`].
+    Locate(ConnId),
+    /// Remove these names from a project's directory, which nothing stands for, for this tool. Answer:
+    /// [`DiskAnswer::Swept`].
+    Sweep(ConnId, ProjectName, Vec<String>),
 }
 
 /// Which file a transfer brings: the same after a restart of the master.
@@ -230,6 +235,30 @@ pub enum DiskAnswer {
     Placed(BuildId, Placed),
     /// How large the disk is, for this tool; `None` where the system does not say.
     Measured(ConnId, Option<Space>),
+    /// Where the web tree is, for this tool.
+    Located(ConnId, Tree),
+    /// What was removed, for this tool; or why nothing more could be.
+    Swept(ConnId, Result<SweptDir, String>),
+}
+
+/// Where the master writes: absolute paths.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tree {
+    /// The web tree.
+    pub output: String,
+    /// What is unfinished.
+    pub spool: String,
+}
+
+/// What became of names in a project's directory that nothing stands for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SweptDir {
+    /// Removed.
+    pub removed: Vec<String>,
+    /// Left alone, and why, for people.
+    pub kept: Vec<(String, String)>,
+    /// The directory itself is gone.
+    pub directory: bool,
 }
 
 /// The file system of the published files.

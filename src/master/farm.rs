@@ -26,6 +26,7 @@ mod control;
 mod following;
 mod housekeeping;
 mod stopping;
+mod sweeping;
 mod unwanted;
 mod work;
 
@@ -173,6 +174,7 @@ impl Farm {
                 }
             }
             Event::Tool(conn, message) => {
+                let message = self.spare(message);
                 if let Err(defect) = self.chase.message(conn, message, out) {
                     self.chase.closed(conn);
                     out.close(conn, Some(defect));
@@ -473,6 +475,8 @@ impl Farm {
                         abis.iter().for_each(|abi| self.arrived(abi, out));
                     }
                     Changed::Abi => self.abis_changed(out),
+                    Changed::Pages => self.pages.kick(out),
+                    Changed::Unclaimed(project, names) => self.sweep_files(conn, project, names, out),
                     Changed::Ordered { opened, cancelled, walks } => {
                         self.follower.kick(now);
                         opened.iter().for_each(|abi| self.arrived_many(abi, out));
@@ -583,6 +587,8 @@ impl Farm {
             DiskAnswer::Checked(id, checked) => self.publisher.checked(id, checked, out),
             DiskAnswer::Placed(build, placed) => self.publisher.placed(now, build, placed, out),
             DiskAnswer::Measured(tool, space) => self.chase.measured(tool, space, self.pages.trouble(), out),
+            DiskAnswer::Located(tool, tree) => self.chase.located(tool, &tree, out),
+            DiskAnswer::Swept(tool, swept) => self.chase.swept(tool, swept, out),
         }
     }
 

@@ -6,6 +6,8 @@
 //!     │ SKIP, REQUEUE, POLICY … ──► ordering, a piece after the other ──► ready
 //!     │ STATISTICS ──► asking the database ──► measuring the disk ──► ready
 //!     │ AUDIT ──► auditing, with mending in rounds ──► ready
+//!     │ SWEEP ──► asking the database ──► the writer removes ──► ready
+//!     │ TREE ──► the writer says ──► ready
 //! ```
 //!
 //! One request per connection at a time. Pure: no sockets, SQL, HTTP or clock.
@@ -14,7 +16,7 @@ use std::collections::HashMap;
 
 use serde_json::json;
 
-use super::event::{ConnId, DiskRequest, Effect, LookAnswer, LookUp, Message, Out, Purpose, Space};
+use super::event::{ConnId, DiskRequest, Effect, LookAnswer, LookUp, Message, Out, Purpose, Space, SweptDir, Tree};
 use super::follower::Following;
 use super::limits::TOOLS;
 use super::pages::PageTrouble;
@@ -27,6 +29,7 @@ use crate::wire::import::{FromTool, ToTool};
 use crate::wire::{List, Text};
 
 mod orders;
+mod tree;
 
 use orders::{Pieces, Rounds};
 
@@ -53,6 +56,10 @@ enum State {
     Measuring(Box<Statistics>),
     Ordering(Box<Order>, Pieces),
     Auditing(Rounds),
+    /// The database is asked what nothing stands for in a project's directory.
+    Sweeping(ProjectName),
+    /// The writer looks, or removes.
+    AtDisk,
 }
 
 /// The tools that are connected.
@@ -83,6 +90,10 @@ pub enum Changed {
         /// ABIs or policies changed.
         walks: bool,
     },
+    /// Pages were ordered.
+    Pages,
+    /// Nothing in the database stands for these names in a project's directory.
+    Unclaimed(ProjectName, Vec<String>),
 }
 
 impl MrChase {
@@ -198,6 +209,14 @@ impl MrChase {
                 out.ask(Purpose::Tool(conn), Query::Audit { mend });
                 Ok(State::Auditing(Rounds::new(mend)))
             }
+            FromTool::Tree {} => {
+                out.effects.push(Effect::Disk(DiskRequest::Locate(conn)));
+                Ok(State::AtDisk)
+            }
+            message if let Some((query, state)) = tree::question(&message).map_err(one)? => {
+                out.ask(Purpose::Tool(conn), query);
+                Ok(state)
+            }
             message => match orders::order(&message).map_err(one)? {
                 Some(order) => {
                     let order = Box::new(order);
@@ -308,6 +327,17 @@ impl MrChase {
                 done(conn, before.is_some(), json, out);
                 Changed::Nothing
             }
+            Answer::PagesOrdered(json) => {
+                done(conn, before.is_some(), json, out);
+                Changed::Pages
+            }
+            Answer::Unclaimed(names) => match before {
+                Some(State::Sweeping(project)) => {
+                    self.enter(conn, State::AtDisk);
+                    Changed::Unclaimed(project, names)
+                }
+                _ => Changed::Nothing,
+            },
             Answer::Why(None) => {
                 if before.is_some() {
                     refuse(conn, vec!["not on this farm's list; 'piw add' puts it there".to_owned()], out);
@@ -345,6 +375,30 @@ impl MrChase {
                 log::error!("the writer measured for a tool that is at {other:?}");
                 tool.state = other;
             }
+        }
+    }
+
+    /// The writer said where the tree is.
+    pub fn located(&mut self, conn: ConnId, tree: &Tree, out: &mut Out) {
+        self.from_disk(conn, Ok(tree::located(tree)), out);
+    }
+
+    /// The writer removed what nothing stands for.
+    pub fn swept(&mut self, conn: ConnId, swept: Result<SweptDir, String>, out: &mut Out) {
+        if let (Ok(swept), Some(tool)) = (&swept, self.tools.get(&conn))
+            && !swept.removed.is_empty()
+        {
+            log::warn!("{} had removed, for no row stands for it: {}", tool.peer, swept.removed.join(" "));
+        }
+        self.from_disk(conn, swept.as_ref().map(tree::swept).map_err(Clone::clone), out);
+    }
+
+    fn from_disk(&mut self, conn: ConnId, answer: Result<serde_json::Value, String>, out: &mut Out) {
+        let Some(tool) = self.tools.get_mut(&conn) else { return };
+        tool.state = State::Ready;
+        match answer {
+            Ok(json) => done(conn, true, json.to_string(), out),
+            Err(reason) => refuse(conn, vec![reason], out),
         }
     }
 

@@ -16,6 +16,7 @@ use super::query::{Adoption, Answer, BuildRecord, Job, Logged, Query, Swept};
 use crate::domain::{AbiTag, BuildId, JobToken, ProjectName, Sha256, Version};
 use crate::schema::SCHEMA_VERSION;
 
+mod audit;
 mod downloads;
 mod follow;
 mod lists;
@@ -196,6 +197,9 @@ pub fn execute(client: &mut Client, query: &Query) -> Result<Answer, Failure> {
         Query::RollPopularity { limit } => downloads::roll_popularity(client, *limit),
         Query::Order(order) => orders::order(client, order),
         Query::Report(report) => orders::report(client, *report),
+        Query::Look(look) => audit::look(client, look),
+        Query::TreeOrder(order) => audit::order(client, order),
+        Query::Unclaimed { project, names } => audit::unclaimed(client, project, names),
     }
 }
 

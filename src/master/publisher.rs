@@ -174,6 +174,11 @@ impl Publisher {
         others.flat_map(|(_, p)| p.ready.iter().map(|(_, file)| file.filename.clone())).collect()
     }
 
+    /// Whether a wheel of this name is offered by a build that is under way.
+    pub fn is_offered(&self, filename: &str) -> bool {
+        self.builds.values().any(|p| p.offer.files.iter().any(|file| file.wheel.as_str() == filename))
+    }
+
     /// Whether nothing is between the last byte and the commit: what a stopping master waits for.
     pub fn settled(&self) -> bool {
         self.builds.values().all(Publication::needs_slave)

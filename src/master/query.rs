@@ -11,10 +11,12 @@ use crate::domain::requirement::Extra;
 use crate::domain::{AbiTag, BuildId, JobToken, ProjectName, Sha256, Version};
 use crate::wire::import;
 
+mod audit;
 mod follow;
 mod orders;
 mod pages;
 
+pub use audit::*;
 pub use follow::*;
 pub use orders::*;
 pub use pages::*;
@@ -188,6 +190,17 @@ pub enum Query {
         /// Mend it.
         mend: bool,
     },
+    /// What is to be in the web tree.
+    Look(Look),
+    /// What is to become of it.
+    TreeOrder(TreeOrder),
+    /// Which of these names in a project's directory nothing stands for.
+    Unclaimed {
+        /// Whose directory.
+        project: ProjectName,
+        /// At most 1,000.
+        names: Vec<String>,
+    },
     /// Counts files that were fetched from the web server. The same batch again counts nothing twice, for a day.
     LogDownloads {
         /// Drawn at random for these.
@@ -265,8 +278,12 @@ pub enum Answer {
     PopularityRolled(u32),
     /// To [`Query::Order`].
     Ordered(Ordered),
-    /// To [`Query::Report`]: a JSON object, see `wire-spec/import.md`.
+    /// To [`Query::Report`] and [`Query::Look`]: a JSON object, see `wire-spec/import.md`.
     Report(String),
+    /// To [`Query::TreeOrder`]: the same. Pages may be due.
+    PagesOrdered(String),
+    /// To [`Query::Unclaimed`].
+    Unclaimed(Vec<String>),
     /// The database will not do this, and asking again will not help. For people.
     Refused(String),
     /// There is no answer: the oracle itself failed. What was asked is not at fault. For people.

@@ -350,6 +350,8 @@ fn disk_word(request: &DiskRequest) -> String {
         DiskRequest::KeepLog(build, _) => format!("keep log {build}"),
         DiskRequest::DiscardLog(build) => format!("discard log {build}"),
         DiskRequest::Measure(tool) => format!("measure for {}", tool.0),
+        DiskRequest::Locate(tool) => format!("locate for {}", tool.0),
+        DiskRequest::Sweep(tool, project, names) => format!("sweep {project} [{}] for {}", names.join(" "), tool.0),
         DiskRequest::Place(placement) => {
             let files: Vec<_> = placement.files.iter().map(|file| format!("t{}", file.transfer.0)).collect();
             let remark = if placement.remark.is_some() { " remark" } else { "" };
@@ -423,6 +425,9 @@ fn ask(query: &Query) -> String {
             format!("log-downloads {}", packages.join(" "))
         }
         Query::RollPopularity { .. } => "roll-popularity".to_owned(),
+        Query::Look(look) => format!("look {look:?}"),
+        Query::TreeOrder(order) => format!("order {order:?}"),
+        Query::Unclaimed { project, names } => format!("unclaimed {project} [{}]", names.join(" ")),
     }
 }
 

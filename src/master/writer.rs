@@ -23,7 +23,8 @@ use std::path::{Path, PathBuf};
 use part::Incoming;
 
 use super::event::{
-    Checked, DiskAnswer, DiskRequest, Expected, Part, Placed, Placement, Space, TransferId, WheelFacts,
+    Checked, DiskAnswer, DiskRequest, Expected, Part, Placed, Placement, Space, TransferId, Tree,
+    WheelFacts,
 };
 use super::wheel_zip::{self, Claim};
 use crate::domain::ranges::RangeSet;
@@ -31,6 +32,7 @@ use crate::domain::{BuildId, Sha256};
 
 mod part;
 mod place;
+mod sweep;
 pub mod spool;
 #[cfg(test)]
 mod tests;
@@ -70,6 +72,12 @@ impl FileWriter {
             }
             DiskRequest::DiscardLog(build) => remove(&self.log_file(build)),
             DiskRequest::Measure(tool) => answer(DiskAnswer::Measured(tool, space(&self.output))),
+            DiskRequest::Locate(tool) => answer(DiskAnswer::Located(tool, self.tree())),
+            DiskRequest::Sweep(tool, project, names) => {
+                let swept =
+                    self.sweep(&project, &names).map_err(|error| format!("simple/{project}: {error}"));
+                answer(DiskAnswer::Swept(tool, swept));
+            }
             DiskRequest::Open(id, part) => answer(match self.open(id, &part) {
                 Ok(have) => DiskAnswer::Opened(id, have),
                 Err(error) => DiskAnswer::TransferFailed(id, error.to_string()),
@@ -92,6 +100,14 @@ impl FileWriter {
                 answer(DiskAnswer::Placed(placement.build, placed));
             }
         }
+    }
+
+    fn tree(&self) -> Tree {
+        let absolute = |path: &Path| {
+            let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+            path.display().to_string()
+        };
+        Tree { output: absolute(&self.output), spool: absolute(&self.spool) }
     }
 
     fn log_file(&self, build: BuildId) -> PathBuf {
@@ -229,6 +245,8 @@ pub fn failed(request: &DiskRequest) -> Vec<DiskAnswer> {
             vec![DiskAnswer::Placed(*build, Placed::Failed(reason()))]
         }
         DiskRequest::Measure(tool) => vec![DiskAnswer::Measured(*tool, None)],
+        DiskRequest::Locate(tool) => vec![DiskAnswer::Located(*tool, Tree::default())],
+        DiskRequest::Sweep(tool, ..) => vec![DiskAnswer::Swept(*tool, Err(reason()))],
         DiskRequest::Discard(_) | DiskRequest::DiscardLog(_) | DiskRequest::KeepLog(..) => Vec::new(),
     }
 }

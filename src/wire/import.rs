@@ -1,6 +1,7 @@
 //! The import channel: the administrator's tools and Mr Chase (manual 6.3, 7.3; `wire-spec/import.md`).
 
 use super::limits::*;
+use super::ids::BuildId;
 use super::{List, Text};
 
 record! {
@@ -158,6 +159,48 @@ messages! {
             what: Pages,
             /// Of these projects, in any spelling; none: of all. Only with [`Pages::Project`].
             names: List<Text<NAME_BYTES>, ADD_ITEMS>,
+        }
+        /// Asks where the web tree is.
+        0x14 "TREE" Tree {}
+        /// Asks which projects the web tree is to have.
+        0x15 "AUDIT_PROJECTS" AuditProjects {
+            /// After this name; empty for the beginning.
+            after: Text<NAME_BYTES>,
+            /// How many are looked at.
+            limit: u16,
+        }
+        /// Asks what the web tree is to have of a project.
+        0x16 "AUDIT_PROJECT" AuditProject {
+            /// Its canonical name.
+            project: Text<NAME_BYTES>,
+            /// Files after this name; empty for the beginning.
+            after: Text<TREE_NAME_BYTES>,
+            /// How many.
+            limit: u16,
+        }
+        /// Asks which names are of no project that the web tree has anything of.
+        0x17 "AUDIT_STRANGERS" AuditStrangers {
+            /// Names of directories.
+            names: List<Text<TREE_NAME_BYTES>, AUDIT_NAMES>,
+        }
+        /// Asks which builds the farm does not know.
+        0x18 "AUDIT_BUILDS" AuditBuilds {
+            /// Their numbers.
+            builds: List<BuildId, AUDIT_NAMES>,
+        }
+        /// Keeps a published file from its page, or shows it again.
+        0x19 "WITHHOLD" Withhold {
+            /// Which.
+            filename: Text<TREE_NAME_BYTES>,
+            /// Why, for people; none to show it again.
+            reason: Option<Text<REASON_BYTES>>,
+        }
+        /// Removes what nothing in the database stands for from a project's directory, where it is older than a day.
+        0x1a "SWEEP" Sweep {
+            /// The project's canonical name.
+            project: Text<NAME_BYTES>,
+            /// Names in its directory; when that is empty then, it goes, too.
+            names: List<Text<TREE_NAME_BYTES>, AUDIT_NAMES>,
         }
     }
 }

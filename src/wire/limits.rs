@@ -24,6 +24,11 @@ pub const ADD_ITEMS: usize = 5_000;
 /// Platforms of one ABI.
 pub const ABI_PLATFORMS: usize = 16;
 
+/// Names in one message of the audit of the web tree.
+pub const AUDIT_NAMES: usize = 500;
+/// A name in the web tree, in bytes: what file systems have room for.
+pub const TREE_NAME_BYTES: usize = 255;
+
 /// Records in one DOWNLOADS.
 pub const DOWNLOAD_RECORDS: usize = 500;
 /// What a client says of itself in one field of a download's record, in bytes.

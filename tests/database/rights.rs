@@ -23,6 +23,10 @@ fn the_masters_role_may_call_these_functions_and_no_others() {
             "add_versions",
             "adopt",
             "audit",
+            "audit_builds",
+            "audit_project",
+            "audit_projects",
+            "audit_strangers",
             "block",
             "claim",
             "deps_due",
@@ -59,10 +63,12 @@ fn the_masters_role_may_call_these_functions_and_no_others() {
             "statistics",
             "sweep",
             "unblock",
+            "unclaimed",
             "unskip",
             "version_name",
             "walk",
             "why",
+            "withhold",
         ]
     );
     for call in ["_open_next(1)", "_admit('farm')", "_order_page(0)"] {

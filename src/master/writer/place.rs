@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use sha2::Digest;
 
@@ -107,16 +108,23 @@ fn link(from: &Path, to: &Path, sha256: &Sha256, unclaimed: bool) -> io::Result<
         Ok(file) => file,
         // an earlier try may have placed it
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok(if has_digest(to, sha256)? { Linked::There } else { Linked::Missing });
+            if !has_digest(to, sha256)? {
+                return Ok(Linked::Missing);
+            }
+            nofollow(to)?.set_modified(SystemTime::now())?;
+            return Ok(Linked::There);
         }
         Err(error) => return Err(error),
     };
     make_public(&from_file)?;
+    // what has no row by then is swept a day after this moment, not after that of its last byte
+    from_file.set_modified(SystemTime::now())?;
     from_file.sync_all()?;
     match std::fs::hard_link(from, to) {
         Ok(()) => Ok(Linked::There),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             if has_digest(to, sha256)? {
+                nofollow(to)?.set_modified(SystemTime::now())?;
                 return Ok(Linked::There);
             }
             if !unclaimed {

@@ -329,6 +329,8 @@ impl World {
                 Some(DiskAnswer::LogWritten(build, length))
             }
             DiskRequest::Measure(tool) => Some(DiskAnswer::Measured(tool, None)),
+            DiskRequest::Locate(tool) => Some(DiskAnswer::Located(tool, Tree::default())),
+            DiskRequest::Sweep(tool, ..) => Some(DiskAnswer::Swept(tool, Ok(SweptDir::default()))),
             DiskRequest::DiscardLog(build) | DiskRequest::KeepLog(build, _) => {
                 self.logs.remove(&build);
                 None
