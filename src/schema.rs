@@ -155,6 +155,7 @@ pub const FUNCTIONS: &[Script] = scripts![
     "functions/mend.sql",
     "functions/_is_kept.sql",
     "functions/audit_projects.sql",
+    "functions/audit_root.sql",
     "functions/audit_project.sql",
     "functions/audit_strangers.sql",
     "functions/audit_builds.sql",

@@ -1,7 +1,7 @@
 -- What the audit of the web tree is to find, a piece at a time: projects in the order of their names after a given one
--- (null: from the beginning), as JSON. `kept` says that something of the project may be in the tree: files, files that are
--- just going, a page of builds; `published`, that the root index names it. `next` is the last name looked at, or null
--- when there are no more; `root_due` says that the root index is to be written. At most 1,000 projects are looked at.
+-- (null: from the beginning), as JSON. Something of each may be in the tree: files, files that are
+-- just going, a page of builds; those of which there is nothing are left out. `next` is the last name looked at, or null
+-- when there are no more. At most 1,000 projects are looked at.
 -- May be called by: the farm's login roles.
 CREATE FUNCTION piw.audit_projects(p_after text, p_limit integer) RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, pg_temp
@@ -12,12 +12,10 @@ BEGIN
     END IF;
     RETURN (
         SELECT jsonb_build_object(
-            'root_due', EXISTS (SELECT FROM rewrite r WHERE r.kind = 'root'),
             'next', CASE WHEN count(*) = p_limit THEN max(p.name) END,
-            'projects', coalesce(jsonb_agg(jsonb_build_object('name', p.name, 'published', p.published, 'kept', p.kept)
-                ORDER BY p.name) FILTER (WHERE p.kept OR p.published), '[]'))::text
+            'projects', coalesce(jsonb_agg(p.name ORDER BY p.name) FILTER (WHERE p.kept), '[]'))::text
         FROM (
-            SELECT o.name, o.published, _is_kept(o.pkg_id) AS kept
+            SELECT o.name, o.published OR _is_kept(o.pkg_id) AS kept
             FROM package o WHERE o.name > coalesce(p_after, '') ORDER BY o.name LIMIT p_limit
         ) AS p
     );

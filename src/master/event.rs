@@ -152,6 +152,9 @@ pub enum DiskRequest {
     /// Remove these names from a project's directory, which nothing stands for, for this tool. Answer:
     /// [`DiskAnswer::Swept`].
     Sweep(ConnId, ProjectName, Vec<String>),
+    /// Take METADATA, which has this digest, out of a published wheel again, for this tool. Answer:
+    /// [`DiskAnswer::Unpacked`].
+    Unpack(ConnId, WheelName, Sha256),
 }
 
 /// Which file a transfer brings: the same after a restart of the master.
@@ -239,6 +242,8 @@ pub enum DiskAnswer {
     Located(ConnId, Tree),
     /// What was removed, for this tool; or why nothing more could be.
     Swept(ConnId, Result<SweptDir, String>),
+    /// METADATA stands beside its wheel, for this tool; or why not.
+    Unpacked(ConnId, Result<(), String>),
 }
 
 /// Where the master writes: absolute paths.
@@ -248,6 +253,10 @@ pub struct Tree {
     pub output: String,
     /// What is unfinished.
     pub spool: String,
+    /// By these two whoever looks knows that it is the same directory: device and inode of the web tree.
+    pub device: u64,
+    /// See there.
+    pub inode: u64,
 }
 
 /// What became of names in a project's directory that nothing stands for.

@@ -588,6 +588,7 @@ impl Farm {
             DiskAnswer::Placed(build, placed) => self.publisher.placed(now, build, placed, out),
             DiskAnswer::Measured(tool, space) => self.chase.measured(tool, space, self.pages.trouble(), out),
             DiskAnswer::Located(tool, tree) => self.chase.located(tool, &tree, out),
+            DiskAnswer::Unpacked(tool, unpacked) => self.chase.unpacked(tool, unpacked, out),
             DiskAnswer::Swept(tool, swept) => self.chase.swept(tool, swept, out),
         }
     }

@@ -7,7 +7,7 @@
 //!     │ STATISTICS ──► asking the database ──► measuring the disk ──► ready
 //!     │ AUDIT ──► auditing, with mending in rounds ──► ready
 //!     │ SWEEP ──► asking the database ──► the writer removes ──► ready
-//!     │ TREE ──► the writer says ──► ready
+//!     │ TREE, UNPACK_METADATA ──► the writer says, or does ──► ready
 //! ```
 //!
 //! One request per connection at a time. Pure: no sockets, SQL, HTTP or clock.
@@ -213,6 +213,11 @@ impl MrChase {
                 out.effects.push(Effect::Disk(DiskRequest::Locate(conn)));
                 Ok(State::AtDisk)
             }
+            FromTool::UnpackMetadata { filename, sha256 } => {
+                let wheel = WheelName::parse(&filename).map_err(|error| one(error.to_string()))?;
+                out.effects.push(Effect::Disk(DiskRequest::Unpack(conn, wheel, sha256)));
+                Ok(State::AtDisk)
+            }
             message if let Some((query, state)) = tree::question(&message).map_err(one)? => {
                 out.ask(Purpose::Tool(conn), query);
                 Ok(state)
@@ -391,6 +396,11 @@ impl MrChase {
             log::warn!("{} had removed, for no row stands for it: {}", tool.peer, swept.removed.join(" "));
         }
         self.from_disk(conn, swept.as_ref().map(tree::swept).map_err(Clone::clone), out);
+    }
+
+    /// The writer put METADATA beside its wheel again.
+    pub fn unpacked(&mut self, conn: ConnId, unpacked: Result<(), String>, out: &mut Out) {
+        self.from_disk(conn, unpacked.map(|()| json!({ "unpacked": true })), out);
     }
 
     fn from_disk(&mut self, conn: ConnId, answer: Result<serde_json::Value, String>, out: &mut Out) {

@@ -17,7 +17,7 @@
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use part::Incoming;
@@ -33,6 +33,7 @@ use crate::domain::{BuildId, Sha256};
 mod part;
 mod place;
 mod sweep;
+mod unpack;
 pub mod spool;
 #[cfg(test)]
 mod tests;
@@ -78,6 +79,10 @@ impl FileWriter {
                     self.sweep(&project, &names).map_err(|error| format!("simple/{project}: {error}"));
                 answer(DiskAnswer::Swept(tool, swept));
             }
+            DiskRequest::Unpack(tool, wheel, sha256) => {
+                let unpacked = self.unpack(&wheel, &sha256).map_err(|error| format!("{wheel}: {error}"));
+                answer(DiskAnswer::Unpacked(tool, unpacked));
+            }
             DiskRequest::Open(id, part) => answer(match self.open(id, &part) {
                 Ok(have) => DiskAnswer::Opened(id, have),
                 Err(error) => DiskAnswer::TransferFailed(id, error.to_string()),
@@ -107,7 +112,8 @@ impl FileWriter {
             let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
             path.display().to_string()
         };
-        Tree { output: absolute(&self.output), spool: absolute(&self.spool) }
+        let (device, inode) = std::fs::metadata(&self.output).map_or((0, 0), |m| (m.dev(), m.ino()));
+        Tree { output: absolute(&self.output), spool: absolute(&self.spool), device, inode }
     }
 
     fn log_file(&self, build: BuildId) -> PathBuf {
@@ -246,6 +252,7 @@ pub fn failed(request: &DiskRequest) -> Vec<DiskAnswer> {
         }
         DiskRequest::Measure(tool) => vec![DiskAnswer::Measured(*tool, None)],
         DiskRequest::Locate(tool) => vec![DiskAnswer::Located(*tool, Tree::default())],
+        DiskRequest::Unpack(tool, ..) => vec![DiskAnswer::Unpacked(*tool, Err(reason()))],
         DiskRequest::Sweep(tool, ..) => vec![DiskAnswer::Swept(*tool, Err(reason()))],
         DiskRequest::Discard(_) | DiskRequest::DiscardLog(_) | DiskRequest::KeepLog(..) => Vec::new(),
     }

@@ -1,7 +1,7 @@
 //! The import channel: the administrator's tools and Mr Chase (manual 6.3, 7.3; `wire-spec/import.md`).
 
+use super::ids::{BuildId, Sha256};
 use super::limits::*;
-use super::ids::BuildId;
 use super::{List, Text};
 
 record! {
@@ -201,6 +201,20 @@ messages! {
             project: Text<NAME_BYTES>,
             /// Names in its directory; when that is empty then, it goes, too.
             names: List<Text<TREE_NAME_BYTES>, AUDIT_NAMES>,
+        }
+        /// Asks which projects the root index is to name.
+        0x1c "AUDIT_ROOT" AuditRoot {
+            /// After this name; empty for the beginning.
+            after: Text<NAME_BYTES>,
+            /// How many.
+            limit: u16,
+        }
+        /// Takes METADATA out of a published wheel again and puts it beside it.
+        0x1b "UNPACK_METADATA" UnpackMetadata {
+            /// The wheel's file name.
+            filename: Text<FILENAME_BYTES>,
+            /// What METADATA must be.
+            sha256: Sha256,
         }
     }
 }

@@ -26,6 +26,7 @@ fn the_masters_role_may_call_these_functions_and_no_others() {
             "audit_builds",
             "audit_project",
             "audit_projects",
+            "audit_root",
             "audit_strangers",
             "block",
             "claim",

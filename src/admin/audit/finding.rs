@@ -137,6 +137,8 @@ pub enum Cure {
     Page,
     /// The root index is written anew.
     Root,
+    /// The home page is written anew.
+    Home,
     /// The METADATA is taken out of the wheel again.
     Metadata,
     /// Nothing mends it; the file must not stay on its page.

@@ -79,28 +79,24 @@ fn row(file: &Value) -> Result<Row, String> {
     })
 }
 
-/// A piece of the answer to AUDIT_PROJECTS.
+/// A piece of the answer to AUDIT_PROJECTS or AUDIT_ROOT.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Projects {
-    /// The root index is to be written.
-    pub root_due: bool,
+    /// The root index or the home page is to be written.
+    pub due: bool,
     /// The name to go on after, if there is more.
     pub next: Option<String>,
-    /// Names, and whether the root index has them.
-    pub names: Vec<(String, bool)>,
+    /// Names, in their order.
+    pub names: Vec<String>,
 }
 
 /// Reads it.
 pub fn projects(answer: &Value) -> Result<Projects, String> {
-    let list = answer["projects"].as_array().ok_or_else(|| odd("projects"))?;
-    let names = list.iter().map(|project| {
-        let name = text(&project["name"]).ok_or_else(|| odd("name"))?;
-        Ok((name, project["published"].as_bool().ok_or_else(|| odd("published"))?))
-    });
+    let is_due = |key: &str| answer[key] == true;
     Ok(Projects {
-        root_due: answer["root_due"].as_bool().ok_or_else(|| odd("root_due"))?,
+        due: is_due("root_due") || is_due("home_due"),
         next: text(&answer["next"]),
-        names: names.collect::<Result<_, String>>()?,
+        names: texts(&answer["projects"])?,
     })
 }
 
@@ -162,7 +158,7 @@ mod tests {
     #[test]
     fn what_another_version_answers_is_refused() {
         assert!(Project::default().add(&json!({"name": "foo"})).is_err());
-        assert!(projects(&json!({"projects": [{"name": "foo"}], "root_due": false})).is_err());
+        assert!(projects(&json!({"projects": [{"name": "foo"}]})).is_err());
         assert!(texts(&json!([1])).is_err());
         for bad in ["", "ab", &"zz".repeat(32), &"é".repeat(32)] {
             assert_eq!(sha256(bad), None);

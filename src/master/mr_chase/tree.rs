@@ -14,6 +14,9 @@ pub(super) fn question(message: &FromTool) -> Result<Option<(Query, State)>, Str
         FromTool::AuditProjects { after, limit } => {
             Query::Look(Look::Projects { after: some(after), limit: *limit })
         }
+        FromTool::AuditRoot { after, limit } => {
+            Query::Look(Look::Root { after: some(after), limit: *limit })
+        }
         FromTool::AuditProject { project, after, limit } => {
             Query::Look(Look::Project { project: canonical(project)?, after: some(after), limit: *limit })
         }
@@ -58,7 +61,7 @@ fn is_plain(name: &str) -> bool {
 
 /// Where the tree is.
 pub(super) fn located(tree: &Tree) -> Value {
-    json!({ "output": tree.output, "spool": tree.spool })
+    json!({ "output": tree.output, "spool": tree.spool, "device": tree.device, "inode": tree.inode })
 }
 
 /// What was removed.

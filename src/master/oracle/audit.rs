@@ -14,6 +14,9 @@ pub(super) fn look(client: &mut Client, look: &Look) -> Result<Answer, Failure> 
             "audit_projects($1, $2)",
             &[(after, Type::TEXT), (&i32::from(*limit), Type::INT4)],
         )?,
+        Look::Root { after, limit } => {
+            call(client, "audit_root($1, $2)", &[(after, Type::TEXT), (&i32::from(*limit), Type::INT4)])?
+        }
         Look::Project { project, after, limit } => call(
             client,
             "audit_project($1, $2, $3)",

@@ -12,6 +12,13 @@ pub enum Look {
         /// At most 1,000.
         limit: u16,
     },
+    /// `audit_root`: those of them that the root index names.
+    Root {
+        /// After this name; `None` for the beginning.
+        after: Option<String>,
+        /// At most 10,000.
+        limit: u16,
+    },
     /// `audit_project`: a project's files in the order of their names.
     Project {
         /// Whose.

@@ -158,7 +158,7 @@ fn has_digest(path: &Path, sha256: &Sha256) -> io::Result<bool> {
     }
 }
 
-fn nofollow(path: &Path) -> io::Result<File> {
+pub(super) fn nofollow(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
     let file = std::fs::OpenOptions::new().read(true).custom_flags(nix::libc::O_NOFOLLOW).open(path)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }

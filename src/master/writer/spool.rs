@@ -13,6 +13,8 @@ use crate::domain::ProjectName;
 pub const PROBE: &str = ".piw-probe";
 /// Locked by the master whose spool it is; holds the number of its process.
 const LOCK: &str = ".piw-lock";
+/// What names begin with in which `piw audit` keeps how far it is.
+pub const AUDIT: &str = ".piw-audit";
 /// Names of strangers that a log line lists.
 const NAMED: usize = 5;
 
@@ -64,7 +66,7 @@ pub fn clear(spool: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(spool)? {
         let entry = entry?;
         let name = entry.file_name();
-        if name == LOCK {
+        if name == LOCK || name.to_str().is_some_and(|name| name.starts_with(AUDIT)) {
             continue;
         }
         if entry.file_type()?.is_file() && name.to_str().is_some_and(is_ours) {
@@ -127,7 +129,7 @@ fn is_ours(name: &str) -> bool {
         || number("b", &[".log"])
         || number("p", &[".gz"])
         || page()
-        || ["p+root.html", "p+slaves.html"].contains(&name)
+        || ["p+root.html", "p+slaves.html", "p+metadata"].contains(&name)
         || name == PROBE
 }
 

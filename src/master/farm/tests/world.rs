@@ -330,6 +330,7 @@ impl World {
             }
             DiskRequest::Measure(tool) => Some(DiskAnswer::Measured(tool, None)),
             DiskRequest::Locate(tool) => Some(DiskAnswer::Located(tool, Tree::default())),
+            DiskRequest::Unpack(tool, ..) => Some(DiskAnswer::Unpacked(tool, Ok(()))),
             DiskRequest::Sweep(tool, ..) => Some(DiskAnswer::Swept(tool, Ok(SweptDir::default()))),
             DiskRequest::DiscardLog(build) | DiskRequest::KeepLog(build, _) => {
                 self.logs.remove(&build);
