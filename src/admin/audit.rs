@@ -142,7 +142,9 @@ fn verdict(audit: &Audit, verdict: &Verdict) -> Result<(), Failure> {
         match (*found, *mended) {
             (0, _) => say(format!("in order: the database, the web tree and its pages agree ({looked})"))?,
             (_, 0) => say(format!("looked at {looked}"))?,
-            (_, mended) => say(format!("mended: {}; looked at {looked}", named::counted(mended, "difference")))?,
+            (_, mended) => {
+                say(format!("mended: {}; looked at {looked}", named::counted(mended, "difference")))?
+            }
         }
         if *notes > 0 {
             say(format!("{} of builds that the farm does not know", named::counted(*notes, "log")))?;

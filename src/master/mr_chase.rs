@@ -16,7 +16,9 @@ use std::collections::HashMap;
 
 use serde_json::json;
 
-use super::event::{ConnId, DiskRequest, Effect, LookAnswer, LookUp, Message, Out, Purpose, Space, SweptDir, Tree};
+use super::event::{
+    ConnId, DiskRequest, Effect, LookAnswer, LookUp, Message, Out, Purpose, Space, SweptDir, Tree,
+};
 use super::follower::Following;
 use super::limits::TOOLS;
 use super::pages::PageTrouble;

@@ -352,7 +352,9 @@ fn disk_word(request: &DiskRequest) -> String {
         DiskRequest::Measure(tool) => format!("measure for {}", tool.0),
         DiskRequest::Locate(tool) => format!("locate for {}", tool.0),
         DiskRequest::Unpack(tool, wheel, _) => format!("unpack {wheel} for {}", tool.0),
-        DiskRequest::Sweep(tool, project, names) => format!("sweep {project} [{}] for {}", names.join(" "), tool.0),
+        DiskRequest::Sweep(tool, project, names) => {
+            format!("sweep {project} [{}] for {}", names.join(" "), tool.0)
+        }
         DiskRequest::Place(placement) => {
             let files: Vec<_> = placement.files.iter().map(|file| format!("t{}", file.transfer.0)).collect();
             let remark = if placement.remark.is_some() { " remark" } else { "" };

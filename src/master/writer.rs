@@ -23,8 +23,7 @@ use std::path::{Path, PathBuf};
 use part::Incoming;
 
 use super::event::{
-    Checked, DiskAnswer, DiskRequest, Expected, Part, Placed, Placement, Space, TransferId, Tree,
-    WheelFacts,
+    Checked, DiskAnswer, DiskRequest, Expected, Part, Placed, Placement, Space, TransferId, Tree, WheelFacts,
 };
 use super::wheel_zip::{self, Claim};
 use crate::domain::ranges::RangeSet;
@@ -32,11 +31,11 @@ use crate::domain::{BuildId, Sha256};
 
 mod part;
 mod place;
-mod sweep;
-mod unpack;
 pub mod spool;
+mod sweep;
 #[cfg(test)]
 mod tests;
+mod unpack;
 
 pub use crate::domain::log_path;
 pub(crate) use place::{make_dirs, make_dirs_in};

@@ -7,6 +7,7 @@ mod kit;
 
 mod add;
 mod aliases;
+mod audit;
 mod auth;
 mod board;
 mod chain;

@@ -9,41 +9,41 @@ use crate::domain::Sha256;
 
 /// What the tree has of a project.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+pub(super) struct Seen {
     /// What stands in the place of its directory, and is none.
-    pub no_directory: bool,
+    pub(super) no_directory: bool,
     /// Its directory is there and older than a day.
-    pub old_directory: bool,
+    pub(super) old_directory: bool,
     /// What is in it.
-    pub entries: BTreeMap<String, Entry>,
+    pub(super) entries: BTreeMap<String, Entry>,
     /// Names in it that are no text.
-    pub odd: Vec<String>,
+    pub(super) odd: Vec<String>,
     /// The pages that are there, by their names, and what they say or why that is not known.
-    pub pages: BTreeMap<String, Result<Vec<Shown>, String>>,
+    pub(super) pages: BTreeMap<String, Result<Vec<Shown>, String>>,
     /// What is wrong with compressed twins, by the page's path below the tree.
-    pub twins: BTreeMap<String, String>,
+    pub(super) twins: BTreeMap<String, String>,
     /// Its page for people is there.
-    pub people: bool,
+    pub(super) people: bool,
     /// Links of that page, and of those beside it, that lead nowhere: page and link.
-    pub broken: Vec<(String, String)>,
+    pub(super) broken: Vec<(String, String)>,
 }
 
 /// Something in a project's directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub(super) struct Entry {
     /// What it is.
-    pub what: What,
+    pub(super) what: What,
     /// Bytes.
-    pub size: u64,
+    pub(super) size: u64,
     /// It is older than a day.
-    pub old: bool,
+    pub(super) old: bool,
     /// Digest of its bytes, where it was asked for; or why there is none.
-    pub sha256: Option<Result<Sha256, String>>,
+    pub(super) sha256: Option<Result<Sha256, String>>,
 }
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
+pub(super) enum What {
     /// A file.
     File,
     /// A directory.
@@ -53,7 +53,7 @@ pub enum What {
 }
 
 /// Everything that differs.
-pub fn compare(project: &Project, seen: &Seen) -> Vec<Finding> {
+pub(super) fn compare(project: &Project, seen: &Seen) -> Vec<Finding> {
     let mut found = Vec::new();
     let dir = format!("simple/{}", project.name);
     if seen.no_directory {
@@ -162,7 +162,9 @@ fn wrong(entry: Option<&Entry>, size: Option<u64>, sha256: &Sha256) -> Wrong {
         return Wrong::Changed(format!("it has {} bytes and not {size}", entry.size));
     }
     match &entry.sha256 {
-        Some(Ok(found)) if found != sha256 => Wrong::Changed(format!("its SHA-256 is {found} and not {sha256}")),
+        Some(Ok(found)) if found != sha256 => {
+            Wrong::Changed(format!("its SHA-256 is {found} and not {sha256}"))
+        }
         Some(Err(reason)) => Wrong::Unreadable(reason.clone()),
         _ => Wrong::Nothing,
     }
@@ -199,8 +201,7 @@ fn extras(project: &Project, dir: &str, seen: &Seen, found: &mut Vec<Finding>) {
 
 fn links(project: &Project, page: &str, dir: &str, seen: &Seen, found: &mut Vec<Finding>) {
     let path = format!("{dir}/{page}");
-    let mut rows: BTreeMap<&str, &Row> =
-        project.on_page().map(|row| (row.filename.as_str(), row)).collect();
+    let mut rows: BTreeMap<&str, &Row> = project.on_page().map(|row| (row.filename.as_str(), row)).collect();
     let expected = !rows.is_empty();
     let shown = match seen.pages.get(page) {
         None if !expected => return,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 /// Kinds of differences. The names are part of the answer's form: `piw audit --json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
+pub(super) enum Kind {
     /// The database keeps something for speed that does not follow from its rows.
     Database,
     /// A row's file is not there.
@@ -53,7 +53,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 22] = [
+    pub(super) const ALL: [Self; 22] = [
         Self::Database,
         Self::FileMissing,
         Self::FileChanged,
@@ -79,7 +79,7 @@ impl Kind {
     ];
 
     /// Its name in JSON and on the terminal.
-    pub const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Database => "database",
             Self::FileMissing => "file-missing",
@@ -107,32 +107,19 @@ impl Kind {
     }
 
     /// The kind of this name.
-    pub fn named(name: &str) -> Option<Self> {
+    pub(super) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
     /// Whether it is only told: an old log does no harm, and its build's row may have gone for a good reason.
-    pub const fn is_note(self) -> bool {
+    pub(super) const fn is_note(self) -> bool {
         matches!(self, Self::LogExtra)
-    }
-
-    /// Whether it is about a file that rows stand for, whatever pages say.
-    pub const fn is_of_files(self) -> bool {
-        matches!(
-            self,
-            Self::FileMissing
-                | Self::FileChanged
-                | Self::Unreadable
-                | Self::FileRestored
-                | Self::MetadataMissing
-                | Self::MetadataChanged
-        )
     }
 }
 
 /// What mends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Cure {
+pub(super) enum Cure {
     /// The project's pages are written anew.
     Page,
     /// The root index is written anew.
@@ -153,30 +140,30 @@ pub enum Cure {
 
 /// A difference.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Finding {
+pub(super) struct Finding {
     /// Of which kind.
-    pub kind: Kind,
+    pub(super) kind: Kind,
     /// Where: a path below the web tree, or another name.
-    pub path: String,
+    pub(super) path: String,
     /// More, for people.
-    pub detail: String,
+    pub(super) detail: String,
     /// What mends it.
-    pub cure: Cure,
+    pub(super) cure: Cure,
 }
 
 impl Finding {
     /// A difference of this kind.
-    pub fn new(kind: Kind, path: impl Into<String>, detail: impl Into<String>, cure: Cure) -> Self {
+    pub(super) fn new(kind: Kind, path: impl Into<String>, detail: impl Into<String>, cure: Cure) -> Self {
         Self { kind, path: path.into(), detail: detail.into(), cure }
     }
 
     /// Whether both say that the same is wrong with the same.
-    pub fn is_same(&self, other: &Self) -> bool {
+    pub(super) fn is_same(&self, other: &Self) -> bool {
         self.kind == other.kind && self.path == other.path
     }
 
     /// What its reader can do about it, once the audit did what it could.
-    pub const fn help(&self) -> Option<&'static str> {
+    pub(super) const fn help(&self) -> Option<&'static str> {
         match (self.kind, self.cure) {
             (Kind::FileMissing | Kind::FileChanged, _) => Some(
                 "put the right bytes back under this name (a backup has them) and run 'piw audit --fix', which then \
@@ -186,13 +173,15 @@ impl Finding {
                 Some("nothing links to it; remove it by hand if nobody needs it")
             }
             (Kind::Unreadable, _) => Some("run this as the account of piw-master; else see to the disk"),
-            (Kind::Unsettled, _) => Some("see the master's log for why pages are not written; then run this again"),
+            (Kind::Unsettled, _) => {
+                Some("see the master's log for why pages are not written; then run this again")
+            }
             _ => None,
         }
     }
 
     /// As `piw audit --json` gives it.
-    pub fn json(&self, mended: bool) -> Value {
+    pub(super) fn json(&self, mended: bool) -> Value {
         json!({
             "kind": self.kind.name(),
             "path": self.path,
@@ -205,12 +194,12 @@ impl Finding {
 }
 
 /// How a line of [`Finding::json`] counts.
-pub fn read(line: &Value) -> Option<(Kind, bool)> {
+pub(super) fn read(line: &Value) -> Option<(Kind, bool)> {
     Some((Kind::named(line["kind"].as_str()?)?, line["mended"].as_bool()?))
 }
 
 /// A line of [`Finding::json`] for people.
-pub fn shown(line: &Value) -> String {
+pub(super) fn shown(line: &Value) -> String {
     let text = |key: &str| line[key].as_str().unwrap_or_default();
     let fate = match (line["note"].as_bool(), line["mended"].as_bool()) {
         (Some(true), _) => "note",

@@ -2,22 +2,22 @@
 
 /// An element with a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Link {
+pub(super) struct Link {
     /// Where it leads, entities resolved.
-    pub to: String,
+    pub(super) to: String,
     /// All attributes, names in lower case, entities resolved.
-    pub attributes: Vec<(String, String)>,
+    pub(super) attributes: Vec<(String, String)>,
 }
 
 impl Link {
     /// An attribute's value.
-    pub fn attribute(&self, name: &str) -> Option<&str> {
+    pub(super) fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
 /// The links of HTML text: `href` and `src` of any element.
-pub fn links(html: &str) -> Vec<Link> {
+pub(super) fn links(html: &str) -> Vec<Link> {
     let mut found = Vec::new();
     let mut rest = html;
     while let Some(at) = rest.find('<') {
@@ -123,7 +123,7 @@ fn entity(name: &str) -> Option<char> {
 
 /// Where a link of a page leads in the tree: a path below it, with `/` at its end where a directory is meant. `None` when it
 /// leads elsewhere, or to a place on the page itself; the error when it leads out of the tree.
-pub fn local(page: &str, to: &str) -> Result<Option<String>, ()> {
+pub(super) fn local(page: &str, to: &str) -> Result<Option<String>, ()> {
     let path = to.split(['#', '?']).next().unwrap_or_default();
     let scheme = path.find(':').is_some_and(|colon| path.find('/').is_none_or(|slash| colon < slash));
     if path.is_empty() || scheme || path.starts_with("//") {
@@ -156,7 +156,7 @@ pub fn local(page: &str, to: &str) -> Result<Option<String>, ()> {
 }
 
 /// Text with `%2B` and the like resolved; what is no such thing stays as it is.
-pub fn percent_decoded(text: &str) -> String {
+pub(super) fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {
@@ -195,7 +195,9 @@ mod tests {
 
     #[test]
     fn text_that_is_no_page_has_an_end() {
-        for odd in ["<", "<a", "<a =", "<a href", "<a href=", "<a href='", "<a \"\"\"", "<a é=ü", "<!--", "<<<a/>"] {
+        for odd in
+            ["<", "<a", "<a =", "<a href", "<a href=", "<a href='", "<a \"\"\"", "<a é=ü", "<!--", "<<<a/>"]
+        {
             assert!(links(odd).len() <= 1, "{odd}");
         }
     }

@@ -27,7 +27,7 @@ const NAMES_AT_ONCE: u16 = 5000;
 
 /// Why it does not go on.
 #[derive(Debug)]
-pub enum Trouble {
+pub(super) enum Trouble {
     /// Somebody pressed Ctrl+C.
     Stopped,
     /// For people.
@@ -48,16 +48,16 @@ impl From<String> for Trouble {
 
 /// Set by a signal; looked at between any two steps.
 #[derive(Clone, Debug, Default)]
-pub struct Stop(pub Arc<AtomicBool>);
+pub(super) struct Stop(pub(super) Arc<AtomicBool>);
 
 impl Stop {
     /// Whether to go on.
-    pub fn check(&self) -> Result<(), Trouble> {
+    pub(super) fn check(&self) -> Result<(), Trouble> {
         if self.0.load(Ordering::Relaxed) { Err(Trouble::Stopped) } else { Ok(()) }
     }
 
     /// Rests, and wakes for a signal.
-    pub fn rest(&self, span: Duration) -> Result<(), Trouble> {
+    pub(super) fn rest(&self, span: Duration) -> Result<(), Trouble> {
         let until = Instant::now() + span;
         loop {
             self.check()?;
@@ -72,18 +72,18 @@ impl Stop {
 
 /// Where the master writes.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub(super) struct Place {
     /// The web tree.
-    pub output: PathBuf,
+    pub(super) output: PathBuf,
     /// What is unfinished.
-    pub spool: PathBuf,
+    pub(super) spool: PathBuf,
     /// The web tree's device and inode.
-    pub identity: (u64, u64),
+    pub(super) identity: (u64, u64),
 }
 
 /// Asks the master.
 #[derive(Debug)]
-pub struct Master {
+pub(super) struct Master {
     queue: Queue,
     client: Option<Client>,
     stop: Stop,
@@ -91,12 +91,12 @@ pub struct Master {
 
 impl Master {
     /// Behind this address.
-    pub const fn new(queue: Queue, stop: Stop) -> Self {
+    pub(super) const fn new(queue: Queue, stop: Stop) -> Self {
         Self { queue, client: None, stop }
     }
 
     /// Asks once more when the connection breaks, as long as the master comes back soon.
-    pub fn ask(&mut self, request: &FromTool, limit: Duration) -> Result<Value, Trouble> {
+    pub(super) fn ask(&mut self, request: &FromTool, limit: Duration) -> Result<Value, Trouble> {
         let mut away: Option<Instant> = None;
         loop {
             match self.try_ask(request, limit) {
@@ -129,7 +129,8 @@ impl Master {
             }
             self.stop.check()?;
             if Instant::now() >= until {
-                let words = format!("the master did not answer within {} s; its log may say why", limit.as_secs());
+                let words =
+                    format!("the master did not answer within {} s; its log may say why", limit.as_secs());
                 return Err(Failure::error(words).into());
             }
         };
@@ -148,30 +149,33 @@ impl Master {
     }
 
     /// Where it writes.
-    pub fn place(&mut self) -> Result<Place, Trouble> {
+    pub(super) fn place(&mut self) -> Result<Place, Trouble> {
         let answer = self.soon(&FromTool::Tree {})?;
-        let (path, number) = (|key: &str| answer[key].as_str().map(PathBuf::from), |key: &str| answer[key].as_u64());
+        let (path, number) =
+            (|key: &str| answer[key].as_str().map(PathBuf::from), |key: &str| answer[key].as_u64());
         let said = path("output").zip(path("spool")).zip(number("device").zip(number("inode")));
         match said {
-            Some(((output, spool), identity)) if output.is_absolute() => Ok(Place { output, spool, identity }),
+            Some(((output, spool), identity)) if output.is_absolute() => {
+                Ok(Place { output, spool, identity })
+            }
             _ => Err("the master does not say where it writes; its log may say why".to_owned().into()),
         }
     }
 
     /// Projects behind a name.
-    pub fn projects(&mut self, after: Option<&str>) -> Result<Projects, Trouble> {
+    pub(super) fn projects(&mut self, after: Option<&str>) -> Result<Projects, Trouble> {
         let after = text(after.unwrap_or_default())?;
         Ok(rows::projects(&self.soon(&FromTool::AuditProjects { after, limit: AT_ONCE })?)?)
     }
 
     /// Projects behind a name that the root index is to name.
-    pub fn root(&mut self, after: Option<&str>) -> Result<Projects, Trouble> {
+    pub(super) fn root(&mut self, after: Option<&str>) -> Result<Projects, Trouble> {
         let after = text(after.unwrap_or_default())?;
         Ok(rows::projects(&self.soon(&FromTool::AuditRoot { after, limit: NAMES_AT_ONCE })?)?)
     }
 
     /// Everything that is to be there of a project.
-    pub fn project(&mut self, name: &str) -> Result<Project, Trouble> {
+    pub(super) fn project(&mut self, name: &str) -> Result<Project, Trouble> {
         let mut project = Project::default();
         let mut after = String::new();
         loop {
@@ -185,38 +189,38 @@ impl Master {
     }
 
     /// Which of these names, at most [`AUDIT_NAMES`], are of no project that the tree has anything of.
-    pub fn strangers(&mut self, names: &[String]) -> Result<Vec<String>, Trouble> {
+    pub(super) fn strangers(&mut self, names: &[String]) -> Result<Vec<String>, Trouble> {
         let names = names.iter().take(AUDIT_NAMES).map(|name| text(name)).collect::<Result<_, _>>()?;
         let names = List::cut(names);
         Ok(rows::texts(&self.soon(&FromTool::AuditStrangers { names })?["strangers"])?)
     }
 
     /// Which of these builds, at most [`AUDIT_NAMES`], the farm does not know.
-    pub fn unknown_builds(&mut self, builds: &[BuildId]) -> Result<Vec<BuildId>, Trouble> {
+    pub(super) fn unknown_builds(&mut self, builds: &[BuildId]) -> Result<Vec<BuildId>, Trouble> {
         let answer = self.soon(&FromTool::AuditBuilds { builds: List::cut(builds.to_vec()) })?;
         let numbers = answer["unknown"].as_array().map(Vec::as_slice).unwrap_or_default();
         Ok(numbers.iter().filter_map(Value::as_i64).map(BuildId).collect())
     }
 
     /// Has pages of a project written anew.
-    pub fn rewrite(&mut self, project: &str) -> Result<(), Trouble> {
+    pub(super) fn rewrite(&mut self, project: &str) -> Result<(), Trouble> {
         let names = List::cut(vec![text(project)?]);
         self.soon(&FromTool::Rebuild { what: Pages::Project, names }).map(drop)
     }
 
     /// Has the root index, or the home page, written anew.
-    pub fn rewrite_site(&mut self, what: Pages) -> Result<(), Trouble> {
+    pub(super) fn rewrite_site(&mut self, what: Pages) -> Result<(), Trouble> {
         self.soon(&FromTool::Rebuild { what, names: List::default() }).map(drop)
     }
 
     /// Keeps a file from its page for a reason, or shows it again.
-    pub fn withhold(&mut self, filename: &str, reason: Option<&str>) -> Result<(), Trouble> {
+    pub(super) fn withhold(&mut self, filename: &str, reason: Option<&str>) -> Result<(), Trouble> {
         let reason = reason.map(Text::cut);
         self.soon(&FromTool::Withhold { filename: text(filename)?, reason }).map(drop)
     }
 
     /// Has METADATA put beside its wheel again; why that cannot be done.
-    pub fn unpack(&mut self, filename: &str, sha256: Sha256) -> Result<Option<String>, Trouble> {
+    pub(super) fn unpack(&mut self, filename: &str, sha256: Sha256) -> Result<Option<String>, Trouble> {
         match self.soon(&FromTool::UnpackMetadata { filename: text(filename)?, sha256 }) {
             Ok(_) => Ok(None),
             Err(Trouble::Failed(failure)) if failure.answered => Ok(Some(failure.reasons.join("; "))),
@@ -225,7 +229,7 @@ impl Master {
     }
 
     /// Has names removed from a project's directory.
-    pub fn sweep(&mut self, project: &str, names: &[String]) -> Result<(), Trouble> {
+    pub(super) fn sweep(&mut self, project: &str, names: &[String]) -> Result<(), Trouble> {
         for piece in names.chunks(AUDIT_NAMES) {
             self.sweep_piece(project, piece)?;
         }

@@ -7,7 +7,7 @@ const BURST: Duration = Duration::from_millis(100);
 
 /// A budget of bytes and of files, for each second.
 #[derive(Clone, Debug)]
-pub struct Pace {
+pub(super) struct Pace {
     bytes: u64,
     files: u64,
     /// When all that was read is paid for.
@@ -16,15 +16,19 @@ pub struct Pace {
 
 impl Pace {
     /// Bytes and files a second; 0 for no limit.
-    pub const fn new(bytes: u64, files: u64) -> Self {
+    pub(super) const fn new(bytes: u64, files: u64) -> Self {
         Self { bytes, files, paid_at: Duration::ZERO }
     }
 
     /// So much was read just now; how long to rest before more is.
-    pub fn spent(&mut self, now: Duration, bytes: u64, files: u64) -> Duration {
+    pub(super) fn spent(&mut self, now: Duration, bytes: u64, files: u64) -> Duration {
         let cost = |number: u64, rate: u64| {
             let nanos = u128::from(number) * 1_000_000_000 / u128::from(rate.max(1));
-            if rate == 0 { Duration::ZERO } else { Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)) }
+            if rate == 0 {
+                Duration::ZERO
+            } else {
+                Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+            }
         };
         let cost = cost(bytes, self.bytes).max(cost(files, self.files));
         self.paid_at = self.paid_at.max(now).saturating_add(cost);

@@ -7,27 +7,27 @@ use super::rows::sha256;
 use crate::domain::Sha256;
 
 /// The pages of a project's directory. Each has a compressed twin, `.gz` added to its name.
-pub const PAGES: [&str; 2] = ["index.html", "index.v1_json"];
+pub(super) const PAGES: [&str; 2] = ["index.html", "index.v1_json"];
 
 /// A file as a page shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
+pub(super) struct Shown {
     /// The name that its link names.
-    pub filename: String,
+    pub(super) filename: String,
     /// The digest that its link promises.
-    pub sha256: Option<Sha256>,
+    pub(super) sha256: Option<Sha256>,
     /// That of the METADATA beside it.
-    pub metadata_sha256: Option<Sha256>,
+    pub(super) metadata_sha256: Option<Sha256>,
     /// Which Pythons may install it.
-    pub requires_python: Option<String>,
+    pub(super) requires_python: Option<String>,
     /// The reason, which may be empty.
-    pub yanked: Option<String>,
+    pub(super) yanked: Option<String>,
     /// Bytes, where the form of the page has them.
-    pub size: Option<u64>,
+    pub(super) size: Option<u64>,
 }
 
 /// Reads the page of this name. The error is for people.
-pub fn read(page: &str, text: &[u8]) -> Result<Vec<Shown>, String> {
+pub(super) fn read(page: &str, text: &[u8]) -> Result<Vec<Shown>, String> {
     let text = std::str::from_utf8(text).map_err(|_| "it is not UTF-8".to_owned())?;
     if page == PAGES[0] { Ok(html(text)) } else { json(text) }
 }
@@ -105,15 +105,14 @@ mod tests {
                \"url\": \"foo-1.0%2Blocal-py3-none-any.whl\", \"hashes\": {{\"sha256\": \"{sha}\"}},
                \"core-metadata\": {{\"sha256\": \"{core}\"}}, \"requires-python\": \">=3.7\", \"yanked\": true}}]}}"
         );
-        assert_eq!(
-            read("index.v1_json", json.as_bytes()),
-            Ok(vec![Shown { size: Some(7), ..expected() }])
-        );
+        assert_eq!(read("index.v1_json", json.as_bytes()), Ok(vec![Shown { size: Some(7), ..expected() }]));
     }
 
     #[test]
     fn a_page_that_says_nothing_readable_says_why() {
-        for bad in ["", "{}", "[]", "{\"files\": [{}]}", "{\"files\": [{\"filename\": \"a\", \"url\": \"b\"}]}"] {
+        for bad in
+            ["", "{}", "[]", "{\"files\": [{}]}", "{\"files\": [{\"filename\": \"a\", \"url\": \"b\"}]}"]
+        {
             assert!(read("index.v1_json", bad.as_bytes()).is_err(), "{bad}");
         }
         assert!(read("index.html", b"\xff").is_err());

@@ -26,7 +26,7 @@ const KEPT_SECS: u64 = 7 * 24 * 3600;
 
 /// The parts of an audit, in their order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
+pub(super) enum Part {
     /// What the database keeps for speed.
     #[default]
     Database,
@@ -42,10 +42,11 @@ pub enum Part {
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Database, Self::Projects, Self::Strangers, Self::Root, Self::Logs];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Database, Self::Projects, Self::Strangers, Self::Root, Self::Logs];
 
     /// Its name in the file.
-    pub const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Database => "database",
             Self::Projects => "projects",
@@ -58,38 +59,38 @@ impl Part {
 
 /// Where an audit is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Position {
+pub(super) struct Position {
     /// The part that is under way.
-    pub part: Part,
+    pub(super) part: Part,
     /// Of [`Part::Projects`]: the last project that was looked at.
-    pub after: Option<String>,
+    pub(super) after: Option<String>,
     /// Projects that are to be looked at again, and what was done about each.
-    pub waiting: Vec<(String, Vec<Value>)>,
+    pub(super) waiting: Vec<(String, Vec<Value>)>,
     /// What was looked at so far.
-    pub counts: Counts,
+    pub(super) counts: Counts,
 }
 
 /// What must be the same for an audit to be gone on with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Manner {
+pub(super) struct Manner {
     /// Files are digested.
-    pub hashes: bool,
+    pub(super) hashes: bool,
     /// What is found is mended.
-    pub fix: bool,
+    pub(super) fix: bool,
 }
 
 /// How many of a kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub(super) struct Tally {
     /// Found.
-    pub found: u64,
+    pub(super) found: u64,
     /// And mended.
-    pub mended: u64,
+    pub(super) mended: u64,
 }
 
 /// What was found, and where the audit is.
 #[derive(Debug)]
-pub struct Record {
+pub(super) struct Record {
     path: PathBuf,
     found: File,
     manner: Manner,
@@ -99,7 +100,7 @@ pub struct Record {
     /// Findings since the position was last kept: what is looked at again must not be told again.
     told: HashSet<(Kind, String)>,
     /// It goes on where one before it was.
-    pub resumed: bool,
+    pub(super) resumed: bool,
     /// Beginning of the audit: seconds since 1970.
     began: u64,
 }
@@ -107,7 +108,12 @@ pub struct Record {
 impl Record {
     /// Takes the record up where it was left, or begins a new one; and where the audit then is. What was found before
     /// is said again.
-    pub fn open(spool: &Path, manner: Manner, json: bool, restart: bool) -> Result<(Self, Position), Failure> {
+    pub(super) fn open(
+        spool: &Path,
+        manner: Manner,
+        json: bool,
+        restart: bool,
+    ) -> Result<(Self, Position), Failure> {
         let path = spool.join(".piw-audit");
         let failed = |error: io::Error| {
             Failure::error(format!(
@@ -171,7 +177,7 @@ impl Record {
     }
 
     /// A difference, and whether it is one no more.
-    pub fn add(&mut self, finding: &Finding, mended: bool) -> Result<(), Failure> {
+    pub(super) fn add(&mut self, finding: &Finding, mended: bool) -> Result<(), Failure> {
         if self.told.insert((finding.kind, finding.path.clone())) {
             self.count(finding.kind, mended);
             let line = finding.json(mended);
@@ -194,7 +200,7 @@ impl Record {
     }
 
     /// Keeps the position. What was found up to here is not looked for again.
-    pub fn keep(&mut self, position: &Position) -> Result<(), Failure> {
+    pub(super) fn keep(&mut self, position: &Position) -> Result<(), Failure> {
         let failed = |error: io::Error| Failure::error(format!("{}: {error}", self.path.display()));
         let length = self.found.metadata().map_err(failed)?.len();
         let waiting: Vec<_> = position.waiting.iter().map(|(name, done)| json!([name, done])).collect();
@@ -205,30 +211,32 @@ impl Record {
             "counts": [counts.projects, counts.files, counts.bytes, counts.logs],
         });
         let new = self.path.with_extension("new");
-        std::fs::write(&new, kept.to_string()).and_then(|()| std::fs::rename(&new, &self.path)).map_err(failed)?;
+        std::fs::write(&new, kept.to_string())
+            .and_then(|()| std::fs::rename(&new, &self.path))
+            .map_err(failed)?;
         self.told.clear();
         Ok(())
     }
 
     /// How many differences stay.
-    pub fn left(&self) -> u64 {
+    pub(super) fn left(&self) -> u64 {
         let all: u64 = self.tally.values().map(|tally| tally.found - tally.mended).sum();
         all - self.notes
     }
 
     /// How many differences were found, and how many of these are none any more.
-    pub fn found_and_mended(&self) -> (u64, u64) {
+    pub(super) fn found_and_mended(&self) -> (u64, u64) {
         let sum = |of: fn(&Tally) -> u64| self.tally.values().map(of).sum::<u64>();
         (sum(|tally| tally.found) - self.notes, sum(|tally| tally.mended))
     }
 
     /// How many were only to be told of.
-    pub const fn notes(&self) -> u64 {
+    pub(super) const fn notes(&self) -> u64 {
         self.notes
     }
 
     /// The whole of it, as JSON.
-    pub fn report(&self, counts: Counts) -> Value {
+    pub(super) fn report(&self, counts: Counts) -> Value {
         let kinds: serde_json::Map<String, Value> = self
             .tally
             .iter()
@@ -246,7 +254,7 @@ impl Record {
     }
 
     /// The audit has come to its end.
-    pub fn end(self) {
+    pub(super) fn end(self) {
         let lines = self.path.with_file_name(".piw-audit.found");
         for path in [&self.path, &lines] {
             if let Err(error) = std::fs::remove_file(path)
@@ -330,9 +338,11 @@ mod tests {
             record.add(&missing("a"), false).unwrap();
             record.keep(&Position { part: Part::Logs, ..Position::default() }).unwrap();
         };
-        for (manner, restart) in
-            [(MANNER, true), (Manner { fix: true, ..MANNER }, false), (Manner { hashes: false, ..MANNER }, false)]
-        {
+        for (manner, restart) in [
+            (MANNER, true),
+            (Manner { fix: true, ..MANNER }, false),
+            (Manner { hashes: false, ..MANNER }, false),
+        ] {
             begin();
             let (record, position) = open(dir.path(), manner, restart);
             assert_eq!((position, record.left()), (Position::default(), 0));

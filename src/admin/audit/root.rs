@@ -17,7 +17,7 @@ const TAG_BYTES: usize = 16 << 10;
 
 /// What differs between a page and the list, while both are gone through.
 #[derive(Debug, Default)]
-pub struct Merge {
+pub(super) struct Merge {
     page: String,
     /// Names of the list that the page has not come to, or passed without naming.
     missing: BTreeSet<String>,
@@ -29,12 +29,12 @@ pub struct Merge {
 
 impl Merge {
     /// For this page.
-    pub fn new(page: impl Into<String>) -> Self {
+    pub(super) fn new(page: impl Into<String>) -> Self {
         Self { page: page.into(), ..Self::default() }
     }
 
     /// The page names this; `next` gives the list's names, in order, up to and with this one.
-    pub fn named(&mut self, name: &str, listed: bool) {
+    pub(super) fn named(&mut self, name: &str, listed: bool) {
         let twice = self.last.as_deref().is_some_and(|last| last >= name);
         let wrong = match (twice, listed) {
             (true, _) => "it is there twice, or not in its place",
@@ -42,7 +42,9 @@ impl Merge {
             _ => "",
         };
         if !wrong.is_empty() {
-            self.keep(|merge| drop(merge.extra.insert(name.to_owned(), wrong)));
+            self.keep(|merge| {
+                merge.extra.insert(name.to_owned(), wrong);
+            });
         }
         if !twice {
             self.last = Some(name.to_owned());
@@ -50,8 +52,10 @@ impl Merge {
     }
 
     /// The list has this, and the page went past it.
-    pub fn passed(&mut self, name: String) {
-        self.keep(|merge| drop(merge.missing.insert(name)));
+    pub(super) fn passed(&mut self, name: String) {
+        self.keep(|merge| {
+            merge.missing.insert(name);
+        });
     }
 
     fn keep(&mut self, keep: impl FnOnce(&mut Self)) {
@@ -59,7 +63,7 @@ impl Merge {
     }
 
     /// Everything that differs.
-    pub fn findings(self) -> Vec<Finding> {
+    pub(super) fn findings(self) -> Vec<Finding> {
         let Self { page, missing, extra, more, .. } = self;
         let at = |name: &str| format!("{page}: {name}");
         let missing = missing.iter().map(|name| Finding::new(Kind::RootMissing, at(name), "", Cure::Root));
@@ -74,7 +78,7 @@ impl Merge {
 }
 
 /// Gives each name of the root index as HTML, in the order of the page. The error is for people.
-pub fn html_names<E>(
+pub(super) fn html_names<E>(
     text: &mut dyn BufRead,
     each: &mut dyn FnMut(&str) -> Result<(), E>,
 ) -> Result<Result<(), String>, E> {
@@ -100,7 +104,7 @@ pub fn html_names<E>(
 }
 
 /// The same of the root index as JSON.
-pub fn json_names<E>(
+pub(super) fn json_names<E>(
     text: &mut dyn Read,
     each: &mut dyn FnMut(&str) -> Result<(), E>,
 ) -> Result<Result<(), String>, E> {
@@ -231,7 +235,8 @@ mod tests {
         assert_eq!(html(&"x".repeat(3 * TAG_BYTES)), Vec::<String>::new());
         let page = "{\"meta\":{\"api-version\":\"1.4\"},\"projects\":[{\"name\":\"a\"},{\"x\":[1],\"name\":\"b-c\"}]}\n";
         assert_eq!(json(page), Ok(vec!["a".to_owned(), "b-c".to_owned()]));
-        for bad in ["", "{}", "{\"projects\":[{}]}", "{\"projects\":[{\"name\":\"a\"}", "{\"projects\":[]} x"] {
+        for bad in ["", "{}", "{\"projects\":[{}]}", "{\"projects\":[{\"name\":\"a\"}", "{\"projects\":[]} x"]
+        {
             assert!(json(bad).is_err(), "{bad}");
         }
         let stopped = json_names(&mut page.as_bytes(), &mut |_| Err("stop"));

@@ -6,47 +6,47 @@ use crate::domain::Sha256;
 
 /// A file that is to be there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub(super) struct Row {
     /// The wheel's file name.
-    pub filename: String,
+    pub(super) filename: String,
     /// The file of which this is another name, for another platform.
-    pub alias_of: Option<String>,
+    pub(super) alias_of: Option<String>,
     /// Bytes.
-    pub size: u64,
+    pub(super) size: u64,
     /// Of its bytes.
-    pub sha256: Sha256,
+    pub(super) sha256: Sha256,
     /// Of its `.metadata` file, where it has one: the original's files have none.
-    pub metadata_sha256: Option<Sha256>,
+    pub(super) metadata_sha256: Option<Sha256>,
     /// `Requires-Python` of its METADATA.
-    pub requires_python: Option<String>,
+    pub(super) requires_python: Option<String>,
     /// PEP 592: the reason, which may be empty.
-    pub yanked: Option<String>,
+    pub(super) yanked: Option<String>,
     /// Why it is kept from its page.
-    pub withheld: Option<String>,
+    pub(super) withheld: Option<String>,
 }
 
 /// A project.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Project {
+pub(super) struct Project {
     /// Its canonical name.
-    pub name: String,
+    pub(super) name: String,
     /// The farm knows it.
-    pub known: bool,
+    pub(super) known: bool,
     /// It may be shown: it is not under quarantine.
-    pub shown: bool,
+    pub(super) shown: bool,
     /// It has a page of builds.
-    pub builds: bool,
+    pub(super) builds: bool,
     /// Its pages are to be written.
-    pub due: bool,
+    pub(super) due: bool,
     /// Names that were withdrawn and are just going.
-    pub pending: Vec<String>,
+    pub(super) pending: Vec<String>,
     /// Its files, in the order of their names.
-    pub files: Vec<Row>,
+    pub(super) files: Vec<Row>,
 }
 
 impl Project {
     /// Takes a piece of the answer to AUDIT_PROJECT in; the name to go on after, if there is more.
-    pub fn add(&mut self, piece: &Value) -> Result<Option<String>, String> {
+    pub(super) fn add(&mut self, piece: &Value) -> Result<Option<String>, String> {
         let flag = |key: &str| piece[key].as_bool().ok_or_else(|| odd(key));
         self.name = text(&piece["name"]).ok_or_else(|| odd("name"))?;
         // what changes between two pieces is due by then
@@ -60,7 +60,7 @@ impl Project {
     }
 
     /// The files that its page shows.
-    pub fn on_page(&self) -> impl Iterator<Item = &Row> {
+    pub(super) fn on_page(&self) -> impl Iterator<Item = &Row> {
         self.files.iter().filter(|row| self.shown && row.withheld.is_none())
     }
 }
@@ -81,17 +81,17 @@ fn row(file: &Value) -> Result<Row, String> {
 
 /// A piece of the answer to AUDIT_PROJECTS or AUDIT_ROOT.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Projects {
+pub(super) struct Projects {
     /// The root index or the home page is to be written.
-    pub due: bool,
+    pub(super) due: bool,
     /// The name to go on after, if there is more.
-    pub next: Option<String>,
+    pub(super) next: Option<String>,
     /// Names, in their order.
-    pub names: Vec<String>,
+    pub(super) names: Vec<String>,
 }
 
 /// Reads it.
-pub fn projects(answer: &Value) -> Result<Projects, String> {
+pub(super) fn projects(answer: &Value) -> Result<Projects, String> {
     let is_due = |key: &str| answer[key] == true;
     Ok(Projects {
         due: is_due("root_due") || is_due("home_due"),
@@ -101,13 +101,13 @@ pub fn projects(answer: &Value) -> Result<Projects, String> {
 }
 
 /// Reads a list of texts.
-pub fn texts(list: &Value) -> Result<Vec<String>, String> {
+pub(super) fn texts(list: &Value) -> Result<Vec<String>, String> {
     let list = list.as_array().ok_or_else(|| odd("list"))?;
     list.iter().map(|entry| text(entry).ok_or_else(|| odd("text"))).collect()
 }
 
 /// 64 hexadecimal digits.
-pub fn sha256(hex: &str) -> Option<Sha256> {
+pub(super) fn sha256(hex: &str) -> Option<Sha256> {
     if hex.len() != 64 || !hex.is_ascii() {
         return None;
     }

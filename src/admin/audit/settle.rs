@@ -8,15 +8,15 @@ use std::time::Duration;
 use super::finding::{Cure, Finding};
 
 /// Between two looks.
-pub const LOOK_EVERY: Duration = Duration::from_millis(500);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long pages that are due are waited for.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// How often something is tried to be mended.
 const ROUNDS: u8 = 3;
 
 /// Something that looked wrong.
 #[derive(Clone, Debug, Default)]
-pub struct Suspect {
+pub(super) struct Suspect {
     /// What the last look found; none where it does not count any more.
     seen: Option<Vec<Finding>>,
     /// What was found and mends were made for.
@@ -28,7 +28,7 @@ pub struct Suspect {
 
 /// What is next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Next {
+pub(super) enum Next {
     /// Look again later.
     Again,
     /// Mend these, then look again.
@@ -39,29 +39,29 @@ pub enum Next {
 
 impl Suspect {
     /// What a first look found.
-    pub fn new(found: Vec<Finding>) -> Self {
+    pub(super) fn new(found: Vec<Finding>) -> Self {
         Self { seen: Some(found), ..Self::default() }
     }
 
     /// One that an interrupted audit made mends for.
-    pub fn resumed(done: Vec<Finding>) -> Self {
+    pub(super) fn resumed(done: Vec<Finding>) -> Self {
         Self { done, ..Self::default() }
     }
 
     /// What mends were made for.
-    pub fn done(&self) -> &[Finding] {
+    pub(super) fn done(&self) -> &[Finding] {
         &self.done
     }
 
     /// Everything that it is about: what has to be looked at closely. None: all of it.
-    pub fn about(&self) -> Option<impl Iterator<Item = &Finding>> {
+    pub(super) fn about(&self) -> Option<impl Iterator<Item = &Finding>> {
         let seen = self.seen.as_ref()?;
         Some(seen.iter().chain(&self.done))
     }
 
     /// It was looked at again. `quiet`: the farm had nothing to write there, before the look and after it, and the rows
     /// were the same.
-    pub fn looked(&mut self, now: Duration, found: Vec<Finding>, quiet: bool, fix: bool) -> Next {
+    pub(super) fn looked(&mut self, now: Duration, found: Vec<Finding>, quiet: bool, fix: bool) -> Next {
         if !quiet {
             let since = *self.unquiet.get_or_insert(now);
             if now.saturating_sub(since) >= PATIENCE {

@@ -16,12 +16,12 @@ const HOME: &str = "index.html";
 const HOME_BYTES: u64 = 16 << 20;
 
 /// Whether a file of this name belongs beside the projects' directories.
-pub fn is_root_page(name: &str) -> bool {
+pub(super) fn is_root_page(name: &str) -> bool {
     PAGES.contains(&name.strip_suffix(".gz").unwrap_or(name))
 }
 
 /// What differs, and whether neither page was to be written.
-pub fn look(master: &mut Master, tree: &mut Tree) -> Result<(Vec<Finding>, bool), Trouble> {
+pub(super) fn look(master: &mut Master, tree: &mut Tree) -> Result<(Vec<Finding>, bool), Trouble> {
     let before = master.root(None)?;
     let mut found = Vec::new();
     for page in PAGES {

@@ -20,7 +20,7 @@ use crate::domain::Sha256;
 use crate::options::Failure;
 
 /// What is younger may be on its way to a row.
-pub const YOUNG: Duration = Duration::from_secs(24 * 3600);
+pub(super) const YOUNG: Duration = Duration::from_secs(24 * 3600);
 /// A page that is larger is not read.
 const PAGE_BYTES: u64 = 64 << 20;
 /// Bytes read at a time.
@@ -30,7 +30,7 @@ const PEOPLE: [&str; 2] = ["index.html", "json/index.json"];
 
 /// Which files are digested.
 #[derive(Clone, Debug)]
-pub enum Digests {
+pub(super) enum Digests {
     /// All that rows stand for.
     All,
     /// These paths below the tree, which looked wrong before.
@@ -41,36 +41,36 @@ pub enum Digests {
 
 /// How much was looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub(super) struct Counts {
     /// Projects.
-    pub projects: u64,
+    pub(super) projects: u64,
     /// Files, pages and directories.
-    pub files: u64,
+    pub(super) files: u64,
     /// Bytes.
-    pub bytes: u64,
+    pub(super) bytes: u64,
     /// Logs.
-    pub logs: u64,
+    pub(super) logs: u64,
 }
 
 /// The tree, and how fast it may be read.
 #[derive(Debug)]
-pub struct Tree {
+pub(super) struct Tree {
     output: PathBuf,
     pace: Pace,
     begin: Instant,
     stop: Stop,
     /// What was looked at so far.
-    pub counts: Counts,
+    pub(super) counts: Counts,
 }
 
 impl Tree {
     /// At `output`.
-    pub fn new(output: PathBuf, pace: Pace, stop: Stop) -> Self {
+    pub(super) fn new(output: PathBuf, pace: Pace, stop: Stop) -> Self {
         Self { output, pace, begin: Instant::now(), stop, counts: Counts::default() }
     }
 
     /// A path below it.
-    pub fn path(&self, below: &str) -> PathBuf {
+    pub(super) fn path(&self, below: &str) -> PathBuf {
         self.output.join(below)
     }
 
@@ -82,7 +82,7 @@ impl Tree {
     }
 
     /// Everything there is of a project.
-    pub fn look(&mut self, project: &Project, digests: &Digests) -> Result<Seen, Trouble> {
+    pub(super) fn look(&mut self, project: &Project, digests: &Digests) -> Result<Seen, Trouble> {
         let mut seen = Seen::default();
         let dir = format!("simple/{}", project.name);
         self.directory(&dir, &mut seen)?;
@@ -260,7 +260,7 @@ impl Tree {
     }
 
     /// Whether a web server would find something there.
-    pub fn leads_somewhere(&self, target: &str) -> bool {
+    pub(super) fn leads_somewhere(&self, target: &str) -> bool {
         let index = target.is_empty() || target.ends_with('/');
         let path = if index { self.path(&format!("{target}index.html")) } else { self.path(target) };
         path.is_file()
@@ -268,7 +268,7 @@ impl Tree {
 
     /// Names in a directory of the tree, each with whether it is a directory and whether it is older than a day; none where
     /// there is no such directory. Names that are no text are shown as well as can be.
-    pub fn names(&mut self, dir: &str, each: &mut Each<'_>) -> Result<(), Trouble> {
+    pub(super) fn names(&mut self, dir: &str, each: &mut Each<'_>) -> Result<(), Trouble> {
         let path = self.path(dir);
         let entries = match std::fs::read_dir(&path) {
             Ok(entries) => entries,
@@ -288,17 +288,17 @@ impl Tree {
 }
 
 /// What [`Tree::names`] hands out names to.
-pub type Each<'a> = dyn FnMut(&mut Tree, Name) -> Result<(), Trouble> + 'a;
+pub(super) type Each<'a> = dyn FnMut(&mut Tree, Name) -> Result<(), Trouble> + 'a;
 
 /// A name in a directory.
 #[derive(Clone, Debug)]
-pub struct Name {
+pub(super) struct Name {
     /// The name; the error is one that is no text.
-    pub name: Result<String, String>,
+    pub(super) name: Result<String, String>,
     /// It is a directory.
-    pub directory: bool,
+    pub(super) directory: bool,
     /// It is older than a day.
-    pub old: bool,
+    pub(super) old: bool,
 }
 
 fn entry(metadata: &Metadata) -> Entry {
@@ -341,7 +341,7 @@ fn read_page(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// Whether a compressed file holds just these bytes.
-pub fn unpacked_is(twin: &Path, page: &mut dyn Read) -> io::Result<bool> {
+pub(super) fn unpacked_is(twin: &Path, page: &mut dyn Read) -> io::Result<bool> {
     let mut twin = flate2::read::GzDecoder::new(BufReader::new(nofollow(twin)?));
     let mut page = BufReader::with_capacity(PIECE, page);
     let (mut here, mut there) = (vec![0; PIECE], vec![0; PIECE]);

@@ -22,7 +22,7 @@ use crate::wire::limits::{AUDIT_NAMES, TREE_NAME_BYTES};
 /// The database's own audit scans everything; with mending, more than once.
 const DATABASE_LIMIT: Duration = Duration::from_secs(4 * 3600);
 /// How often the place is kept.
-const KEEP_EVERY: Duration = Duration::from_secs(5);
+const KEEP_EVERY: Duration = Duration::from_secs(1);
 /// How often a terminal is told how far it is.
 const SHOW_EVERY: Duration = Duration::from_millis(500);
 /// Suspects at once; then they are settled before anything else is looked at.
@@ -32,21 +32,21 @@ const ROOT: &str = "simple/";
 
 /// An audit.
 #[derive(Debug)]
-pub struct Auditor {
+pub(super) struct Auditor {
     /// Who is asked.
-    pub master: Master,
+    pub(super) master: Master,
     /// What is looked at.
-    pub tree: Tree,
+    pub(super) tree: Tree,
     /// What was found.
-    pub record: Record,
+    pub(super) record: Record,
     /// Mend it.
-    pub fix: bool,
+    pub(super) fix: bool,
     /// Digest the files.
-    pub hashes: bool,
+    pub(super) hashes: bool,
     /// Somebody pressed Ctrl+C.
-    pub stop: Stop,
+    pub(super) stop: Stop,
     /// When it began.
-    pub begin: Instant,
+    pub(super) begin: Instant,
 }
 
 /// Something that looked wrong, and when it is looked at again.
@@ -69,7 +69,7 @@ struct Run {
 
 impl Auditor {
     /// Goes on from there to the end. When it is stopped, its place is kept.
-    pub fn run(&mut self, position: Position) -> Result<(), Trouble> {
+    pub(super) fn run(&mut self, position: Position) -> Result<(), Trouble> {
         let waiting = position.waiting.iter().map(|(subject, done)| Waiting {
             subject: subject.clone(),
             suspect: Suspect::resumed(done.iter().filter_map(undone).collect()),
@@ -205,7 +205,11 @@ impl Auditor {
     }
 
     /// What differs, and whether the farm had nothing to write there; closely only at what is suspected, if anything is.
-    fn look(&mut self, subject: &str, about: Option<HashSet<String>>) -> Result<(Vec<Finding>, bool), Trouble> {
+    fn look(
+        &mut self,
+        subject: &str,
+        about: Option<HashSet<String>>,
+    ) -> Result<(Vec<Finding>, bool), Trouble> {
         if subject == ROOT {
             return site::look(&mut self.master, &mut self.tree);
         }
@@ -281,13 +285,10 @@ impl Auditor {
             return Ok(());
         }
         let dir = format!("simple/{subject}");
-        let name = |finding: &Finding| {
-            finding.path.strip_prefix(&dir)?.strip_prefix('/').map(str::to_owned)
-        };
+        let name = |finding: &Finding| finding.path.strip_prefix(&dir)?.strip_prefix('/').map(str::to_owned);
         let of = |cure: Cure| found.iter().filter(move |finding| finding.cure == cure);
         let mut pages = has(Cure::Page);
-        let project =
-            if has(Cure::Metadata) { self.master.project(subject)? } else { Project::default() };
+        let project = if has(Cure::Metadata) { self.master.project(subject)? } else { Project::default() };
         for finding in of(Cure::Metadata) {
             let Some(name) = name(finding) else { continue };
             let wheel = name.strip_suffix(".metadata").unwrap_or(&name);

@@ -14,9 +14,7 @@ pub(super) fn question(message: &FromTool) -> Result<Option<(Query, State)>, Str
         FromTool::AuditProjects { after, limit } => {
             Query::Look(Look::Projects { after: some(after), limit: *limit })
         }
-        FromTool::AuditRoot { after, limit } => {
-            Query::Look(Look::Root { after: some(after), limit: *limit })
-        }
+        FromTool::AuditRoot { after, limit } => Query::Look(Look::Root { after: some(after), limit: *limit }),
         FromTool::AuditProject { project, after, limit } => {
             Query::Look(Look::Project { project: canonical(project)?, after: some(after), limit: *limit })
         }

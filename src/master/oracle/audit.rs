@@ -9,11 +9,9 @@ use crate::master::query::{Answer, Look, TreeOrder};
 
 pub(super) fn look(client: &mut Client, look: &Look) -> Result<Answer, Failure> {
     let json = match look {
-        Look::Projects { after, limit } => call(
-            client,
-            "audit_projects($1, $2)",
-            &[(after, Type::TEXT), (&i32::from(*limit), Type::INT4)],
-        )?,
+        Look::Projects { after, limit } => {
+            call(client, "audit_projects($1, $2)", &[(after, Type::TEXT), (&i32::from(*limit), Type::INT4)])?
+        }
         Look::Root { after, limit } => {
             call(client, "audit_root($1, $2)", &[(after, Type::TEXT), (&i32::from(*limit), Type::INT4)])?
         }

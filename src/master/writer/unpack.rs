@@ -14,10 +14,11 @@ impl FileWriter {
         let dir = self.output.join("simple").join(wheel.project.as_str());
         let version = Version::parse(&wheel.version.replace('_', "-")).map_err(io::Error::other)?;
         let claim = wheel_zip::Claim { filename: wheel.as_str(), project: &wheel.project, version: &version };
-        let read = wheel_zip::read(&nofollow(&dir.join(wheel.as_str()))?, claim).map_err(|why| match why {
-            wheel_zip::Unreadable::Io(error) => error,
-            wheel_zip::Unreadable::Bad(reason) => io::Error::other(reason),
-        })?;
+        let read =
+            wheel_zip::read(&nofollow(&dir.join(wheel.as_str()))?, claim).map_err(|why| match why {
+                wheel_zip::Unreadable::Io(error) => error,
+                wheel_zip::Unreadable::Bad(reason) => io::Error::other(reason),
+            })?;
         if Sha256::of(&read.bytes) != *sha256 {
             return Err(io::Error::other("its METADATA is not that of its row"));
         }

@@ -81,7 +81,11 @@ fn link(seen: &mut Seen, change: impl FnOnce(&mut Shown)) {
 #[test]
 fn what_is_in_order_is_not_found() {
     assert_eq!(found(|_, _| {}), []);
-    assert_eq!(found(|_, seen| seen.entries.values_mut().for_each(|e| e.sha256 = None)), [], "without digests");
+    assert_eq!(
+        found(|_, seen| seen.entries.values_mut().for_each(|e| e.sha256 = None)),
+        [],
+        "without digests"
+    );
     let nothing = Project { name: "foo".to_owned(), ..Project::default() };
     assert_eq!(compare(&nothing, &Seen::default()), []);
 }
@@ -150,8 +154,10 @@ fn what_no_row_stands_for_is_extra_after_a_day() {
     assert_eq!(add(".alias", entry(1, CORE)), one(Kind::ExtraFile, "simple/foo/.alias", Cure::Sweep));
     let odd = found(|_, seen| seen.odd.push("\u{fffd}".to_owned()));
     assert_eq!(odd, one(Kind::ExtraFile, "simple/foo/\u{fffd}", Cure::None));
-    let (project, empty) =
-        (Project { name: "foo".to_owned(), ..Project::default() }, Seen { old_directory: true, ..Seen::default() });
+    let (project, empty) = (
+        Project { name: "foo".to_owned(), ..Project::default() },
+        Seen { old_directory: true, ..Seen::default() },
+    );
     let gone = Finding::new(Kind::ExtraDirectory, "simple/foo", "it is empty", Cure::Sweep);
     assert_eq!(compare(&project, &empty), [gone]);
     assert_eq!(compare(&project, &Seen { old_directory: false, ..empty }), []);
@@ -177,7 +183,11 @@ fn a_project_has_pages_exactly_when_it_has_files_to_show() {
         seen.people = false;
         seen.entries.retain(|name, _| name == "index.html");
     });
-    assert_eq!(unknown, one(Kind::ExtraFile, "simple/foo/index.html", Cure::Sweep), "nobody writes it any more");
+    assert_eq!(
+        unknown,
+        one(Kind::ExtraFile, "simple/foo/index.html", Cure::Sweep),
+        "nobody writes it any more"
+    );
     let unreadable = found(|_, seen| drop(seen.pages.insert("index.html".to_owned(), Err("no".to_owned()))));
     assert_eq!(unreadable, one(Kind::Unreadable, "simple/foo/index.html", Cure::Page));
     let twin = found(|_, seen| drop(seen.twins.insert("simple/foo/index.html".to_owned(), "old".to_owned())));
@@ -211,6 +221,7 @@ fn the_page_for_people_is_there_and_leads_somewhere() {
     assert_eq!(found(|_, seen| seen.people = false), one(Kind::PageMissing, page, Cure::Page));
     let broken = found(|_, seen| seen.broken.push((page.to_owned(), "../../logs/1".to_owned())));
     assert_eq!(broken, one(Kind::LinkBroken, "project/foo/index.html: ../../logs/1", Cure::Page));
-    let (hidden, seen) = (Project { known: true, ..Project::default() }, Seen { people: true, ..Seen::default() });
+    let (hidden, seen) =
+        (Project { known: true, ..Project::default() }, Seen { people: true, ..Seen::default() });
     assert_eq!(compare(&hidden, &seen)[0].kind, Kind::PageExtra);
 }
