@@ -22,6 +22,14 @@ const FORBIDDEN: [&str; 12] = [
 ];
 
 const PURE: &[&str] = &[
+    "src/admin/audit/compare.rs",
+    "src/admin/audit/finding.rs",
+    "src/admin/audit/links.rs",
+    "src/admin/audit/pace.rs",
+    "src/admin/audit/pages.rs",
+    "src/admin/audit/root.rs",
+    "src/admin/audit/rows.rs",
+    "src/admin/audit/settle.rs",
     "src/admin/logger/access.rs",
     "src/admin/logger/agent.rs",
     "src/admin/logger/format.rs",

@@ -28,6 +28,7 @@ mod requirements;
 mod retries;
 mod rights;
 mod takeover;
+mod tree;
 mod upgrade;
 mod versions;
 mod why;

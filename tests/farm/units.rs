@@ -10,7 +10,8 @@ use std::process::{Command, Output};
 use crate::kit::account;
 use crate::kit::farm::text;
 
-const PROGRAMS: [&str; 2] = [env!("CARGO_BIN_EXE_piw-master"), env!("CARGO_BIN_EXE_piw-slave")];
+const PROGRAMS: [&str; 3] =
+    [env!("CARGO_BIN_EXE_piw-master"), env!("CARGO_BIN_EXE_piw-slave"), env!("CARGO_BIN_EXE_piw")];
 
 fn units() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/systemd")
@@ -21,7 +22,7 @@ fn install(dir: &Path) {
     for program in PROGRAMS {
         symlink(program, dir.join(Path::new(program).file_name().unwrap())).unwrap();
     }
-    for unit in ["piw-master.service", "piw-slave@.service"] {
+    for unit in ["piw-master.service", "piw-slave@.service", "piw-audit.service", "piw-audit.timer"] {
         let unit_text = fs::read_to_string(units().join(unit)).unwrap();
         let here = format!("{}/", dir.display());
         fs::write(dir.join(unit), unit_text.replace("/usr/local/bin/", &here)).unwrap();
@@ -42,7 +43,7 @@ fn systemd_knows_every_word_of_the_units() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("etc")).unwrap();
     install(dir.path());
-    for unit in ["piw-master.service", "piw-slave@1.service"] {
+    for unit in ["piw-master.service", "piw-slave@1.service", "piw-audit.service", "piw-audit.timer"] {
         let output = verify(&dir.path().join(unit));
         assert!(output.status.success() && text(&output).trim().is_empty(), "{unit}: {}", text(&output));
     }
@@ -76,6 +77,19 @@ fn keys(file: &str) -> Vec<String> {
     let sample = fs::read_to_string(units().join(file)).unwrap();
     let lines = sample.lines().filter_map(|line| line.trim_start_matches("# ").split_once(" = "));
     lines.map(|(key, _)| key.to_owned()).collect()
+}
+
+#[test]
+fn the_daily_audit_is_an_order_that_piw_knows() {
+    let unit = fs::read_to_string(units().join("piw-audit.service")).unwrap();
+    let line = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/piw ")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let conf = dir.path().join("piwheels.conf");
+    let queue = dir.path().join("import");
+    fs::write(&conf, format!("import-queue = ipc://{}\n", queue.display())).unwrap();
+    let line = line.replace("/etc/piwheels.conf", conf.to_str().unwrap());
+    let output = Command::new(PROGRAMS[2]).args(line.split(' ')).arg("--help").output().unwrap();
+    assert!(output.status.success() && text(&output).contains("--no-hashes"), "{}", text(&output));
 }
 
 #[test]

@@ -6,7 +6,8 @@
 //!   <spool>/.piw-audit.found   a line for each finding; locked by the audit that is under way
 //! ```
 //!
-//! Both go when it comes to its end.
+//! Both go when it comes to its end. One that does not digest the files has `.piw-audit-sizes` in their place: the daily one
+//! does not end one that takes weeks.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{File, OpenOptions};
@@ -114,14 +115,14 @@ impl Record {
         json: bool,
         restart: bool,
     ) -> Result<(Self, Position), Failure> {
-        let path = spool.join(".piw-audit");
+        let path = spool.join(if manner.hashes { ".piw-audit" } else { ".piw-audit-sizes" });
         let failed = |error: io::Error| {
             Failure::error(format!(
                 "the audit cannot keep its place in {}: {error}; run this as the account of piw-master",
                 spool.display()
             ))
         };
-        let lines = spool.join(".piw-audit.found");
+        let lines = path.with_extension("found");
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);
         let found = options.open(&lines).map_err(failed)?;
@@ -255,7 +256,7 @@ impl Record {
 
     /// The audit has come to its end.
     pub(super) fn end(self) {
-        let lines = self.path.with_file_name(".piw-audit.found");
+        let lines = self.path.with_extension("found");
         for path in [&self.path, &lines] {
             if let Err(error) = std::fs::remove_file(path)
                 && error.kind() != io::ErrorKind::NotFound

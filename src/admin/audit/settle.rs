@@ -10,7 +10,7 @@ use super::finding::{Cure, Finding};
 /// Between two looks.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long pages that are due are waited for.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(300);
 /// How often something is tried to be mended.
 const ROUNDS: u8 = 3;
 

@@ -7,6 +7,7 @@ use crate::master::testbed::{abi, project, text, words};
 use crate::wire::import::{Download as Record, Requirement};
 
 mod orders;
+mod tree;
 
 const TOOL: ConnId = ConnId(1);
 const QUIET: Following<'_> = Following { mode: Follow::List, trouble: None };

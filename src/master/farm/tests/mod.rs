@@ -10,6 +10,7 @@ mod manners;
 mod reports;
 mod showcase;
 mod stopping;
+mod sweeping;
 mod work;
 mod world;
 
