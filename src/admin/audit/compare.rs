@@ -24,6 +24,8 @@ pub(super) struct Seen {
     pub(super) twins: BTreeMap<String, String>,
     /// Its page for people is there.
     pub(super) people: bool,
+    /// Pages for people that cannot be read, and why.
+    pub(super) unreadable: Vec<(String, String)>,
     /// Links of that page, and of those beside it, that lead nowhere: page and link.
     pub(super) broken: Vec<(String, String)>,
 }
@@ -260,6 +262,9 @@ fn people(project: &Project, seen: &Seen, found: &mut Vec<Finding>) {
     }
     if seen.people && !(project.known && project.shown) {
         found.push(Finding::new(Kind::PageExtra, &page, "there is nothing to show", page_cure(project)));
+    }
+    for (page, reason) in &seen.unreadable {
+        found.push(Finding::new(Kind::Unreadable, page, reason, page_cure(project)));
     }
     for (page, link) in &seen.broken {
         let detail = "it leads nowhere";

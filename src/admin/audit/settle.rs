@@ -53,10 +53,10 @@ impl Suspect {
         &self.done
     }
 
-    /// Everything that it is about: what has to be looked at closely. None: all of it.
+    /// Everything that it is about: what has to be looked at closely. None: all of it, for nobody did yet.
     pub(super) fn about(&self) -> Option<impl Iterator<Item = &Finding>> {
-        let seen = self.seen.as_ref()?;
-        Some(seen.iter().chain(&self.done))
+        let known = self.seen.is_some() || !self.done.is_empty();
+        known.then(|| self.seen.iter().flatten().chain(&self.done))
     }
 
     /// It was looked at again. `quiet`: the farm had nothing to write there, before the look and after it, and the rows
@@ -138,6 +138,16 @@ mod tests {
             suspect.looked(NOW, vec![lost(Cure::None)], true, true),
             Next::End(vec![(lost(Cure::None), false), (page(), true)], false)
         );
+    }
+
+    #[test]
+    fn what_was_looked_at_closely_once_is_not_again() {
+        let about = |suspect: &Suspect| suspect.about().map(|about| about.cloned().collect::<Vec<_>>());
+        assert_eq!(about(&Suspect::resumed(Vec::new())), None, "it was never looked at");
+        let mut suspect = Suspect::new(vec![page()]);
+        assert_eq!(about(&suspect), Some(vec![page()]));
+        suspect.looked(NOW, vec![page()], true, true);
+        assert_eq!(about(&suspect), Some(vec![page()]), "what was mended");
     }
 
     #[test]

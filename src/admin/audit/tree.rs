@@ -1,6 +1,7 @@
 //! Looks at the web tree. It only reads: who changes anything there is the master.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ffi::OsString;
 use std::fs::{File, Metadata};
 use std::io::{self, BufReader, Read};
 use std::os::fd::AsFd;
@@ -96,11 +97,16 @@ impl Tree {
         for page in PEOPLE {
             let path = format!("project/{}/{page}", project.name);
             match self.page(&path, &mut seen.twins)? {
-                Some(Ok(text)) if page == PEOPLE[0] => {
-                    seen.people = true;
-                    self.broken(&path, &String::from_utf8_lossy(&text), &mut seen.broken)?;
+                Some(text) => {
+                    seen.people |= page == PEOPLE[0];
+                    match text {
+                        Ok(text) if page == PEOPLE[0] => {
+                            self.broken(&path, &String::from_utf8_lossy(&text), &mut seen.broken)?;
+                        }
+                        Ok(_) => {}
+                        Err(reason) => seen.unreadable.push((path, reason)),
+                    }
                 }
-                Some(_) => seen.people = true,
                 None => {}
             }
         }
@@ -123,9 +129,9 @@ impl Tree {
             // what goes while this looks is gone
             let Ok(metadata) = entry.metadata() else { continue };
             self.spent(0, 1)?;
-            match entry.file_name().into_string() {
+            match plain(entry.file_name()) {
                 Ok(name) => drop(seen.entries.insert(name, self::entry(&metadata))),
-                Err(name) if is_old(&metadata) => seen.odd.push(name.to_string_lossy().into_owned()),
+                Err(name) if is_old(&metadata) => seen.odd.push(name),
                 Err(_) => {}
             }
         }
@@ -279,8 +285,7 @@ impl Tree {
             let entry = entry.map_err(|error| cannot(&path, &error))?;
             let Ok(metadata) = entry.metadata() else { continue };
             self.spent(0, 1)?;
-            let name = entry.file_name().into_string();
-            let name = name.map_err(|name| name.to_string_lossy().into_owned());
+            let name = plain(entry.file_name());
             each(self, Name { name, directory: metadata.is_dir(), old: is_old(&metadata) })?;
         }
         Ok(())
@@ -299,6 +304,12 @@ pub(super) struct Name {
     pub(super) directory: bool,
     /// It is older than a day.
     pub(super) old: bool,
+}
+
+/// A name as text that can be printed, and told to the master; the error is one that is none, as well as it can be shown.
+fn plain(name: OsString) -> Result<String, String> {
+    let name = name.into_string().map_err(|name| name.to_string_lossy().into_owned())?;
+    if name.chars().any(char::is_control) { Err(name.escape_default().to_string()) } else { Ok(name) }
 }
 
 fn entry(metadata: &Metadata) -> Entry {

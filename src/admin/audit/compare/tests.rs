@@ -221,6 +221,8 @@ fn the_page_for_people_is_there_and_leads_somewhere() {
     assert_eq!(found(|_, seen| seen.people = false), one(Kind::PageMissing, page, Cure::Page));
     let broken = found(|_, seen| seen.broken.push((page.to_owned(), "../../logs/1".to_owned())));
     assert_eq!(broken, one(Kind::LinkBroken, "project/foo/index.html: ../../logs/1", Cure::Page));
+    let unreadable = found(|_, seen| seen.unreadable.push((page.to_owned(), "no file".to_owned())));
+    assert_eq!(unreadable, one(Kind::Unreadable, page, Cure::Page));
     let (hidden, seen) =
         (Project { known: true, ..Project::default() }, Seen { people: true, ..Seen::default() });
     assert_eq!(compare(&hidden, &seen)[0].kind, Kind::PageExtra);
