@@ -387,7 +387,7 @@ impl MrChase {
 
     /// The writer said where the tree is.
     pub fn located(&mut self, conn: ConnId, tree: &Tree, out: &mut Out) {
-        self.from_disk(conn, Ok(tree::located(tree)), out);
+        self.disk_done(conn, Ok(tree::located(tree)), out);
     }
 
     /// The writer removed what nothing stands for.
@@ -397,15 +397,15 @@ impl MrChase {
         {
             log::warn!("{} had removed, for no row stands for it: {}", tool.peer, swept.removed.join(" "));
         }
-        self.from_disk(conn, swept.as_ref().map(tree::swept).map_err(Clone::clone), out);
+        self.disk_done(conn, swept.as_ref().map(tree::swept).map_err(Clone::clone), out);
     }
 
     /// The writer put METADATA beside its wheel again.
     pub fn unpacked(&mut self, conn: ConnId, unpacked: Result<(), String>, out: &mut Out) {
-        self.from_disk(conn, unpacked.map(|()| json!({ "unpacked": true })), out);
+        self.disk_done(conn, unpacked.map(|()| json!({ "unpacked": true })), out);
     }
 
-    fn from_disk(&mut self, conn: ConnId, answer: Result<serde_json::Value, String>, out: &mut Out) {
+    fn disk_done(&mut self, conn: ConnId, answer: Result<serde_json::Value, String>, out: &mut Out) {
         let Some(tool) = self.tools.get_mut(&conn) else { return };
         tool.state = State::Ready;
         match answer {

@@ -96,18 +96,15 @@ impl Tree {
         }
         for page in PEOPLE {
             let path = format!("project/{}/{page}", project.name);
-            match self.page(&path, &mut seen.twins)? {
-                Some(text) => {
-                    seen.people |= page == PEOPLE[0];
-                    match text {
-                        Ok(text) if page == PEOPLE[0] => {
-                            self.broken(&path, &String::from_utf8_lossy(&text), &mut seen.broken)?;
-                        }
-                        Ok(_) => {}
-                        Err(reason) => seen.unreadable.push((path, reason)),
-                    }
+            let Some(text) = self.page(&path, &mut seen.twins)? else { continue };
+            let html = page == PEOPLE[0];
+            seen.people |= html;
+            match text {
+                Ok(text) if html => {
+                    self.broken(&path, &String::from_utf8_lossy(&text), &mut seen.broken)?;
                 }
-                None => {}
+                Ok(_) => {}
+                Err(reason) => seen.unreadable.push((path, reason)),
             }
         }
         Ok(seen)
