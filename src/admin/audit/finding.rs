@@ -167,7 +167,7 @@ impl Finding {
         match (self.kind, self.cure) {
             (Kind::FileMissing | Kind::FileChanged, _) => Some(
                 "put the right bytes back under this name (a backup has them) and run 'piw audit --fix', which then \
-                 shows it again",
+                 shows it again; or have it built again under a new one: 'piw requeue PACKAGE==VERSION --class built'",
             ),
             (Kind::ExtraFile | Kind::ExtraDirectory | Kind::PageExtra, Cure::None) => {
                 Some("nothing links to it; remove it by hand if nobody needs it")
