@@ -13,7 +13,13 @@ impl FileWriter {
     pub(super) fn unpack(&self, wheel: &WheelName, sha256: &Sha256) -> io::Result<()> {
         let dir = self.output.join("simple").join(wheel.project.as_str());
         let version = Version::parse(&wheel.version.replace('_', "-")).map_err(io::Error::other)?;
-        let claim = wheel_zip::Claim { filename: wheel.as_str(), project: &wheel.project, version: &version };
+        let claim = wheel_zip::Claim {
+            filename: wheel.as_str(),
+            project: &wheel.project,
+            version: &version,
+            // that is settled since it was published
+            build: None,
+        };
         let read =
             wheel_zip::read(&nofollow(&dir.join(wheel.as_str()))?, claim).map_err(|why| match why {
                 wheel_zip::Unreadable::Io(error) => error,
