@@ -8,6 +8,7 @@ use piwheels::config::{Duration, Size};
 use piwheels::domain::Millis;
 use piwheels::logging;
 use piwheels::master::follower::{Follow, FollowSettings};
+use piwheels::master::index_scribe::Site;
 use piwheels::master::limits::Limits;
 use piwheels::master::reactor::address::Address;
 use piwheels::master::slave_keys;
@@ -43,6 +44,13 @@ struct Options {
     /// The path under which the web site is written (default: /var/www)
     #[arg(short, long, value_name = "PATH")]
     output_path: Option<PathBuf>,
+    /// The address at which everybody reaches the web site, for the lines on its pages that people copy (default: pages
+    /// say where to look)
+    #[arg(long, value_name = "URL")]
+    site_url: Option<String>,
+    /// The name of the web site, for people (default: piwheels)
+    #[arg(long, value_name = "NAME")]
+    site_name: Option<String>,
     /// Where unfinished files are kept: on the file system of the output path, and outside it (default: the output
     /// path with .spool added)
     #[arg(long, value_name = "PATH")]
@@ -172,12 +180,16 @@ fn run(options: Options) -> Result<(), Failure> {
         patience: millis(options.removal_patience, "removal-patience", standard_follow.patience)?,
     };
     follow.check().map_err(Failure::usage)?;
+    let site_name: Option<String> = config.find(options.site_name, "site-name")?;
+    let site_url: Option<String> = config.find(options.site_url, "site-url")?;
+    let site = Site::new(site_name.as_deref(), site_url.as_deref()).map_err(Failure::usage)?;
     let settings = Settings {
         dsn: config.value(options.dsn, "dsn", "postgres:///piwheels".to_owned())?,
         pypi_simple: config.find(options.pypi_simple, "pypi-simple")?,
         pypi_xmlrpc: config.find(options.pypi_xmlrpc, "pypi-xmlrpc")?,
         follow,
         output,
+        site,
         keys,
         spool: config.find(options.spool_path, "spool-path")?,
         slave_queue: config.value(options.slave_queue, "slave-queue", Address::Any(5555))?,

@@ -14,12 +14,13 @@ use r2d2_postgres::postgres::{self, NoTls};
 use super::cloud_gazer::{CloudGazer, pip, xml_rpc_url};
 use super::farm::Farm;
 use super::follower::FollowSettings;
+use super::index_scribe::Site;
 use super::limits::Limits;
 use super::oracle;
 use super::query::{Abi, Answer, Query};
 use super::reactor::address::Address;
 use super::reactor::gate::Gate;
-use super::reactor::threads::{ORACLES, Pool, Threads};
+use super::reactor::threads::{ORACLES, Places, Pool, Threads};
 use super::reactor::{ANSWERS, Listener, Reactor, Signals};
 use super::writer::spool;
 use crate::domain::Millis;
@@ -40,6 +41,8 @@ pub struct Settings {
     pub pypi_simple: Option<String>,
     /// Where the web site is.
     pub output: PathBuf,
+    /// What its pages say of it.
+    pub site: Site,
     /// Where unfinished files are; `None`: beside the output, with `.spool` added to its name.
     pub spool: Option<PathBuf>,
     /// Where slaves connect.
@@ -144,8 +147,8 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         move || CloudGazer::new(&index_url, &xml_rpc_url, certificates.as_deref())
     };
     logging::detach().map_err(error)?;
-    let threads =
-        Threads::start(waker, &pool, settings.output.clone(), spool, keys_file, gazer).map_err(error)?;
+    let places = Places { output: settings.output.clone(), spool, keys: keys_file };
+    let threads = Threads::start(waker, &pool, places, settings.site.clone(), gazer).map_err(error)?;
     let farm = Farm::new(Millis(0), settings.limits.clone(), index_url, settings.follow, &abis, seed()?);
     let gate = Gate::new(keys, settings.insecure, seed()?, &settings.limits);
     let connections = settings.limits.connections;

@@ -16,11 +16,13 @@ use crate::domain::{ProjectName, log_path};
 
 mod aliases;
 mod facts;
+mod frame;
 mod page;
 mod root;
 mod simple;
 mod store;
 
+pub use frame::Site;
 pub use page::Templates;
 pub use simple::{HTML, JSON};
 pub use store::TWIN;
@@ -38,8 +40,8 @@ pub struct IndexScribe {
 
 impl IndexScribe {
     /// Writes under `output`, keeping what is unfinished in `spool`, which is on the same file system.
-    pub fn new(output: PathBuf, spool: PathBuf) -> Self {
-        Self { store: Store::new(output, spool), templates: Templates::default(), root: None }
+    pub fn new(output: PathBuf, spool: PathBuf, site: Site) -> Self {
+        Self { store: Store::new(output, spool), templates: Templates::new(site), root: None }
     }
 
     /// Does what is asked and answers where an answer is due.
@@ -51,7 +53,7 @@ impl IndexScribe {
                 }
             }
             PageRequest::Home(order) => {
-                let text = self.templates.home().map_err(io::Error::other);
+                let text = self.templates.render("home", &()).map_err(io::Error::other);
                 let written =
                     text.and_then(|text| self.store.put(&self.store.output, &[(HTML, text.as_bytes())]));
                 answer(PageAnswer::Written(order, written.map_err(|e| e.to_string())));

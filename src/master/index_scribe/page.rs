@@ -5,12 +5,16 @@ use serde::Serialize;
 use tinytemplate::TinyTemplate;
 
 use super::facts::{Fact, facts};
+use super::frame::{Frame, Here, Site};
 use crate::domain::{BuildId, ProjectName, log_path, walls};
 use crate::master::hub::PublicSlave;
 use crate::master::query::ProjectRows;
 
-/// The templates of `templates/`, compiled.
-pub struct Templates(TinyTemplate<'static>);
+/// The templates of `templates/`, compiled, and the site that they are filled for.
+pub struct Templates {
+    tiny: TinyTemplate<'static>,
+    site: Site,
+}
 
 #[derive(Serialize)]
 struct Project<'a> {
@@ -52,6 +56,9 @@ struct Attempt<'a> {
 
 #[derive(Serialize)]
 struct Slaves<'a> {
+    frame: Frame<'a>,
+    count: usize,
+    building: usize,
     slaves: Vec<Slave<'a>>,
 }
 
@@ -62,11 +69,23 @@ struct Slave<'a> {
     platform: &'a str,
     machine: &'a str,
     os: &'a str,
-    now: String,
+    doing: &'static str,
+    /// The look of it.
+    state: &'static str,
+    job: Option<Job<'a>>,
     holds_back: Option<&'a str>,
     temperature: String,
+    /// How many of the walls stand.
+    stands: usize,
+    all: usize,
     walls: String,
     missing: String,
+}
+
+#[derive(Serialize)]
+struct Job<'a> {
+    package: &'a str,
+    version: &'a str,
 }
 
 #[derive(Serialize)]
@@ -74,26 +93,37 @@ struct Names<'a> {
     names: &'a [String],
 }
 
-impl Default for Templates {
-    fn default() -> Self {
-        let mut templates = TinyTemplate::new();
+impl Templates {
+    /// For this site.
+    pub fn new(site: Site) -> Self {
+        let mut tiny = TinyTemplate::new();
         for (name, text) in [
+            ("head", include_str!("../../../templates/head.html")),
+            ("foot", include_str!("../../../templates/foot.html")),
             ("project", include_str!("../../../templates/project.html")),
             ("builds", include_str!("../../../templates/builds.html")),
             ("home", include_str!("../../../templates/home.html")),
             ("slaves", include_str!("../../../templates/slaves.html")),
             ("root-names", include_str!("../../../templates/root-names.html")),
         ] {
-            if let Err(error) = templates.add_template(name, text) {
+            if let Err(error) = tiny.add_template(name, text) {
                 // found by the first test; a page that needs it then fails with its own error
                 log::error!("template {name}: {error}");
             }
         }
-        Self(templates)
+        Self { tiny, site }
     }
-}
 
-impl Templates {
+    /// What the operator says of the site.
+    pub(super) fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// Fills a template.
+    pub(super) fn render(&self, template: &str, with: &impl Serialize) -> Result<String, String> {
+        self.tiny.render(template, with).map_err(|e| e.to_string())
+    }
+
     /// Before the names of the root index.
     pub const ROOT_BEGIN: &str = include_str!("../../../templates/root-begin.html");
     /// After them.
@@ -115,7 +145,7 @@ impl Templates {
             .collect();
         let (status, status_reason) = (rows.status.as_str(), rows.status_reason.as_deref());
         let page = Project { name: &rows.display, status, status_reason, files };
-        self.0.render("project", &page).map_err(|e| e.to_string())
+        self.render("project", &page)
     }
 
     /// A project's page for people: what was tried.
@@ -139,38 +169,54 @@ impl Templates {
             has_files: !rows.files.is_empty(),
             builds: builds.collect(),
         };
-        self.0.render("builds", &page).map_err(|e| e.to_string())
+        self.render("builds", &page)
     }
 
     /// The page of slaves, for everybody.
     pub fn slaves(&self, slaves: &[PublicSlave]) -> Result<String, String> {
-        let slaves = slaves.iter().map(|slave| {
+        let (count, building) =
+            (slaves.len(), slaves.iter().filter(|slave| slave.doing == "building").count());
+        let rows = slaves.iter().map(|slave| {
             let (walls, missing) = walls::split(&slave.board.walls);
-            let job = slave.job.as_ref().map(|(package, version)| format!(" {package} {version}"));
             Slave {
                 label: &slave.label,
                 abi: &slave.abi,
                 platform: &slave.platform,
                 machine: &slave.board.machine,
                 os: &slave.board.os,
-                now: format!("{}{}", slave.doing, job.unwrap_or_default()),
+                doing: slave.doing,
+                state: state(slave),
+                job: slave.job.as_ref().map(|(package, version)| Job { package, version }),
                 holds_back: slave.holds_back.as_deref(),
                 temperature: temperature(slave),
+                stands: walls.len(),
+                all: walls.len() + missing.len(),
                 walls: walls.join(", "),
                 missing: missing.join(", "),
             }
         });
-        self.0.render("slaves", &Slaves { slaves: slaves.collect() }).map_err(|e| e.to_string())
-    }
-
-    /// The home page.
-    pub fn home(&self) -> Result<String, String> {
-        self.0.render("home", &()).map_err(|e| e.to_string())
+        let frame = Frame::new(
+            &self.site,
+            1,
+            Here::Slaves,
+            "Slaves",
+            "The machines that build wheels for this farm, and what they are doing.",
+        );
+        self.render("slaves", &Slaves { frame, count, building, slaves: rows.collect() })
     }
 
     /// A piece of the root index.
     pub fn root_names(&self, names: &[String]) -> Result<String, String> {
-        self.0.render("root-names", &Names { names }).map_err(|e| e.to_string())
+        self.render("root-names", &Names { names })
+    }
+}
+
+/// The look of what a slave does (`static/style.css`).
+fn state(slave: &PublicSlave) -> &'static str {
+    match slave.doing {
+        _ if slave.holds_back.is_some() => "wait",
+        "building" | "delivering" => "ok",
+        _ => "off",
     }
 }
 

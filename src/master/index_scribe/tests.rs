@@ -56,7 +56,7 @@ fn scribe() -> (tempfile::TempDir, IndexScribe) {
     let (output, spool) = (dir.path().join("www"), dir.path().join("spool"));
     std::fs::create_dir(&output).unwrap();
     std::fs::create_dir(&spool).unwrap();
-    let scribe = IndexScribe::new(output, spool);
+    let scribe = IndexScribe::new(output, spool, Site::default());
     (dir, scribe)
 }
 

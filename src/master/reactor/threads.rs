@@ -16,7 +16,7 @@ use r2d2_postgres::postgres::{CancelToken, NoTls};
 use super::super::cloud_gazer::{self, CloudGazer};
 use super::super::event::{DiskAnswer, DiskRequest, LookAnswer, LookUp, PageAnswer, PageRequest, Ticket};
 use super::super::gaze::{GazeAnswer, GazeFailure, GazeRequest};
-use super::super::index_scribe::{self, IndexScribe};
+use super::super::index_scribe::{self, IndexScribe, Site};
 use super::super::oracle;
 use super::super::query::{Answer, Query, Swept};
 use super::super::seraph::{OracleId, Seraph};
@@ -156,14 +156,23 @@ impl Trouble {
     }
 }
 
+/// Where the threads read and write.
+pub struct Places {
+    /// The web site.
+    pub output: PathBuf,
+    /// What is not finished.
+    pub spool: PathBuf,
+    /// The keys of slaves.
+    pub keys: PathBuf,
+}
+
 impl Threads {
     /// Starts them.
     pub fn start(
         waker: Waker,
         pool: &Pool,
-        output: PathBuf,
-        spool: PathBuf,
-        keys: PathBuf,
+        Places { output, spool, keys }: Places,
+        site: Site,
         gazer: impl Fn() -> CloudGazer + Send + 'static,
     ) -> io::Result<Self> {
         let (sender, replies) = channel();
@@ -186,7 +195,7 @@ impl Threads {
         let back = way.clone();
         let scribe = Worker::start(
             "index-scribe",
-            move || IndexScribe::new(output.clone(), spool.clone()),
+            move || IndexScribe::new(output.clone(), spool.clone(), site.clone()),
             |scribe: &mut IndexScribe, request, answer: &mut dyn FnMut(PageAnswer)| {
                 scribe.handle(request, answer)
             },
