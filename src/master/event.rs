@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::gaze::{GazeAnswer, GazeFailure, GazeRequest};
 use super::hub::PublicSlave;
-use super::query::{Answer, Query, Rewrite, RewriteOrder, Wanted};
+use super::query::{Answer, HomeRows, Query, Rewrite, RewriteOrder, RootName, Wanted};
 use super::refusals::Refusal;
 use crate::domain::ranges::RangeSet;
 use crate::domain::requirement::Extra;
@@ -323,12 +323,13 @@ pub enum PageRequest {
     /// Write projects' pages, or remove those of projects without files; then remove the files that are gone from them.
     /// Answer: a [`PageAnswer::Written`] for each.
     Projects(Vec<(ProjectName, Rewrite)>),
-    /// Write the home page. Answer: [`PageAnswer::Written`].
-    Home(RewriteOrder),
+    /// Write the home page, with the slaves of the last [`PageRequest::Slaves`]; and the pages and files that never change,
+    /// as far as they are not there. Answer: [`PageAnswer::Written`].
+    Home(RewriteOrder, Box<HomeRows>),
     /// Begin the root index.
     RootBegin,
     /// Add names to it. Answer: [`PageAnswer::RootReady`].
-    RootNames(Vec<String>),
+    RootNames(Vec<RootName>),
     /// Finish it. Answer: [`PageAnswer::Written`].
     RootEnd(RewriteOrder),
     /// Write the page of slaves. Answer: [`PageAnswer::SlavesWritten`].
@@ -400,6 +401,10 @@ pub enum Purpose {
     Pages,
     /// The pages: names for the root index.
     Root,
+    /// The home page: that it is due.
+    HomeOrder,
+    /// The home page: what it is made from.
+    Home,
     /// A tool.
     Tool(ConnId),
     /// The follower.

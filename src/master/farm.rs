@@ -212,7 +212,9 @@ impl Farm {
                 self.clock = Some((now, wall));
                 self.tick(now, out);
                 let view = view!(self, now);
-                self.hub.tick(&view, out);
+                if self.hub.tick(&view, out) {
+                    self.pages.home_changed();
+                }
             }
         }
         self.steps(now, out);
@@ -462,6 +464,8 @@ impl Farm {
             (Purpose::Abis, Answer::Abis(abis)) => self.abis = built_for(&abis),
             (Purpose::Popularity, Answer::PopularityRolled(looked_at)) => self.rolled(now, looked_at),
             (Purpose::Pages, answer) => self.pages.answered(now, answer, out),
+            (Purpose::HomeOrder, answer) => self.pages.home_ordered(&answer, out),
+            (Purpose::Home, answer) => self.pages.home_answered(now, answer, out),
             (Purpose::Root, answer) => self.pages.root_answered(now, answer, out),
             (Purpose::Tool(conn), answer) => {
                 if let Answer::AbiAdded(_, abis) = &answer {
@@ -471,6 +475,7 @@ impl Farm {
                 match self.chase.answered(conn, answer, self.follower.following(), out) {
                     Changed::Nothing => {}
                     Changed::Queued(abis) => {
+                        self.pages.home_changed();
                         self.follower.kick(now);
                         abis.iter().for_each(|abi| self.arrived(abi, out));
                     }
@@ -481,6 +486,7 @@ impl Farm {
                         self.follower.kick(now);
                         opened.iter().for_each(|abi| self.arrived_many(abi, out));
                         self.stop_builds(&cancelled, out);
+                        self.pages.home_changed();
                         self.pages.kick(out);
                         if walks {
                             self.abis_changed(out);
@@ -566,6 +572,7 @@ impl Farm {
                 if let Some(abi) = opened {
                     self.arrived(&abi, out);
                 }
+                self.pages.home_changed();
                 if !offer.files.is_empty() {
                     self.pages.kick(out);
                 }

@@ -126,8 +126,8 @@ impl Hub {
         Ok(())
     }
 
-    /// Tells the monitors what has changed.
-    pub fn tick(&mut self, view: &View<'_>, out: &mut Out) {
+    /// Tells the monitors what has changed. Returns whether slaves came, went or do something else.
+    pub fn tick(&mut self, view: &View<'_>, out: &mut Out) -> bool {
         let listeners: Vec<ConnId> =
             self.monitors.iter().filter(|(_, greeted)| **greeted).map(|(conn, _)| *conn).collect();
         let mut tell = |message: ToMonitor| {
@@ -167,7 +167,9 @@ impl Hub {
         }
         if self.showcase.is_due(view.now) {
             out.effects.push(Effect::Page(PageRequest::Slaves(showcase::slaves(view))));
+            return self.showcase.take_stirred();
         }
+        false
     }
 
     /// The page of slaves is written, or not: then the reason.

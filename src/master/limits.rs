@@ -139,6 +139,10 @@ pub const SLEEP_SECS: u16 = 30;
 pub const DISK_RETRY: Millis = Millis::secs(10);
 /// The page of slaves is written no more often than this: temperatures change all the time.
 pub const SLAVES_PAGE_WINDOW: Millis = Millis::secs(10);
+/// The home page is written no more often than this while things change.
+pub const HOME_WINDOW: Millis = Millis::secs(15);
+/// And looked at this often whether or not the master knows of a change: others change the database too, and days end.
+pub const HOME_EVERY: Millis = Millis::secs(300);
 /// The root index is written no more often than this.
 pub const ROOT_WINDOW: Millis = Millis::secs(2);
 /// And no less often than this, however long it takes to write, while it is ordered.

@@ -150,14 +150,12 @@ pub fn execute(client: &mut Client, query: &Query) -> Result<Answer, Failure> {
         Query::RewriteFailed(order) => {
             pages::rewritten(client, "SELECT piw.rewrite_failed($1, $2, $3)", order)
         }
-        Query::RootNames { after, limit } => {
-            let rows = ask(
-                client,
-                "SELECT n FROM piw.root_names($1, $2) AS n",
-                &[(after, Type::TEXT), (&i32::from(*limit), Type::INT4)],
-            )?;
-            Ok(Answer::RootNames(rows.iter().map(|row| read(row, 0)).collect::<Result<_, Failure>>()?))
+        Query::RootNames { after, limit } => pages::root_names(client, after.as_deref(), *limit),
+        Query::OrderHome => {
+            ask(client, "SELECT piw.order_home()", &[])?;
+            Ok(Answer::HomeOrdered)
         }
+        Query::Home => pages::home(client),
         Query::Why { package, version } => {
             let key = version.as_ref().map(Version::sort_key);
             let row = ask_one(

@@ -5,8 +5,8 @@
 //!                                                    └─ the root index: a piece at a time, ROOT_WINDOW apart
 //! ```
 //!
-//! Orders are rows in the database, so none is lost; this keeps only what is under way. A page that fails is tried
-//! again after [`DISK_RETRY`], and the others do not wait for it. When nothing but failures came for a whole batch, the
+//! The home page is ordered here ([`home`]), every other one by what the database does. Orders are rows in the database, so
+//! none is lost; this keeps only what is under way. A page that fails is tried again after [`DISK_RETRY`], and the others do not wait for it. When nothing but failures came for a whole batch, the
 //! trouble is not the pages': one page a [`DISK_RETRY`] is tried until one succeeds. The root index of a large farm takes
 //! long to write: it rests ten times as long as it took, within bounds. Pure: no files, SQL or clock.
 
@@ -18,6 +18,10 @@ use super::limits::{
 };
 use super::query::{Answer, PageKind, Query, RewriteOrder};
 use crate::domain::Millis;
+
+mod home;
+
+use home::HomeClock;
 
 /// What is under way.
 #[derive(Debug, Default)]
@@ -43,6 +47,9 @@ pub struct Pages {
     /// What went wrong last, until a page is written again that had failed, and none is left that has.
     trouble: Option<String>,
     next_look: Millis,
+    clock: HomeClock,
+    /// The home page's order, while the database is asked what the page is made from.
+    home: Option<RewriteOrder>,
 }
 
 #[derive(Debug)]
@@ -84,6 +91,11 @@ impl Pages {
         self.look(out);
     }
 
+    /// Something happened that the home page shows.
+    pub fn home_changed(&mut self) {
+        self.clock.changed();
+    }
+
     fn look(&mut self, out: &mut Out) {
         if self.asking.is_some() || self.under_way > 0 || !self.kicked || self.paused > self.now {
             return;
@@ -122,7 +134,8 @@ impl Pages {
                         }
                         PageKind::Home => {
                             self.under_way += 1;
-                            out.effects.push(Effect::Page(PageRequest::Home(rewrite.order)));
+                            self.home = Some(rewrite.order);
+                            out.ask(Purpose::Home, Query::Home);
                         }
                         PageKind::Root => {
                             if matches!(self.root, Root::Resting | Root::Due(_)) {
@@ -163,7 +176,7 @@ impl Pages {
             return;
         };
         if let Some(name) = names.last() {
-            *last = Some(name.clone());
+            *last = Some(name.name.clone());
         }
         let end = names.len() < usize::from(ROOT_NAMES_AT_ONCE);
         let order = order.clone();
@@ -171,6 +184,29 @@ impl Pages {
         if end {
             out.effects.push(Effect::Page(PageRequest::RootEnd(order)));
             self.root = Root::Ending;
+        }
+    }
+
+    /// The database has the order for the home page, or not.
+    pub fn home_ordered(&mut self, answer: &Answer, out: &mut Out) {
+        let done = matches!(answer, Answer::HomeOrdered);
+        self.clock.ordered(done);
+        if done {
+            self.kick(out);
+        } else {
+            log::error!("the home page cannot be ordered: {answer:?}");
+        }
+    }
+
+    /// The database answered what the home page is made from.
+    pub fn home_answered(&mut self, now: Millis, answer: Answer, out: &mut Out) {
+        let Some(order) = self.home.take() else { return };
+        match answer {
+            Answer::Home(rows) => out.effects.push(Effect::Page(PageRequest::Home(order, rows))),
+            other => {
+                let reason = format!("the database's answer cannot be used: {other:?}");
+                self.written(now, PageAnswer::Written(order, Err(reason)), out);
+            }
         }
     }
 
@@ -250,6 +286,9 @@ impl Pages {
     pub fn tick(&mut self, now: Millis, out: &mut Out) {
         self.now = now;
         self.begin_root(now, out);
+        if self.clock.is_due(now) {
+            out.ask(Purpose::HomeOrder, Query::OrderHome);
+        }
         if now >= self.next_look {
             self.next_look = now + SWEEP_EVERY;
             self.kicked = true;

@@ -13,11 +13,13 @@ use crate::wire::import;
 
 mod audit;
 mod follow;
+mod home;
 mod orders;
 mod pages;
 
 pub use audit::*;
 pub use follow::*;
+pub use home::*;
 pub use orders::*;
 pub use pages::*;
 
@@ -103,6 +105,10 @@ pub enum Query {
         /// At most 10,000.
         limit: u16,
     },
+    /// Orders the home page to be written.
+    OrderHome,
+    /// What the home page is made from.
+    Home,
     /// What became of a package or one version of it, for people, as JSON.
     Why {
         /// The package.
@@ -250,8 +256,12 @@ pub enum Answer {
     RewritesDue(Vec<Rewrite>),
     /// To [`Query::RewriteDone`] and [`Query::RewriteFailed`].
     RewriteDone,
-    /// To [`Query::RootNames`]: canonical names; fewer than the limit at the end.
-    RootNames(Vec<String>),
+    /// To [`Query::RootNames`]: fewer than the limit at the end.
+    RootNames(Vec<RootName>),
+    /// To [`Query::OrderHome`].
+    HomeOrdered,
+    /// To [`Query::Home`].
+    Home(Box<HomeRows>),
     /// To [`Query::Why`]: a JSON object, see `wire-spec/import.md`; `None` when the farm does not know it.
     Why(Option<String>),
     /// To [`Query::PagesDue`].

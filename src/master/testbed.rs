@@ -293,7 +293,7 @@ pub(super) fn word(effect: &Effect) -> String {
                 });
                 pages.collect::<Vec<_>>().join(", ")
             }
-            PageRequest::Home(order) => format!("home #{}", order.order),
+            PageRequest::Home(order, _) => format!("home #{}", order.order),
             PageRequest::RootBegin => "root begin".to_owned(),
             PageRequest::RootNames(names) => format!("root names {}", names.len()),
             PageRequest::RootEnd(order) => format!("root end #{}", order.order),
@@ -420,6 +420,8 @@ fn ask(query: &Query) -> String {
         Query::RewriteDone(order) => format!("rewrite-done {}", page(order)),
         Query::RewriteFailed(order) => format!("rewrite-failed {}", page(order)),
         Query::RootNames { after, .. } => format!("root-names after {}", after.as_deref().unwrap_or("-")),
+        Query::OrderHome => "order-home".to_owned(),
+        Query::Home => "home".to_owned(),
         Query::Why { package, version } => {
             format!("why {package} {}", version.as_ref().map_or_else(String::new, Version::to_string))
         }

@@ -49,6 +49,8 @@ struct Shown<'a> {
 #[derive(Debug)]
 pub(super) struct Showcase {
     changed: bool,
+    /// Slaves came, went or do something else; temperatures do not count.
+    stirred: bool,
     under_way: bool,
     next: Millis,
 }
@@ -56,7 +58,7 @@ pub(super) struct Showcase {
 impl Default for Showcase {
     fn default() -> Self {
         // what a master before this one wrote is no longer so
-        Self { changed: true, under_way: false, next: Millis(0) }
+        Self { changed: true, stirred: false, under_way: false, next: Millis(0) }
     }
 }
 
@@ -64,11 +66,19 @@ impl Showcase {
     /// A slave came, or something of it changed.
     pub(super) fn changed(&mut self, before: Option<&Face>, after: &Face) {
         self.changed |= before.is_none_or(|before| shown(before) != shown(after));
+        let does = |face: &Face| (word(face.doing), face.introduced);
+        self.stirred |= before.is_none_or(|before| does(before) != does(after));
     }
 
     /// A slave is gone.
     pub(super) fn gone(&mut self) {
         self.changed = true;
+        self.stirred = true;
+    }
+
+    /// Whether slaves came, went or do something else since this was last asked.
+    pub(super) fn take_stirred(&mut self) -> bool {
+        std::mem::take(&mut self.stirred)
     }
 
     /// Whether the page is to be written now; then it is under way.

@@ -3,8 +3,8 @@
 use postgres::types::Type;
 use postgres::{Client, Row};
 
-use super::{Failure, ask, odd, package, read};
-use crate::master::query::{Answer, PageKind, ProjectRows, Rewrite, RewriteOrder};
+use super::{Failure, ask, ask_one, odd, package, read};
+use crate::master::query::{Answer, PageKind, ProjectRows, Rewrite, RewriteOrder, RootName};
 
 pub(super) fn rewrites_due(client: &mut Client, limit: u16) -> Result<Answer, Failure> {
     let sql = "SELECT kind, name, ordered, page FROM piw.rewrites_due($1)";
@@ -34,4 +34,17 @@ pub(super) fn rewritten(client: &mut Client, sql: &str, order: &RewriteOrder) ->
     };
     ask(client, sql, &[(&kind, Type::TEXT), (&name, Type::TEXT), (&order.order, Type::INT8)])?;
     Ok(Answer::RewriteDone)
+}
+
+pub(super) fn root_names(client: &mut Client, after: Option<&str>, limit: u16) -> Result<Answer, Failure> {
+    let sql = "SELECT name, downloads FROM piw.root_names($1, $2)";
+    let rows = ask(client, sql, &[(&after, Type::TEXT), (&i32::from(limit), Type::INT4)])?;
+    let name = |row: &Row| Ok(RootName { name: read(row, 0)?, downloads: read(row, 1)? });
+    Ok(Answer::RootNames(rows.iter().map(name).collect::<Result<_, Failure>>()?))
+}
+
+pub(super) fn home(client: &mut Client) -> Result<Answer, Failure> {
+    let json: String = read(&ask_one(client, "SELECT piw.home()", &[])?, 0)?;
+    let rows = serde_json::from_str(&json).map_err(|error| odd(error.to_string()))?;
+    Ok(Answer::Home(Box::new(rows)))
 }

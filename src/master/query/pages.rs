@@ -97,7 +97,7 @@ pub struct PageFile {
     pub alias_of: Option<String>,
 }
 
-fn build<'de, D: Deserializer<'de>>(from: D) -> Result<BuildId, D::Error> {
+pub(super) fn build<'de, D: Deserializer<'de>>(from: D) -> Result<BuildId, D::Error> {
     Ok(BuildId(i64::deserialize(from)?))
 }
 
