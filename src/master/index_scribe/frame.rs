@@ -42,6 +42,15 @@ impl Site {
         }
         Ok(site)
     }
+
+    /// Where it is on its host, with a `/` at both ends; where that is not known, at the top.
+    pub(super) fn path(&self) -> String {
+        let after_host = |url: &str| {
+            let (_, rest) = url.split_once("://")?;
+            Some(rest[rest.find('/')?..].to_owned())
+        };
+        self.url.as_deref().and_then(after_host).unwrap_or_else(|| "/".to_owned())
+    }
 }
 
 impl Default for Site {
@@ -107,11 +116,7 @@ impl<'a> Frame<'a> {
     /// A page that may be shown in place of any other, at any depth: its links are absolute. Where the site's address is not
     /// known, it is taken to be at the top of its host.
     pub(super) fn anywhere(mut self, site: &Site) -> Self {
-        let after_host = |url: &str| {
-            let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-            rest.find('/').map_or_else(|| "/".to_owned(), |at| rest[at..].to_owned())
-        };
-        self.base = site.url.as_deref().map_or_else(|| "/".to_owned(), after_host);
+        self.base = site.path();
         self.top.clone_from(&self.base);
         self
     }

@@ -11,16 +11,24 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use super::event::{PageAnswer, PageRequest};
-use super::query::{ProjectRows, Rewrite, RewriteOrder};
+use super::hub::PublicSlave;
+use super::query::{HomeRows, ProjectRows, Rewrite, RewriteOrder};
 use crate::domain::{ProjectName, log_path};
 
 mod aliases;
+mod assets;
+mod chart;
 mod facts;
 mod frame;
+mod home;
+mod outcome;
 mod page;
 mod root;
+mod search;
 mod simple;
+mod sitemap;
 mod store;
+mod words;
 
 pub use frame::Site;
 pub use page::Templates;
@@ -36,12 +44,14 @@ pub struct IndexScribe {
     templates: Templates,
     /// The root index, while it is being written; or why it cannot be.
     root: Option<io::Result<Root>>,
+    /// The slaves that the page of slaves shows: the home page counts them.
+    slaves: Option<Vec<PublicSlave>>,
 }
 
 impl IndexScribe {
     /// Writes under `output`, keeping what is unfinished in `spool`, which is on the same file system.
     pub fn new(output: PathBuf, spool: PathBuf, site: Site) -> Self {
-        Self { store: Store::new(output, spool), templates: Templates::new(site), root: None }
+        Self { store: Store::new(output, spool), templates: Templates::new(site), root: None, slaves: None }
     }
 
     /// Does what is asked and answers where an answer is due.
@@ -52,13 +62,11 @@ impl IndexScribe {
                     answer(PageAnswer::Written(order, written.map_err(|e| e.to_string())));
                 }
             }
-            PageRequest::Home(order) => {
-                let text = self.templates.render("home", &()).map_err(io::Error::other);
-                let written =
-                    text.and_then(|text| self.store.put(&self.store.output, &[(HTML, text.as_bytes())]));
+            PageRequest::Home(order, rows) => {
+                let written = self.home(&rows);
                 answer(PageAnswer::Written(order, written.map_err(|e| e.to_string())));
             }
-            PageRequest::RootBegin => self.root = Some(Root::begin(&self.store)),
+            PageRequest::RootBegin => self.root = Some(Root::begin(&self.store, &self.templates)),
             PageRequest::RootNames(names) => {
                 if let Some(Ok(root)) = &mut self.root
                     && let Err(error) = root.names(&self.templates, &names)
@@ -69,7 +77,7 @@ impl IndexScribe {
             }
             PageRequest::RootEnd(order) => {
                 let written = match self.root.take() {
-                    Some(Ok(root)) => root.end(&self.store, &self.store.output.join("simple")),
+                    Some(Ok(root)) => root.end(&self.store),
                     Some(Err(error)) => Err(error),
                     None => Err(io::Error::other("it was not begun")),
                 };
@@ -79,9 +87,18 @@ impl IndexScribe {
                 let text = self.templates.slaves(&slaves).map_err(io::Error::other);
                 let dir = self.store.output.join("slaves");
                 let written = text.and_then(|text| self.store.put(&dir, &[(HTML, text.as_bytes())]));
+                self.slaves = Some(slaves);
                 answer(PageAnswer::SlavesWritten(written.map_err(|e| e.to_string())));
             }
         }
+    }
+
+    fn home(&self, rows: &HomeRows) -> io::Result<()> {
+        assets::furnish(&self.store, &self.templates)?;
+        // a build that printed nothing has no log
+        let has_log = |build| self.store.output.join(log_path(build)).is_file();
+        let text = self.templates.home(rows, self.slaves.as_deref(), has_log).map_err(io::Error::other)?;
+        self.store.put(&self.store.output, &[(HTML, text.as_bytes())])
     }
 
     /// Names that a page is to name come before it, what it names no more goes after it. What goes wrong with one project's
@@ -182,7 +199,7 @@ pub fn failed(request: &PageRequest) -> Vec<PageAnswer> {
     let written = |order: &RewriteOrder| vec![PageAnswer::Written(order.clone(), Err(why()))];
     match request {
         PageRequest::Projects(all) => all.iter().flat_map(|(_, rewrite)| written(&rewrite.order)).collect(),
-        PageRequest::RootEnd(order) | PageRequest::Home(order) => written(order),
+        PageRequest::RootEnd(order) | PageRequest::Home(order, _) => written(order),
         PageRequest::RootNames(_) => vec![PageAnswer::RootReady],
         PageRequest::RootBegin => Vec::new(),
         PageRequest::Slaves(_) => vec![PageAnswer::SlavesWritten(Err(why()))],

@@ -8,7 +8,7 @@ use super::facts::{Fact, facts};
 use super::frame::{Frame, Here, Site};
 use crate::domain::{BuildId, ProjectName, log_path, walls};
 use crate::master::hub::PublicSlave;
-use crate::master::query::ProjectRows;
+use crate::master::query::{ProjectRows, RootName};
 
 /// The templates of `templates/`, compiled, and the site that they are filled for.
 pub struct Templates {
@@ -90,7 +90,7 @@ struct Job<'a> {
 
 #[derive(Serialize)]
 struct Names<'a> {
-    names: &'a [String],
+    names: Vec<&'a str>,
 }
 
 impl Templates {
@@ -104,6 +104,10 @@ impl Templates {
             ("builds", include_str!("../../../templates/builds.html")),
             ("home", include_str!("../../../templates/home.html")),
             ("slaves", include_str!("../../../templates/slaves.html")),
+            ("chart", include_str!("../../../templates/chart.html")),
+            ("search", include_str!("../../../templates/search.html")),
+            ("faq", include_str!("../../../templates/faq.html")),
+            ("not-found", include_str!("../../../templates/not-found.html")),
             ("root-names", include_str!("../../../templates/root-names.html")),
         ] {
             if let Err(error) = tiny.add_template(name, text) {
@@ -206,7 +210,8 @@ impl Templates {
     }
 
     /// A piece of the root index.
-    pub fn root_names(&self, names: &[String]) -> Result<String, String> {
+    pub fn root_names(&self, names: &[RootName]) -> Result<String, String> {
+        let names = names.iter().map(|name| name.name.as_str()).collect();
         self.render("root-names", &Names { names })
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::page::Templates;
 use crate::domain::ProjectName;
-use crate::master::query::{PageFile, ProjectRows};
+use crate::master::query::{PageFile, ProjectRows, RootName};
 
 /// The file for browsers and old installers.
 pub const HTML: &str = "index.html";
@@ -110,13 +110,13 @@ pub(super) fn json(name: &ProjectName, rows: &ProjectRows) -> Result<String, Str
 }
 
 /// A piece of the root index, as JSON; `first`: nothing stands before it.
-pub(super) fn root_json(names: &[String], first: bool) -> Result<String, String> {
+pub(super) fn root_json(names: &[RootName], first: bool) -> Result<String, String> {
     #[derive(Serialize)]
     struct Project<'a> {
         name: &'a str,
     }
     let mut text = String::new();
-    for name in names {
+    for RootName { name, .. } in names {
         if !first || !text.is_empty() {
             text.push(',');
         }

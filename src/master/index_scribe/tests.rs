@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use crate::domain::BuildId;
 use crate::domain::Sha256;
 use crate::master::hub::PublicSlave;
-use crate::master::query::{PageBuild, PageFile, PageKind, ProjectRows, Rewrite};
+use crate::master::query::{PageBuild, PageFile, PageKind, ProjectRows, Rewrite, RootName};
 use crate::master::report::{KeptReport, Sdist};
 use crate::wire::slave::{Board, Wall};
 use crate::wire::{List, Text};
@@ -439,7 +439,8 @@ fn root(scribe: &mut IndexScribe, pieces: &[&[&str]]) -> Result<(), String> {
     let order = RewriteOrder { page: PageKind::Root, order: 1 };
     scribe.handle(PageRequest::RootBegin, &mut answer);
     for names in pieces {
-        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        let name = |name: &&str| RootName { name: (*name).to_owned(), downloads: 0 };
+        let names = names.iter().map(name).collect();
         scribe.handle(PageRequest::RootNames(names), &mut answer);
     }
     scribe.handle(PageRequest::RootEnd(order), &mut answer);

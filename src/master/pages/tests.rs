@@ -1,7 +1,7 @@
 //! Which pages are written when, under a fake clock.
 
 use super::*;
-use crate::master::query::{ProjectRows, Rewrite};
+use crate::master::query::{HomeRows, ProjectRows, Rewrite, RootName};
 use crate::master::testbed::{project, words};
 
 /// The pages and a clock; what they want is compared as words.
@@ -20,7 +20,7 @@ fn root_order(order: i64) -> RewriteOrder {
 }
 
 fn names(prefix: &str, count: usize) -> Answer {
-    Answer::RootNames((0..count).map(|n| format!("{prefix}{n}")).collect())
+    Answer::RootNames((0..count).map(|n| RootName { name: format!("{prefix}{n}"), downloads: 0 }).collect())
 }
 
 impl Bench {

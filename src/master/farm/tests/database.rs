@@ -81,6 +81,7 @@ impl Database {
             Query::FilesKnown(_) => Answer::FilesKnown(Vec::new()),
             Query::LogBuild(record) => Answer::Logged(self.log_build(record)),
             Query::Sweep => Answer::Swept(self.sweep(now)),
+            Query::OrderHome => Answer::HomeOrdered,
             Query::RewritesDue { .. } => Answer::RewritesDue(Vec::new()),
             Query::PagesDue { .. } => Answer::PagesDue(Vec::new()),
             Query::DepsDue(_) => Answer::DepsDue(Vec::new()),
