@@ -117,7 +117,14 @@ impl Testbed {
     /// popular.
     pub(super) fn said_beside_housekeeping(&mut self) -> Vec<String> {
         let mut said = self.said();
-        let by_clock = ["ask sweep", "ask renew", "ask rewrites-due", "ask walk", "ask roll-popularity"];
+        let by_clock = [
+            "ask sweep",
+            "ask renew",
+            "ask rewrites-due",
+            "ask order-home",
+            "ask walk",
+            "ask roll-popularity",
+        ];
         said.retain(|w| !by_clock.iter().any(|h| w.starts_with(h)));
         said
     }

@@ -188,3 +188,6 @@ fn failures(days: &[HomeDay]) -> Option<Chart> {
     rows.sort_by(|one, other| other.2.cmp(&one.2).then_with(|| one.0.cmp(&other.0)));
     (!rows.is_empty()).then(|| chart::bars("failures", "Why builds failed in 30 days", "Outcome", &rows))
 }
+
+#[cfg(test)]
+mod tests;

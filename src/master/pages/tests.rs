@@ -1,7 +1,8 @@
 //! Which pages are written when, under a fake clock.
 
 use super::*;
-use crate::master::query::{HomeRows, ProjectRows, Rewrite, RootName};
+use crate::master::limits::{HOME_EVERY, HOME_WINDOW};
+use crate::master::query::{ProjectRows, Rewrite, RootName};
 use crate::master::testbed::{project, words};
 
 /// The pages and a clock; what they want is compared as words.
@@ -19,13 +20,36 @@ fn root_order(order: i64) -> RewriteOrder {
     RewriteOrder { page: PageKind::Root, order }
 }
 
+fn home_order(order: i64) -> RewriteOrder {
+    RewriteOrder { page: PageKind::Home, order }
+}
+
 fn names(prefix: &str, count: usize) -> Answer {
     Answer::RootNames((0..count).map(|n| RootName { name: format!("{prefix}{n}"), downloads: 0 }).collect())
 }
 
 impl Bench {
-    fn new() -> Self {
+    /// Of a master that started a moment ago.
+    fn fresh() -> Self {
         Self { pages: Pages::default(), out: Out::default(), now: Millis::secs(1000) }
+    }
+
+    /// The same, whose home page is ordered and written.
+    fn new() -> Self {
+        let mut bench = Self::fresh();
+        assert!(bench.pages.clock.is_due(bench.now));
+        bench.pages.clock.ordered(true);
+        bench
+    }
+
+    fn home_ordered(&mut self, answer: &Answer) -> Vec<String> {
+        self.pages.home_ordered(answer, &mut self.out);
+        words(&mut self.out)
+    }
+
+    fn home_answer(&mut self, answer: Answer) -> Vec<String> {
+        self.pages.home_answered(self.now, answer, &mut self.out);
+        words(&mut self.out)
     }
 
     fn kick(&mut self) -> Vec<String> {
@@ -331,4 +355,62 @@ fn what_the_database_refuses_does_not_end_the_pages() {
         bench.due(&[project_order("foo", 1), root_order(2)]),
         ["page foo#1 of 0", "root begin", "ask root-names after -"]
     );
+}
+
+#[test]
+fn a_fresh_farm_orders_its_home_page_at_once_and_writes_it_from_rows_that_are_no_older_than_the_order() {
+    let mut bench = Bench::fresh();
+    assert_eq!(bench.wait(Millis(0)), ["ask order-home", "ask rewrites-due 16"]);
+    bench.due(&[]);
+    assert_eq!(bench.home_ordered(&Answer::HomeOrdered), ["ask rewrites-due 16"]);
+    assert_eq!(bench.due(&[home_order(1)]), ["ask home"]);
+    assert!(!bench.pages.settled());
+    assert_eq!(bench.home_answer(Answer::Home(Box::default())), ["home #1"]);
+    assert_eq!(bench.written(home_order(1)), ["ask rewrite-done home#1"]);
+    bench.answer(Answer::RewriteDone);
+    assert!(bench.pages.settled());
+}
+
+#[test]
+fn the_home_page_follows_changes_within_its_window_and_is_looked_at_now_and_then_without_any() {
+    let mut bench = Bench::new();
+    let begun = bench.now;
+    let orders = |bench: &mut Bench, span: Millis, changes: bool| {
+        let mut at = Vec::new();
+        let end = bench.now + span;
+        while bench.now < end {
+            if changes {
+                bench.pages.home_changed();
+            }
+            if bench.wait(Millis::secs(1)).contains(&"ask order-home".to_owned()) {
+                at.push(bench.now.since(begun).0 / 1000);
+                bench.home_ordered(&Answer::HomeOrdered);
+            }
+        }
+        at
+    };
+    assert_eq!(orders(&mut bench, Millis::secs(50), true), [15, 30, 45]);
+    // the last change, which came behind the last order
+    assert_eq!(orders(&mut bench, Millis::secs(50), false), [60]);
+    assert_eq!(orders(&mut bench, HOME_EVERY, false), [60 + HOME_EVERY.0 / 1000]);
+}
+
+#[test]
+fn a_home_page_that_cannot_be_ordered_or_made_is_tried_again() {
+    let mut bench = Bench::new();
+    bench.pages.home_changed();
+    assert!(bench.wait(HOME_WINDOW).contains(&"ask order-home".to_owned()));
+    bench.due(&[]);
+    assert_eq!(bench.home_ordered(&Answer::Failed("away".to_owned())), Vec::<String>::new());
+    assert!(bench.wait(HOME_WINDOW).contains(&"ask order-home".to_owned()), "and not before");
+    bench.due(&[]);
+    bench.home_ordered(&Answer::HomeOrdered);
+    bench.due(&[home_order(1)]);
+    assert_eq!(bench.home_answer(Answer::Failed("away".to_owned())), ["ask rewrite-failed home#1"]);
+    bench.answer(Answer::RewriteDone);
+    bench.kick();
+    assert!(bench.due(&[home_order(1)]).is_empty(), "not yet");
+    bench.now = bench.now + DISK_RETRY;
+    bench.kick();
+    assert_eq!(bench.due(&[home_order(1)]), ["ask home"]);
 }
