@@ -14,6 +14,7 @@ mod coverage;
 mod crash;
 mod downloads;
 mod farm;
+mod home;
 mod index;
 mod initdb;
 mod late;

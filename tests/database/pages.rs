@@ -211,7 +211,7 @@ fn the_root_names_projects_with_files_piece_by_piece() {
         let query = Query::RootNames { after: names.last().cloned(), limit: 3 };
         let Answer::RootNames(piece) = farm.ask(&query) else { panic!() };
         let last = piece.len() < 3;
-        names.extend(piece);
+        names.extend(piece.into_iter().map(|name| name.name));
         if last {
             break;
         }
