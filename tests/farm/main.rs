@@ -25,5 +25,6 @@ mod quickstart;
 mod rebuilds;
 mod refusals;
 mod reports;
+mod site;
 mod stopping;
 mod units;

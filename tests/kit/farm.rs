@@ -397,7 +397,8 @@ impl Farm {
         for project in fs::read_dir(self.path("www/project")).into_iter().flatten() {
             let dir = project.unwrap().path();
             for link in links(&fs::read_to_string(dir.join("index.html")).unwrap()) {
-                assert!(dir.join(&link).exists(), "broken link {link} in {}", dir.display());
+                let path = link.split('#').next().unwrap_or_default();
+                assert!(dir.join(path).exists(), "broken link {link} in {}", dir.display());
             }
         }
         let offered = "SELECT count(*) FROM piw.package p CROSS JOIN LATERAL piw._page_files(p.pkg_id) f";

@@ -229,6 +229,12 @@ impl Browser {
         // everything before it has come when it is answered
         self.eval("0");
         let said = self.events.drain(..).filter_map(|event| match event["method"].as_str() {
+            // what a browser asks for by itself, of pages that name no icon
+            Some("Log.entryAdded")
+                if event["params"]["entry"]["url"].as_str().is_some_and(|u| u.ends_with("/favicon.ico")) =>
+            {
+                None
+            }
             Some("Runtime.exceptionThrown" | "Log.entryAdded" | "Runtime.consoleAPICalled") => {
                 Some(event["params"].to_string())
             }

@@ -15,6 +15,9 @@ impl Farm {
     }
 
     pub(super) fn followed(&mut self, followed: Followed, out: &mut Out) {
+        if !matches!(followed, Followed::Nothing) {
+            self.pages.home_changed();
+        }
         match followed {
             Followed::Nothing => {}
             Followed::Queued(abis) => abis.iter().for_each(|abi| self.arrived(abi, out)),

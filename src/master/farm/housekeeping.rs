@@ -147,6 +147,9 @@ impl Farm {
                 }
             }
         }
+        if !swept.opened.is_empty() || !swept.expired.is_empty() {
+            self.pages.home_changed();
+        }
         for abi in &swept.opened {
             self.arrived_many(abi, out);
         }

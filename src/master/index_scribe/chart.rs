@@ -183,14 +183,14 @@ pub(super) fn bars(
     chart
 }
 
-/// The end of an axis: 2, 4 or 10 and noughts, so that its half is a whole number.
+/// The end of an axis: 2, 4, 6, 8 or 10 and noughts, so that its half is a whole number.
 fn ceiling(most: u64) -> u64 {
     if most == 0 {
         return 0;
     }
     let mut unit: u64 = 1;
     loop {
-        for step in [2, 4, 10] {
+        for step in [2, 4, 6, 8, 10] {
             match unit.checked_mul(step) {
                 Some(end) if end >= most => return end,
                 Some(_) => {}
@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn an_axis_ends_at_a_round_number_that_everything_is_below() {
         let ends = [0, 1, 2, 3, 5, 10, 11, 41, 401, 1_000_001].map(ceiling);
-        assert_eq!(ends, [0, 2, 2, 4, 10, 10, 20, 100, 1000, 2_000_000]);
+        assert_eq!(ends, [0, 2, 2, 4, 6, 10, 20, 60, 600, 2_000_000]);
         assert_eq!(ceiling(u64::MAX), u64::MAX);
     }
 

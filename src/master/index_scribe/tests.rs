@@ -219,9 +219,9 @@ fn the_page_of_slaves_shows_what_they_are_and_do_and_is_left_alone_when_nothing_
     let text = std::fs::read_to_string(&page).unwrap();
     assert!(!text.contains("<script"), "{text}");
     for part in [
-        "<tr><td data-label=\"Slave\">pi</td>",
+        "<tr><td data-label=\"Slave\" class=\"wrap\">pi</td>",
         ">building</span> <a href=\"../project/foo/\">foo</a> 1.0 <span class=\"muted\">holds back: &lt;script&gt;&quot;&#39;</span>",
-        "<td data-label=\"Machine\">&lt;script&gt;&quot;&#39;</td>",
+        "<span>&lt;script&gt;&quot;&#39; <span class=\"muted\">&lt;script&gt;&quot;&#39;</span></span>",
         "0 °C, slowed down",
         "There: namespaces, tree-kill. Missing: read-only, net-off, ",
     ] {

@@ -39,7 +39,7 @@ pub(super) fn bytes(number: u64) -> String {
     }
 }
 
-/// `3 d 4 h`, `2 h 5 min`, `4 min 10 s`, `12.3 s`.
+/// `1,234 days`, `3 d 4 h`, `2 h 5 min`, `4 min 10 s`, `12.3 s`.
 pub(super) fn span(ms: u64) -> String {
     let seconds = ms / 1000;
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
@@ -47,7 +47,8 @@ pub(super) fn span(ms: u64) -> String {
         0..60 => format!("{seconds}.{} s", ms % 1000 / 100),
         60..3600 => format!("{minutes} min {} s", seconds % 60),
         3600..86_400 => format!("{hours} h {minutes} min"),
-        _ => format!("{} d {hours} h", grouped(days)),
+        86_400..864_000 => format!("{days} d {hours} h"),
+        _ => format!("{} days", grouped(days)),
     }
 }
 
@@ -88,8 +89,8 @@ mod tests {
         assert_eq!([0, 1023, 1536, 5 << 30].map(bytes), ["0 bytes", "1023 bytes", "1.5 KiB", "5.0 GiB"]);
         assert_eq!(bytes(u64::MAX), "16777215.9 TiB");
         assert_eq!(
-            [0, 59_999, 60_000, 3_725_000, 90_000_000].map(span),
-            ["0.0 s", "59.9 s", "1 min 0 s", "1 h 2 min", "1 d 1 h"]
+            [0, 59_999, 60_000, 3_725_000, 90_000_000, 864_000_000, u64::MAX].map(span),
+            ["0.0 s", "59.9 s", "1 min 0 s", "1 h 2 min", "1 d 1 h", "10 days", "213,503,982,334 days"]
         );
     }
 
