@@ -108,7 +108,7 @@ impl Tree {
             ..ProjectRows::default()
         };
         let rewrite = Rewrite { order: order(PageKind::Project(project.clone())), rows };
-        self.ask(PageRequest::Project(project, rewrite));
+        self.ask(PageRequest::Projects(vec![(project, rewrite)]));
         fs::write(self.www.join("simple").join(name).join(file_name(name)), "wheel").unwrap();
     }
 

@@ -18,7 +18,7 @@ use std::io;
 
 use serde::Serialize;
 
-use super::store::{Store, TWIN};
+use super::store::{Staged, Store, TWIN};
 use crate::master::query::RootName;
 
 /// Where the files are.
@@ -40,6 +40,8 @@ pub(super) struct Search {
     /// Prefixes of `prefix` that are cut, the shortest first.
     cut: Vec<String>,
     index: Index,
+    /// Files that are to change, in the spool.
+    staged: Staged,
 }
 
 #[derive(Default, Serialize)]
@@ -62,11 +64,17 @@ impl Search {
             size: 0,
             cut: Vec::new(),
             index: Index::default(),
+            staged: Staged::default(),
         }
     }
 
     /// Takes more names, in byte order behind those before.
     pub(super) fn names(&mut self, names: &[RootName]) -> io::Result<()> {
+        self.take(names).inspect_err(|_| self.staged.drop_files())?;
+        self.commit()
+    }
+
+    fn take(&mut self, names: &[RootName]) -> io::Result<()> {
         for name in names {
             // prefixes become file names: rows hold no other letters
             if !name.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
@@ -130,22 +138,29 @@ impl Search {
         if names.is_empty() {
             return Ok(());
         }
-        self.put(NAMES, &file_name(&self.prefix), &names)?;
+        self.stage(NAMES, &file_name(&self.prefix), &names)?;
         self.index.shards.push(self.prefix.clone());
         Ok(())
     }
 
-    fn put(&self, dir: &str, file: &str, value: &impl Serialize) -> io::Result<()> {
+    fn stage(&mut self, dir: &str, file: &str, value: &impl Serialize) -> io::Result<()> {
         let text = serde_json::to_string(value)? + "\n";
-        self.store.put(&self.store.output.join(dir), &[(file, text.as_bytes())])
+        self.store.stage(&mut self.staged, &self.store.output.join(dir), &[(file, text.as_bytes())])
+    }
+
+    fn commit(&mut self) -> io::Result<()> {
+        self.store.commit(&[std::mem::take(&mut self.staged)]).into_iter().collect()
     }
 
     /// Writes what is left, then the index, and then removes the files of prefixes that are no more: a browser that has the
     /// old index finds what it names until it has the new one.
     pub(super) fn end(mut self) -> io::Result<()> {
         self.write()?;
-        self.put("search", "shards.json", &self.index)?;
-        let named: HashSet<String> = self.index.shards.iter().map(|prefix| file_name(prefix)).collect();
+        self.commit()?;
+        let index = std::mem::take(&mut self.index);
+        self.stage("search", "shards.json", &index)?;
+        self.commit()?;
+        let named: HashSet<String> = index.shards.iter().map(|prefix| file_name(prefix)).collect();
         let mut stale = Vec::new();
         let dir = self.store.output.join(NAMES);
         let entries = match fs::read_dir(&dir) {

@@ -154,6 +154,13 @@ impl Store {
         self.commit(&[staged]).into_iter().collect()
     }
 
+    /// Removes these pages of one directory, and their twins, at once.
+    pub(super) fn remove(&self, dir: &Path, pages: &[&str]) -> io::Result<()> {
+        let mut staged = Staged::default();
+        self.stage_removal(&mut staged, dir, pages)?;
+        self.commit(&[staged]).into_iter().collect()
+    }
+
     fn sync_all(&self) -> io::Result<()> {
         Ok(nix::unistd::syncfs(File::open(&self.spool)?)?)
     }
