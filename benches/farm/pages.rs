@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use piwheels::domain::{BuildId, ProjectName, Sha256};
 use piwheels::master::event::{PageAnswer, PageRequest};
-use piwheels::master::index_scribe::IndexScribe;
+use piwheels::master::index_scribe::{IndexScribe, Site};
 use piwheels::master::limits::PAGES_AT_ONCE;
-use piwheels::master::query::{PageBuild, PageFile, PageKind, ProjectRows, Rewrite, RewriteOrder};
+use piwheels::master::query::{PageBuild, PageFile, PageKind, ProjectRows, Rewrite, RewriteOrder, RootName};
 
 use crate::row::{Goal, Rows};
 
@@ -117,7 +117,7 @@ pub(crate) fn run(rows: &mut Rows, projects: usize, names: usize) {
     for dir in [&www, &spool, &scratch] {
         fs::create_dir(dir).unwrap();
     }
-    let mut scribe = IndexScribe::new(www.clone(), spool);
+    let mut scribe = IndexScribe::new(www.clone(), spool, Site::default());
     let new = write_all(&mut scribe, projects, FILES - 1);
     let changed = write_all(&mut scribe, projects, FILES);
     let limit = projects as f64 / limit(&www, &scratch);
@@ -145,7 +145,8 @@ fn write_root(scribe: &mut IndexScribe, names: usize) -> f64 {
     let order = RewriteOrder { page: PageKind::Root, order: 1 };
     scribe.handle(PageRequest::RootBegin, &mut |answer| answers.push(answer));
     for from in (0..names).step_by(NAMES) {
-        let names = (from..names.min(from + NAMES)).map(project).collect();
+        let name = |n| RootName { name: project(n), downloads: 7 };
+        let names = (from..names.min(from + NAMES)).map(name).collect();
         scribe.handle(PageRequest::RootNames(names), &mut |answer| answers.push(answer));
     }
     scribe.handle(PageRequest::RootEnd(order), &mut |answer| answers.push(answer));

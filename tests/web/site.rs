@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 use piwheels::domain::{ProjectName, Sha256};
 use piwheels::master::event::{PageAnswer, PageRequest};
 use piwheels::master::index_scribe::IndexScribe;
-use piwheels::master::query::{PageFile, PageKind, ProjectRows, Rewrite, RewriteOrder};
+use piwheels::master::query::{PageFile, PageKind, ProjectRows, Rewrite, RewriteOrder, RootName};
 use zip::write::SimpleFileOptions;
 
 /// One version of a project, with one wheel for everybody.
@@ -68,7 +68,12 @@ impl Site {
         let (www, spool) = (dir.path().join("www"), dir.path().join("spool"));
         fs::create_dir(&www).unwrap();
         fs::create_dir(&spool).unwrap();
-        Self { scribe: IndexScribe::new(www, spool), dir, projects: Vec::new(), orders: 0 }
+        Self {
+            scribe: IndexScribe::new(www, spool, Default::default()),
+            dir,
+            projects: Vec::new(),
+            orders: 0,
+        }
     }
 
     pub(crate) fn www(&self) -> PathBuf {
@@ -112,7 +117,8 @@ impl Site {
     pub(crate) fn finish(&mut self) {
         self.projects.sort();
         self.write(PageRequest::RootBegin);
-        self.write(PageRequest::RootNames(self.projects.clone()));
+        let name = |name: &String| RootName { name: name.clone(), downloads: 0 };
+        self.write(PageRequest::RootNames(self.projects.iter().map(name).collect()));
         let order = self.order(PageKind::Root);
         self.write(PageRequest::RootEnd(order));
     }

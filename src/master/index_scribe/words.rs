@@ -32,7 +32,7 @@ pub(super) fn bytes(number: u64) -> String {
     let steps = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
     match steps.into_iter().find(|(shift, _)| number >> shift > 0) {
         Some((shift, unit)) => {
-            let tenths = ((number >> (shift - 10)) & 1023) * 10 >> 10;
+            let tenths = (((number >> (shift - 10)) & 1023) * 10) >> 10;
             format!("{}.{tenths} {unit}", number >> shift)
         }
         None => format!("{number} bytes"),
