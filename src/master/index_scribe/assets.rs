@@ -14,9 +14,9 @@ use super::store::Store;
 pub(super) const NO_ADDRESS: &str = "https://THIS-SITE/";
 
 const STATIC: [(&str, &[u8]); 3] = [
-    ("style.css", include_bytes!("../../../static/style.css")),
-    ("search.js", include_bytes!("../../../static/search.js")),
-    ("icon.svg", include_bytes!("../../../static/icon.svg")),
+    ("style.css", include_bytes!("../../../templates/static/style.css")),
+    ("search.js", include_bytes!("../../../templates/static/search.js")),
+    ("icon.svg", include_bytes!("../../../templates/static/icon.svg")),
 ];
 
 #[derive(Serialize)]

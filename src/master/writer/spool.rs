@@ -7,8 +7,6 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::domain::ProjectName;
-
 /// Written and removed to see whether a directory can be written to.
 pub const PROBE: &str = ".piw-probe";
 /// Locked by the master whose spool it is; holds the number of its process.
@@ -105,9 +103,16 @@ fn is_ours(name: &str) -> bool {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
         digits > 0 && suffixes.contains(&&rest[digits..])
     };
+    // what is staged, and what is written piece by piece
     let page = || {
-        let project = name.strip_prefix("p-").and_then(|rest| rest.strip_suffix(".html"));
-        project.is_some_and(|project| ProjectName::parse(project).is_ok_and(|p| p.as_str() == project))
+        let staged = name.strip_prefix("p-").and_then(|rest| rest.split_once('-'));
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let written = name.strip_prefix("p+").map(|page| page.strip_suffix(".gz").unwrap_or(page));
+        staged.is_some_and(|(mark, file)| is_number(mark) && is_number(file))
+            || written.is_some_and(|page| {
+                ["index.html", "index.v1_json"].contains(&page)
+                    || (page.starts_with("sitemap") && page.ends_with(".xml"))
+            })
     };
     let part = || {
         let Some((stem, ending)) = name.strip_prefix('t').and_then(|rest| rest.rsplit_once('.')) else {
@@ -129,7 +134,7 @@ fn is_ours(name: &str) -> bool {
         || number("b", &[".log"])
         || number("p", &[".gz"])
         || page()
-        || ["p+root.html", "p+slaves.html", "p+metadata"].contains(&name)
+        || name == "p+metadata"
         || name == PROBE
 }
 
@@ -150,9 +155,10 @@ mod tests {
         let ours = [
             "t1-0-0123456789abcdef.metadata",
             "p7.gz",
-            "p-foo-bar.html",
-            "p+root.html",
-            "p+slaves.html",
+            "p-12-3",
+            "p+index.html",
+            "p+index.v1_json.gz",
+            "p+sitemap-2.xml",
             ".piw-probe",
             "t9-0-0123456789abcdef.whl",
             "b9.log",
@@ -168,8 +174,10 @@ mod tests {
             "t1.whl",
             "b1.gz",
             "p7.log",
-            "p-Foo.html",
-            "p-.html",
+            "p-1-",
+            "p-foo-1",
+            "p+notes",
+            "p+.gz",
         ];
         for name in ours.iter().chain(&others).chain(&kept) {
             std::fs::write(dir.path().join(name), "x").unwrap();
