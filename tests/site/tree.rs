@@ -7,16 +7,17 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use piwheels::domain::{BuildId, ProjectName, Sha256, log_path};
+use piwheels::domain::{BuildId, ProjectName, log_path};
 use piwheels::master::event::{PageAnswer, PageRequest};
 use piwheels::master::hub::PublicSlave;
 use piwheels::master::index_scribe::{IndexScribe, Site};
 use piwheels::master::query::{
-    HomeDay, HomeNumbers, HomeRows, PageBuild, PageFile, PageKind, ProjectRows, RecentBuild, Rewrite,
-    RewriteOrder, RootName,
+    HomeDay, HomeNumbers, HomeRows, PageKind, ProjectRows, RecentBuild, Rewrite, RewriteOrder, RootName,
 };
 use piwheels::wire::slave::{Board, Wall};
 use piwheels::wire::{List, Text};
+
+use serde_json::json;
 
 use crate::server;
 
@@ -80,31 +81,21 @@ impl Tree {
 
     fn project(&mut self, name: &str) {
         let project = ProjectName::parse(name).unwrap();
-        let file = PageFile {
-            filename: format!("{}-1.0-cp311-cp311-linux_armv7l.whl", name.replace('-', "_")),
-            version: "1.0".to_owned(),
-            size: 123_456,
-            sha256: Sha256([7; 32]),
-            requires_python: None,
-            metadata_sha256: None,
-            yanked: None,
-            uploaded: "2026-01-31T23:59:59.000001Z".to_owned(),
-            alias_of: None,
-        };
-        let build = PageBuild {
-            build: BuildId(70_001),
-            version: "1.0".to_owned(),
-            abi: "cp311".to_owned(),
-            outcome: "built".to_owned(),
-            duration_ms: 61_000,
-            report: None,
-        };
+        // as the database gives them
+        let file = json!({
+            "filename": file_name(name), "alias_of": null, "version": "1.0", "size": 123_456,
+            "sha256": "07".repeat(32), "requires_python": ">=3.9", "metadata_sha256": null, "yanked": null,
+            "uploaded": "2026-01-31T23:59:59.000001Z", "abi": "cp311", "apt": ["libc6"], "requires": []
+        });
+        let build = json!({
+            "build": 70_001, "version": "1.0", "abi": "cp311", "outcome": "built", "duration_ms": 61_000, "report": null
+        });
         let rows = ProjectRows {
             display: name.to_owned(),
             status: "active".to_owned(),
             versions: vec!["1.0".to_owned()],
-            files: vec![file],
-            builds: vec![build],
+            files: vec![serde_json::from_value(file).unwrap()],
+            builds: vec![serde_json::from_value(build).unwrap()],
             ..ProjectRows::default()
         };
         let rewrite = Rewrite { order: order(PageKind::Project(project.clone())), rows };
