@@ -1,5 +1,5 @@
 -- Judges the versions of the packages that a pattern of names (table block) means, because it was set or taken back: at
--- once, or by a walk where they are more than 1,000, save those that are being built. Returns the ABIs whose queues got
+-- once, or by a walk where they are more than 1,000, save those that are being built; the pages with them. Returns the ABIs whose queues got
 -- something, and whether there is a walk for it.
 -- The caller holds EXCLUSIVE on abi, so that nobody judges by what was before.
 -- May be called by: functions of this schema.
@@ -24,5 +24,6 @@ BEGIN
         opened := opened || _judge(v_ver);
     END LOOP;
     opened := array_remove(opened, NULL);
+    PERFORM _order_pages(ARRAY(SELECT v.pkg_id FROM version v WHERE v.ver_id = ANY (v_vers)));
 END
 $$;

@@ -1,5 +1,5 @@
 -- What the index says of one release: registers it where it is not known, brings its row up to date where it differs.
--- `changed` where anything did; then the caller judges it. A page that shows it is ordered where it shows a difference.
+-- `changed` where anything did; then the caller judges it, and orders the page at the end of its transaction.
 -- May be called by: functions of this schema.
 CREATE FUNCTION piw._learn(p_pkg integer, p_release piw._release)
 RETURNS TABLE (ver_id integer, is_new boolean, changed boolean)
@@ -35,11 +35,6 @@ BEGIN
     IF NOT FOUND THEN
         RETURN QUERY SELECT v_version.ver_id, false, false;
         RETURN;
-    END IF;
-    IF v_version.yanked IS DISTINCT FROM p_release.yanked
-        AND EXISTS (SELECT FROM file f WHERE f.ver_id = v_version.ver_id)
-    THEN
-        PERFORM _order_page(p_pkg);
     END IF;
     RETURN QUERY SELECT v_version.ver_id, false, true;
 END

@@ -2,9 +2,12 @@
 --   display          the author's spelling of its name
 --   status, status_reason   PEP 792
 --   versions         that are known and not removed, oldest first
---   files            newest version first (_page_files.sql), without what is withheld; none while it is under quarantine: {filename, alias_of,
---                    version, size, sha256, requires_python, metadata_sha256, yanked, uploaded}; digests in hexadecimal
---                    digits, `uploaded` as PEP 700 has it
+--   abis, releases   how each release stands with each ABI (_page_releases.sql)
+--   files            newest version first (_page_files.sql), without what is withheld; none while it is under
+--                    quarantine: {filename, alias_of, version, size, sha256, requires_python, metadata_sha256, yanked, uploaded, abi: whose build made it,
+--                    apt: packages of the slave's system that its libraries are in, requires: Requires-Dist of its
+--                    METADATA}; digests in hexadecimal digits, `uploaded` as PEP 700 has it. `requires` is null behind
+--                    the first 256 KiB of all of them: how much there is, authors of packages say
 --   gone             files that were withdrawn and must go from the disk behind the page
 --   builds           the newest 100 attempts, newest first: {build, version, abi, outcome, duration_ms, report}; the reports
 --                    of the newest of them, 256 KiB at most: what slaves say is bounded for each, and here for all
@@ -13,19 +16,27 @@ CREATE FUNCTION piw._project_page(p_pkg integer) RETURNS json
 LANGUAGE sql STABLE SET search_path = piw, pg_temp
 AS $$
     SELECT json_build_object('display', p.display, 'status', p.status, 'status_reason', p.status_reason,
+        'abis', r.abis, 'releases', r.releases,
         'versions', (
             SELECT coalesce(json_agg(v.version ORDER BY v.sort_key), '[]') FROM version v
             WHERE v.pkg_id = p_pkg AND (v.removed_at IS NULL OR EXISTS (SELECT FROM file f WHERE f.ver_id = v.ver_id))
         ),
         'files', (
             SELECT coalesce(json_agg(json_build_object('filename', o.filename, 'alias_of', o.alias_of,
-                'version', v.version, 'size', o.size, 'sha256', encode(o.sha256, 'hex'),
+                'version', o.version, 'size', o.size, 'sha256', encode(o.sha256, 'hex'),
                 'requires_python', o.requires_python, 'metadata_sha256', encode(o.metadata_sha256, 'hex'),
-                'yanked', v.yanked,
+                'yanked', o.yanked, 'abi', a.tag, 'apt', CASE WHEN o.filename NOT LIKE '%-any.whl' THEN b.apt END,
+                'requires', CASE WHEN o.length_so_far <= 262144 THEN o.requires_dist END,
                 'uploaded', to_char(o.published_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))
-                ORDER BY v.sort_key DESC, o.filename), '[]')
-            FROM _page_files(p_pkg) o JOIN version v ON v.ver_id = o.ver_id
-            WHERE p.status <> 'quarantined' AND o.withheld IS NULL
+                ORDER BY o.sort_key DESC, o.filename), '[]')
+            FROM (
+                SELECT f.*, v.version, v.sort_key, v.yanked,
+                    sum(octet_length(f.requires_dist::text)) OVER (ORDER BY v.sort_key DESC, f.filename) AS length_so_far
+                FROM _page_files(p_pkg) f JOIN version v ON v.ver_id = f.ver_id
+                WHERE f.withheld IS NULL
+            ) AS o
+            JOIN build b ON b.build_id = o.build_id JOIN abi a ON a.abi_id = b.abi_id
+            WHERE p.status <> 'quarantined'
         ),
         'gone', (
             SELECT coalesce(json_agg(w.filename ORDER BY w.filename), '[]') FROM withdrawn w
@@ -45,5 +56,5 @@ AS $$
                 ) AS o
             ) AS n
         ))
-    FROM package p WHERE p.pkg_id = p_pkg
+    FROM package p CROSS JOIN LATERAL _page_releases(p.pkg_id) AS r WHERE p.pkg_id = p_pkg
 $$;

@@ -16,9 +16,7 @@ BEGIN
         RETURN v_pkg;
     END IF;
     UPDATE package p SET display = p_display WHERE p.name = p_name RETURNING * INTO STRICT v_pkg;
-    IF v_pkg.published THEN
-        PERFORM _order_page(v_pkg.pkg_id);
-    END IF;
+    PERFORM _order_page(v_pkg.pkg_id);
     RETURN v_pkg;
 END
 $$;

@@ -66,6 +66,9 @@ BEGIN
         WHERE v.pkg_id = v_pkg.pkg_id AND v.ver_id = coalesce(v_version.ver_id, v.ver_id)
         ORDER BY j.why_not IS NOT NULL, v.sort_key DESC LIMIT 1;
     END IF;
+    IF v_changed THEN
+        PERFORM _order_page(v_pkg.pkg_id);
+    END IF;
     RETURN QUERY SELECT
         jsonb_build_object('package', p_package, 'version', v_version.version, 'abi', p_abi, 'reason', p_reason,
             'changed', v_changed, 'registered', v_new, 'cancelled', cardinality(v_cancelled), 'why_not', v_why_not)::text,

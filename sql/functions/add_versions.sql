@@ -27,6 +27,8 @@ DECLARE
     v_facts _release;
     v_ver integer;
     v_new boolean;
+    v_learned boolean;
+    v_pages integer[] := '{}';
     v_result record;
 BEGIN
     IF v_count IS NULL OR v_count > 5000 THEN
@@ -71,7 +73,7 @@ BEGIN
         END IF;
         v_facts := (v_w.version, v_w.sort_key, v_w.prerelease, to_timestamp(v_w.released), true, v_w.yanked,
             v_w.pythons, v_w.pure, v_w.tags)::_release;
-        SELECT l.ver_id, l.is_new INTO v_ver, v_new FROM _learn(v_pkg.pkg_id, v_facts) AS l;
+        SELECT l.ver_id, l.is_new, l.changed INTO v_ver, v_new, v_learned FROM _learn(v_pkg.pkg_id, v_facts) AS l;
         UPDATE version v SET named = true WHERE v.ver_id = v_ver AND v_w.named AND NOT v.named;
         IF p_deps THEN
             INSERT INTO wanted_extra (ver_id, extra)
@@ -83,7 +85,11 @@ BEGIN
         v_states[v_w.place] := CASE WHEN v_new AND v_result.state = 'queued' THEN 'new' ELSE v_result.state END;
         v_queued[v_w.place] := v_result.queued_for;
         v_reasons[v_w.place] := v_result.reason;
+        IF v_learned OR v_result.state = 'queued' THEN
+            v_pages := v_pages || v_pkg.pkg_id;
+        END IF;
     END LOOP;
+    PERFORM _order_pages(v_pages);
     RETURN QUERY SELECT r.state, r.queued_for, r.reason
         FROM unnest(v_states, v_queued, v_reasons) WITH ORDINALITY AS r(state, queued_for, reason, place)
         ORDER BY r.place;

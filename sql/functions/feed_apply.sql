@@ -29,6 +29,7 @@ DECLARE
     v_at timestamptz;
     v_opened smallint[] := '{}';
     v_cancelled bigint[] := '{}';
+    v_pages integer[] := '{}';
 BEGIN
     IF v_count IS NULL OR v_count > 1000 OR NOT coalesce(v_count = ALL (ARRAY[cardinality(p_ats), cardinality(p_names),
         cardinality(p_displays), cardinality(p_kinds), cardinality(p_versions), cardinality(p_sort_keys),
@@ -117,13 +118,13 @@ BEGIN
         v_opened := v_opened || _renew_newest(v_pkg.pkg_id);
         IF v_e.kind IN ('release-removed', 'project-removed') THEN
             v_cancelled := v_cancelled || _stop_builds(v_pkg.pkg_id);
-        ELSIF v_e.kind IN ('yanked', 'unyanked') AND v_pkg.published THEN
-            PERFORM _order_page(v_pkg.pkg_id);
         END IF;
+        v_pages := v_pages || v_pkg.pkg_id;
     END LOOP;
     UPDATE feed f SET serial = greatest(f.serial, p_serial), settled = greatest(f.settled, p_settled),
         heard_at = clock_timestamp();
     DELETE FROM feed_seen s WHERE s.serial <= (SELECT f.settled FROM feed f);
+    PERFORM _order_pages(v_pages);
     RETURN QUERY SELECT _abi_tags(v_opened), v_cancelled, v_new;
 END
 $$;

@@ -16,7 +16,8 @@ AS $$
 DECLARE
     v_count integer := cardinality(p_versions);
     v_pkg package;
-    v_before text;
+    v_before package;
+    v_told boolean := false;
     v_r record;
     v_learned record;
     v_known boolean;
@@ -46,7 +47,7 @@ BEGIN
     IF v_pkg.serial > p_serial THEN
         RAISE EXCEPTION 'the page of % is older than what is known of it', p_name USING ERRCODE = '22023';
     END IF;
-    v_before := v_pkg.status;
+    v_before := v_pkg;
     v_pkg := _register(p_name, p_display);
     UPDATE package p SET status = p_status, status_reason = left(p_status_reason, 1000), removed_at = NULL,
         missing_since = NULL, serial = greatest(p.serial, p_serial), page_serial = coalesce(p_serial, p.page_serial),
@@ -63,6 +64,7 @@ BEGIN
         CONTINUE WHEN NOT v_known AND NOT v_r.wanted;
         SELECT * INTO v_learned FROM _learn(v_pkg.pkg_id, (v_r.version, v_r.sort_key, v_r.prerelease,
             to_timestamp(v_r.released), v_r.sdist, v_r.yanked, v_r.pythons, v_r.pure, v_r.tags)::_release);
+        v_told := v_told OR v_learned.changed;
         IF v_learned.is_new THEN
             v_new := v_new + 1;
             UPDATE version v SET fresh = v.released > clock_timestamp() - interval '30 days'
@@ -89,12 +91,17 @@ BEGIN
             v_withdrawn := true;
         END LOOP;
     END IF;
-    IF v_before IS DISTINCT FROM p_status OR v_pkg.removed_at IS NOT NULL OR v_pkg.missing_since IS NOT NULL THEN
+    IF v_before.status IS DISTINCT FROM p_status OR v_pkg.removed_at IS NOT NULL OR v_pkg.missing_since IS NOT NULL THEN
         v_opened := v_opened || _judge_package(v_pkg.pkg_id);
     END IF;
     v_opened := v_opened || _renew_newest(v_pkg.pkg_id) || _page_read(v_pkg.pkg_id);
     PERFORM _want_requirements(s.ver_id) FROM vstate s WHERE s.ver_id = ANY (v_fresh) AND s.deps;
-    IF v_withdrawn OR v_before IS DISTINCT FROM p_status THEN
+    IF v_told OR v_withdrawn OR v_before.missing_since IS NOT NULL OR v_before.removed_at IS NOT NULL
+        OR (v_before.status, v_before.status_reason) IS DISTINCT FROM (p_status, left(p_status_reason, 1000))
+    THEN
+        PERFORM _order_page(v_pkg.pkg_id);
+    END IF;
+    IF v_withdrawn OR v_before.status IS DISTINCT FROM p_status THEN
         PERFORM _show(v_pkg.pkg_id) WHERE v_pkg.published
             OR EXISTS (SELECT FROM file f WHERE f.pkg_id = v_pkg.pkg_id);
     END IF;

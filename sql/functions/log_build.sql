@@ -79,6 +79,7 @@ BEGIN
     IF v_stopped THEN
         UPDATE build b SET void = true WHERE b.build_id = p_build;
         v_opened := _open_next(v_ver);
+        PERFORM _order_page(v_pkg);
         RETURN QUERY SELECT 'recorded', (SELECT a.tag FROM abi a WHERE a.abi_id = v_opened);
         RETURN;
     END IF;

@@ -38,6 +38,9 @@ BEGIN
             v_opened := _judge_package(v_pkg.pkg_id);
         END IF;
         v_opened := v_opened || _page_read(v_pkg.pkg_id);
+        IF v_pkg.missing_since IS NOT NULL THEN
+            PERFORM _order_page(v_pkg.pkg_id);
+        END IF;
         RETURN QUERY SELECT _abi_tags(v_opened), '{}'::bigint[];
         RETURN;
     END IF;
@@ -51,6 +54,7 @@ BEGIN
             PERFORM _withdraw(v_ver, 'the index has removed the project');
         END LOOP;
         v_opened := _judge_package(v_pkg.pkg_id);
+        PERFORM _order_page(v_pkg.pkg_id);
         PERFORM _show(v_pkg.pkg_id) WHERE v_pkg.published;
         RETURN QUERY SELECT _abi_tags(v_opened), _stop_builds(v_pkg.pkg_id);
         RETURN;
@@ -78,6 +82,9 @@ BEGIN
         INSERT INTO delayed (ver_id, abi_id, prio, attempt, due, why)
         SELECT w.ver_id, w.abi_id, w.prio, w.attempt, v_due, 'page' FROM waiting w;
     END LOOP;
+    IF p_news = 'missing' AND v_pkg.missing_since IS NULL THEN
+        PERFORM _order_page(v_pkg.pkg_id);
+    END IF;
     RETURN QUERY SELECT _abi_tags(v_opened), _stop_builds(v_pkg.pkg_id);
 END
 $$;

@@ -39,8 +39,7 @@ BEGIN
         FROM (SELECT p.pkg_id FROM package p WHERE p.pkg_id > p_after ORDER BY p.pkg_id LIMIT c_at_once) AS o;
         INSERT INTO rewrite AS r (kind, pkg_id, ordered_at, bulk)
         SELECT 'project', p.pkg_id, clock_timestamp(), true FROM package p
-        WHERE p.pkg_id > p_after AND p.pkg_id <= v_end AND (p.published
-            OR EXISTS (SELECT FROM version v JOIN build b ON b.ver_id = v.ver_id WHERE v.pkg_id = p.pkg_id)
+        WHERE p.pkg_id > p_after AND p.pkg_id <= v_end AND (EXISTS (SELECT FROM version v WHERE v.pkg_id = p.pkg_id)
             OR EXISTS (SELECT FROM withdrawn w WHERE w.pkg_id = p.pkg_id))
         ORDER BY p.pkg_id
         ON CONFLICT (kind, pkg_id) DO UPDATE SET ordered = nextval('rewrite_order_seq');

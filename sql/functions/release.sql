@@ -17,6 +17,7 @@ BEGIN
         PERFORM FROM vstate s WHERE s.ver_id = v_lease.ver_id FOR NO KEY UPDATE;
         UPDATE lease l SET ended = 'released', ended_at = clock_timestamp() WHERE l.build_id = p_build;
         PERFORM _requeue(v_lease.ver_id, v_lease.abi_id, v_lease.attempt, NULL);
+        PERFORM _order_page(v.pkg_id) FROM version v WHERE v.ver_id = v_lease.ver_id;
     END IF;
     RETURN (SELECT a.tag FROM queue q JOIN abi a USING (abi_id) WHERE q.ver_id = v_lease.ver_id);
 END

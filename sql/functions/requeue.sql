@@ -32,6 +32,7 @@ DECLARE
     v_reasons jsonb := '[]';
     v_built bigint := 0;
     v_building bigint := 0;
+    v_pages integer[] := '{}';
 BEGIN
     IF num_nonnulls(p_package, p_abi, p_outcome) = 0 THEN
         RAISE EXCEPTION 'a package, an ABI or an outcome is wanted' USING ERRCODE = '22023';
@@ -87,6 +88,7 @@ BEGIN
     FOR v_pair IN SELECT o.ver_id, o.abis FROM _requeue_pairs(v_vers, v_abi, v_outcomes, p_outcome IS NULL) AS o LOOP
         SELECT * INTO v_done FROM _requeue_version(v_pair.ver_id, v_pair.abis, v_outcomes);
         v_opened := v_opened || v_done.opened;
+        v_pages := v_pages || (SELECT v.pkg_id FROM version v WHERE v.ver_id = v_pair.ver_id);
         v_versions := v_versions + 1;
         v_attempts := v_attempts + v_done.attempts;
         IF v_done.why_not IS NULL THEN
@@ -97,6 +99,7 @@ BEGIN
                 FROM version v JOIN package p ON p.pkg_id = v.pkg_id WHERE v.ver_id = v_pair.ver_id);
         END IF;
     END LOOP;
+    PERFORM _order_pages(v_pages);
     RETURN QUERY SELECT
         jsonb_build_object('changed', v_versions > 0, 'versions', v_versions, 'attempts', v_attempts, 'queued', v_queued,
             'not_queued', v_versions - v_queued, 'reasons', v_reasons, 'built', v_built, 'building', v_building,

@@ -17,6 +17,10 @@ BEGIN
     LOCK TABLE abi IN EXCLUSIVE MODE;
     UPDATE abi a SET skip = p_reason WHERE a.abi_id = _known_abi(p_tag) AND a.skip IS DISTINCT FROM p_reason;
     v_changed := FOUND;
+    IF v_changed THEN
+        -- it opens nothing; every project's page goes by, and shows the ABI no more
+        INSERT INTO walk (kind, next_ver) VALUES ('open', 0) ON CONFLICT (kind) DO UPDATE SET next_ver = 0;
+    END IF;
     RETURN QUERY SELECT jsonb_build_object('abi', p_tag, 'reason', p_reason, 'changed', v_changed)::text,
         '{}'::text[], '{}'::bigint[], false;
 END

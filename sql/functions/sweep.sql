@@ -18,7 +18,7 @@ DECLARE
     v_slaves text[] := '{}';
     v_versions text[] := '{}';
     v_opened smallint[] := '{}';
-    v_recorded integer[] := '{}';
+    v_lost integer[] := '{}';
     v_ver integer;
     v_due integer := 0;
 BEGIN
@@ -37,11 +37,11 @@ BEGIN
                 greatest(0, extract(epoch FROM v_lease.expires_at - v_lease.claimed_at) * 1000)::bigint, 0, NULL);
             UPDATE vstate s SET done = s.done | (1::bigint << v_lease.abi_id) WHERE s.ver_id = v_lease.ver_id;
             v_opened := v_opened || _open_next(v_lease.ver_id);
-            v_recorded := v_recorded || v_lease.ver_id;
         ELSE
             v_opened := v_opened || _requeue(v_lease.ver_id, v_lease.abi_id, v_lease.attempt + 1,
                 CASE WHEN v_lease.attempt > 1 THEN v_now + _back_off('lost-slave', v_lease.attempt) END);
         END IF;
+        v_lost := v_lost || v_lease.ver_id;
         v_builds := v_builds || v_lease.build_id;
         v_slaves := v_slaves || v_lease.slave;
         v_versions := v_versions || (SELECT p.name || ' ' || v.version FROM version v JOIN package p USING (pkg_id)
@@ -67,8 +67,7 @@ BEGIN
     DELETE FROM lease l WHERE l.build_id IN (
         SELECT o.build_id FROM lease o WHERE o.ended IS NOT NULL AND o.ended_at < v_now - interval '7 days'
         ORDER BY o.ended_at LIMIT c_limit FOR UPDATE SKIP LOCKED);
-    PERFORM _order_page(p.pkg_id)
-    FROM (SELECT DISTINCT v.pkg_id FROM version v WHERE v.ver_id = ANY (v_recorded) ORDER BY v.pkg_id) AS p;
+    PERFORM _order_pages(ARRAY(SELECT v.pkg_id FROM version v WHERE v.ver_id = ANY (v_lost)));
     BEGIN
         PERFORM _fold_stats();
     EXCEPTION WHEN OTHERS THEN

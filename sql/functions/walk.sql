@@ -1,5 +1,6 @@
 -- Goes on with what a change of an ABI or a policy asks for, at most p_limit versions at a time: takes what waits for
--- retired ABIs on to the next, opens versions for new ABIs, judges versions by new policies. Returns the ABIs whose queues
+-- retired ABIs on to the next, opens versions for new ABIs, judges versions by new policies, and orders the pages on which
+-- that shows. Returns the ABIs whose queues
 -- got something, and whether there is more to do. Nothing is locked for longer than one call.
 -- May be called by: the farm's login roles.
 CREATE FUNCTION piw.walk(p_limit integer) RETURNS TABLE (opened text[], more boolean)
@@ -10,6 +11,8 @@ DECLARE
     v_ver integer;
     v_vers integer[];
     v_end integer;
+    v_next integer;
+    v_stood text[];
     v_opened smallint[] := '{}';
     v_moved integer := 0;
 BEGIN
@@ -59,12 +62,25 @@ BEGIN
     IF v_walk.kind = 'open' THEN
         v_opened := v_opened || _open_many(v_vers);
     ELSE
+        v_stood := _standing(v_vers);
         FOREACH v_ver IN ARRAY v_vers LOOP
             v_opened := v_opened || _judge(v_ver);
         END LOOP;
     END IF;
-    UPDATE walk w SET next_ver = 1 + CASE WHEN cardinality(v_vers) >= p_limit THEN v_vers[p_limit] ELSE v_end END
-    WHERE w.kind = v_walk.kind;
+    v_next := 1 + CASE WHEN cardinality(v_vers) >= p_limit THEN v_vers[p_limit] ELSE v_end END;
+    UPDATE walk w SET next_ver = v_next WHERE w.kind = v_walk.kind;
+    -- As _order_page does, for many at once, and beside the farm's own. Every page has a column for each ABI; by a policy
+    -- most versions stand as before.
+    INSERT INTO rewrite AS r (kind, pkg_id, ordered_at, bulk)
+    SELECT 'project', o.pkg_id, clock_timestamp(), true FROM (
+        SELECT DISTINCT v.pkg_id FROM version v
+        WHERE v_walk.kind = 'open' AND v.ver_id >= v_walk.next_ver AND v.ver_id < v_next
+        UNION
+        SELECT v.pkg_id FROM unnest(v_vers, v_stood, _standing(v_vers)) AS s(ver_id, before, after)
+        JOIN version v ON v.ver_id = s.ver_id
+        WHERE v_walk.kind = 'judge' AND s.before <> s.after
+    ) AS o ORDER BY o.pkg_id
+    ON CONFLICT (kind, pkg_id) DO UPDATE SET ordered = nextval('rewrite_order_seq');
     RETURN QUERY SELECT _abi_tags(v_opened), true;
 END
 $$;

@@ -30,7 +30,10 @@ CREATE TABLE piw.build (
     --   sdist               what was built: {filename, size, sha256}
     --   requirements        what pip installed to build with: NAME-VERSION
     --   peak_memory         bytes, all of the build's processes together; cpu_ms: their processor time
-    report      jsonb       CHECK (jsonb_typeof(report) = 'object')
+    --   apt                 packages of its system that hold the shared libraries which the wheels need
+    report      jsonb       CHECK (jsonb_typeof(report) = 'object'),
+    -- That of the report, beside it, so that pages with many files read no whole reports.
+    apt         jsonb       GENERATED ALWAYS AS (report -> 'apt') STORED
 );
 CREATE INDEX build_version ON piw.build (ver_id, abi_id);
 CREATE INDEX build_time ON piw.build (built_at);

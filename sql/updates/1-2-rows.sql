@@ -6,8 +6,8 @@ FROM piw.version v JOIN piw.vstate s ON s.ver_id = v.ver_id
 WHERE s.asked IS NOT NULL;
 UPDATE piw.package p SET read_due = now() WHERE EXISTS (SELECT FROM piw.wish w WHERE w.pkg_id = p.pkg_id);
 
--- Attempts have a page now. What is ordered already keeps its place.
-INSERT INTO piw.rewrite (kind, pkg_id, ordered_at)
-SELECT 'project', o.pkg_id, now()
-FROM (SELECT DISTINCT v.pkg_id FROM piw.build b JOIN piw.version v ON v.ver_id = b.ver_id ORDER BY v.pkg_id) AS o
+-- Every project has a page of its own now. What is ordered already keeps its place.
+INSERT INTO piw.rewrite (kind, pkg_id, ordered_at, bulk)
+SELECT 'project', o.pkg_id, now(), true
+FROM (SELECT DISTINCT v.pkg_id FROM piw.version v ORDER BY v.pkg_id) AS o
 ON CONFLICT (kind, pkg_id) DO NOTHING;

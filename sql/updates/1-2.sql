@@ -44,7 +44,8 @@ ALTER TABLE piw.build
         'lost-slave', 'lost-transfer', 'superseded', 'cancelled', 'upload-race', 'network', 'silence',
         'out-of-memory', 'disk', 'log-limit', 'wheel-limit', 'disk-limit', 'process-limit')),
     ADD COLUMN void boolean NOT NULL DEFAULT false,
-    ADD COLUMN report jsonb CHECK (jsonb_typeof(report) = 'object');
+    ADD COLUMN report jsonb CHECK (jsonb_typeof(report) = 'object'),
+    ADD COLUMN apt jsonb GENERATED ALWAYS AS (report -> 'apt') STORED;
 ALTER TABLE piw.file
     ALTER COLUMN metadata_sha256 DROP NOT NULL,
     ADD COLUMN requires_dist text[] NOT NULL DEFAULT '{}',

@@ -1,5 +1,6 @@
 //! What the farm talks about: names, versions, wheels, tags, jobs, byte ranges. No I/O, no clock.
 
+pub mod apt;
 #[cfg(any(feature = "master", feature = "admin"))]
 pub mod core_metadata;
 #[cfg(any(feature = "master", feature = "admin"))]

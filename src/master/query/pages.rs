@@ -45,12 +45,66 @@ pub struct ProjectRows {
     pub status_reason: Option<String>,
     /// Versions that are known, oldest first, those without files too (PEP 700).
     pub versions: Vec<String>,
-    /// The project's files, newest version first; empty for a project whose page must go.
+    /// The farm's ABIs, lowest rank first.
+    pub abis: Vec<PageAbi>,
+    /// Releases that are known and not removed from the index, newest first.
+    pub releases: Vec<PageRelease>,
+    /// The project's files, newest version first; empty for a project whose page for installers must go.
     pub files: Vec<PageFile>,
     /// Files that were withdrawn and go from the disk when the page does not name them any more.
     pub gone: Vec<String>,
     /// The newest attempts at the project, newest first, at most 100.
     pub builds: Vec<PageBuild>,
+}
+
+/// An ABI: a column of a project's page.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct PageAbi {
+    /// Such as `cp311`.
+    pub tag: String,
+    /// Why nothing is built for it any more, if so.
+    pub retired: Option<String>,
+}
+
+/// A release: a row of a project's page.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct PageRelease {
+    /// The version.
+    pub version: String,
+    /// When it came to the index: `2026-01-31 23:59:59`, UTC; none where nobody knows.
+    pub released: Option<String>,
+    /// Whether it is no final release.
+    pub prerelease: bool,
+    /// PEP 592: the reason, which may be empty.
+    pub yanked: Option<String>,
+    /// Why the operator skips it, or the whole project.
+    pub skip: Option<String>,
+    /// What speaks against building it; known of those that are `near`.
+    pub why_not: Option<String>,
+    /// Whether it is one of the newest, whose cells are known.
+    pub near: bool,
+    /// How it stands with each ABI that it has a state for, lowest rank first.
+    pub cells: Vec<PageCell>,
+}
+
+/// How a release stands with an ABI.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct PageCell {
+    /// The ABI's tag.
+    pub abi: String,
+    /// One of those of `sql/functions/why.sql`.
+    pub state: String,
+    /// How the newest attempt that counts ended.
+    pub outcome: Option<String>,
+    /// That attempt's number.
+    pub build: Option<i64>,
+    /// Whether it printed anything.
+    pub log: Option<bool>,
+    /// When it is queued again: `2026-01-31T23:59:59Z`.
+    pub due: Option<String>,
+    /// Why it waits, or why nothing is built.
+    pub reason: Option<String>,
 }
 
 /// An attempt as its project's page shows it.
@@ -95,6 +149,12 @@ pub struct PageFile {
     pub uploaded: String,
     /// The file of which this is another name, for another platform.
     pub alias_of: Option<String>,
+    /// The ABI whose build made it.
+    pub abi: String,
+    /// Packages of its builder's system that hold the libraries which it needs, by what its slave says.
+    pub apt: Option<Vec<String>>,
+    /// `Requires-Dist` of its METADATA; none where the project's files together have too much of it.
+    pub requires: Option<Vec<String>>,
 }
 
 pub(super) fn build<'de, D: Deserializer<'de>>(from: D) -> Result<BuildId, D::Error> {
