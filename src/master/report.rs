@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::slave_driver::Introduction;
-use crate::domain::walls;
+use crate::domain::{apt, walls};
 use crate::wire::slave::BuildReport;
 
 /// See the module's head. What the slave could not tell is none, or empty.
@@ -41,6 +41,8 @@ pub struct KeptReport {
     pub peak_memory: Option<u64>,
     /// Their processor time, in milliseconds.
     pub cpu_ms: Option<u64>,
+    /// Debian packages of its system that hold the shared libraries which the wheels need.
+    pub apt: Vec<String>,
 }
 
 /// A source distribution.
@@ -79,6 +81,8 @@ impl KeptReport {
             requirements: build.requirements.iter().map(ToString::to_string).collect(),
             peak_memory: counted(build.peak_memory),
             cpu_ms: counted(build.cpu_ms),
+            // they become a command to be copied
+            apt: build.apt.iter().filter(|name| apt::is_package(name)).map(ToString::to_string).collect(),
         }
     }
 }
@@ -149,6 +153,7 @@ mod tests {
             requirements: List::cut(vec![longest(); REPORT_REQUIREMENTS]),
             peak_memory: u64::MAX,
             cpu_ms: u64::MAX,
+            apt: List::cut(vec![Text::new("a".repeat(APT_BYTES)).unwrap(); REPORT_APT]),
         };
         let report = KeptReport::of(&introduction(board), &said);
         let json = serde_json::to_string(&report).unwrap();

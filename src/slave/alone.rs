@@ -153,7 +153,7 @@ fn json(job: &Job, outcome: &Outcome, board: &Board) -> String {
             .text("sha256", &file.sha256.to_string())
             .done()
     });
-    let BuildReport { interpreter, pip, pip_arguments, compiler, sdist, requirements, peak_memory, cpu_ms } =
+    let BuildReport { interpreter, pip, pip_arguments, compiler, sdist, requirements, peak_memory, cpu_ms, apt } =
         &*outcome.report;
     let sdist = sdist.as_ref().map_or_else(
         || "null".to_owned(),
@@ -179,6 +179,7 @@ fn json(job: &Job, outcome: &Outcome, board: &Board) -> String {
         .member("requirements", Json::list(requirements.iter().map(|text| &**text)))
         .member("peak_memory", *peak_memory)
         .member("cpu_ms", *cpu_ms)
+        .member("apt", Json::list(apt.iter().map(|text| &**text)))
         .text("machine", &board.machine)
         .text("os", &board.os)
         .member("walls", Json::list(board.walls.iter().map(|wall| wall.name())))

@@ -60,6 +60,10 @@ pub const HOLDS_BACK_BYTES: usize = 200;
 pub const TOOL_BYTES: usize = 200;
 /// Build requirements in one report.
 pub const REPORT_REQUIREMENTS: usize = 100;
+/// Packages of its system that a slave names in one report.
+pub const REPORT_APT: usize = 64;
+/// The name of such a package, in bytes.
+pub const APT_BYTES: usize = 100;
 /// Where a peer connects from, in bytes.
 pub const PEER_BYTES: usize = 100;
 /// A URL, in bytes.
@@ -78,6 +82,7 @@ const _: () = assert!(NAME_KEY_BYTES <= LABEL_BYTES);
 const _: () = assert!(
     FILES_PER_BUILD * (FILENAME_BYTES + 2 + 8 + 32)
         + REPORT_REQUIREMENTS * (NAME_BYTES + 2)
+        + REPORT_APT * (APT_BYTES + 2)
         + (REASON_BYTES + FILENAME_BYTES + 2 * TOOL_BYTES + TAG_BYTES)
         + 512
         + SEAL_BYTES

@@ -167,6 +167,8 @@ record! {
         peak_memory: u64,
         /// Processor time of all its processes, in milliseconds.
         cpu_ms: u64,
+        /// Debian packages of its system that hold the shared libraries which the wheels need.
+        apt: List<Text<APT_BYTES>, REPORT_APT>,
     }
 }
 

@@ -457,7 +457,7 @@ fn what_waits_for_a_retired_abi_goes_on_to_the_next_and_comes_back_with_it() {
         json!({"abis": [
             {"abi": "cp39", "rank": 6018, "skip": "its board is gone", "platforms": []},
             {"abi": "cp311", "rank": 6022, "skip": null, "platforms": []},
-        ], "walk": {"at": null, "of": 3}})
+        ], "walk": {"at": 0, "of": 3}})
     );
     assert_eq!(farm.walk(), [abi("cp311")]);
     assert_eq!(farm.report(Report::Abis)["walk"], json!(null));

@@ -86,6 +86,9 @@ mod tests {
             uploaded: "2026-01-31T23:59:59.000001Z".to_owned(),
             yanked: None,
             alias_of: alias_of.map(str::to_owned),
+            abi: "cp311".to_owned(),
+            apt: None,
+            requires: None,
         }
     }
 

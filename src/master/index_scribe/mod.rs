@@ -5,6 +5,8 @@
 //! the same is left alone, so that its time and ETag stay. Whatever goes wrong, the old page stays, and what was asked for
 //! is answered with the reason.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,10 +25,13 @@ mod frame;
 mod home;
 mod outcome;
 mod page;
+mod project_json;
+mod project_page;
 mod root;
 mod search;
 mod simple;
 mod sitemap;
+mod states;
 mod store;
 mod words;
 
@@ -128,7 +133,7 @@ impl IndexScribe {
         let mut staged = Staged::new(mark);
         let done = aliases::link(&dir, &rows.files)
             .and_then(|()| self.simple(&mut staged, &dir, project, rows))
-            .and_then(|()| self.builds(&mut staged, project, rows));
+            .and_then(|()| self.people(&mut staged, project, rows));
         done.inspect_err(|_| staged.drop_files()).map(|()| staged)
     }
 
@@ -154,15 +159,23 @@ impl IndexScribe {
         self.store.stage(staged, dir, &[(HTML, html.as_bytes()), (JSON, json.as_bytes())])
     }
 
-    /// The page for people: what was tried, and the logs. Its links stay out of the other, where each is a file's.
-    fn builds(&self, staged: &mut Staged, project: &ProjectName, rows: &ProjectRows) -> io::Result<()> {
+    /// The page for people, and the same for programs. Its links stay out of the other, where each is a file's.
+    fn people(&self, staged: &mut Staged, project: &ProjectName, rows: &ProjectRows) -> io::Result<()> {
         let dir = self.store.output.join("project").join(project.as_str());
-        if rows.builds.is_empty() {
-            return self.store.stage_removal(staged, &dir, &[HTML]);
+        let api = dir.join("json");
+        if rows.releases.is_empty() && rows.builds.is_empty() && rows.files.is_empty() {
+            self.store.stage_removal(staged, &dir, &[HTML])?;
+            return self.store.stage_removal(staged, &api, &[project_json::INDEX]);
         }
-        // a build that printed nothing has no log
-        let has_log = |build| self.store.output.join(log_path(build)).is_file();
-        let text = self.templates.builds(project, rows, has_log).map_err(io::Error::other)?;
+        // a build that printed nothing has no log, and both pages ask for the same
+        let known = RefCell::new(HashMap::new());
+        let has_log = |build| {
+            let there = || self.store.output.join(log_path(build)).is_file();
+            *known.borrow_mut().entry(build).or_insert_with(there)
+        };
+        let text = project_page::html(&self.templates, project, rows, has_log).map_err(io::Error::other)?;
+        let json = project_json::json(project, rows, has_log).map_err(io::Error::other)?;
+        self.store.stage(staged, &api, &[(project_json::INDEX, json.as_bytes())])?;
         self.store.stage(staged, &dir, &[(HTML, text.as_bytes())])
     }
 }

@@ -4,9 +4,8 @@
 use serde::Serialize;
 use tinytemplate::TinyTemplate;
 
-use super::facts::{Fact, facts};
 use super::frame::{Frame, Here, Site};
-use crate::domain::{BuildId, ProjectName, log_path, walls};
+use crate::domain::walls;
 use crate::master::hub::PublicSlave;
 use crate::master::query::{ProjectRows, RootName};
 
@@ -32,26 +31,6 @@ struct Link<'a> {
     metadata_sha256: Option<String>,
     yanked: bool,
     yank_reason: &'a str,
-}
-
-#[derive(Serialize)]
-struct Builds<'a> {
-    name: &'a str,
-    project: &'a str,
-    has_files: bool,
-    builds: Vec<Attempt<'a>>,
-}
-
-#[derive(Serialize)]
-struct Attempt<'a> {
-    number: i64,
-    version: &'a str,
-    abi: &'a str,
-    outcome: &'a str,
-    /// What its slave says of it; empty where that is not known.
-    facts: Vec<Fact>,
-    /// Its log, from the top of the web site.
-    log: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -101,7 +80,7 @@ impl Templates {
             ("head", include_str!("../../../templates/head.html")),
             ("foot", include_str!("../../../templates/foot.html")),
             ("project", include_str!("../../../templates/project.html")),
-            ("builds", include_str!("../../../templates/builds.html")),
+            ("project-page", include_str!("../../../templates/project-page.html")),
             ("home", include_str!("../../../templates/home.html")),
             ("slaves", include_str!("../../../templates/slaves.html")),
             ("chart", include_str!("../../../templates/chart.html")),
@@ -133,7 +112,7 @@ impl Templates {
     /// After them.
     pub const ROOT_END: &str = include_str!("../../../templates/root-end.html");
 
-    /// A project's page. The names in it are escaped, whatever they are.
+    /// A project's page for installers. The names in it are escaped, whatever they are.
     pub fn project(&self, rows: &ProjectRows) -> Result<String, String> {
         let files = rows
             .files
@@ -150,30 +129,6 @@ impl Templates {
         let (status, status_reason) = (rows.status.as_str(), rows.status_reason.as_deref());
         let page = Project { name: &rows.display, status, status_reason, files };
         self.render("project", &page)
-    }
-
-    /// A project's page for people: what was tried.
-    pub fn builds(
-        &self,
-        project: &ProjectName,
-        rows: &ProjectRows,
-        has_log: impl Fn(BuildId) -> bool,
-    ) -> Result<String, String> {
-        let builds = rows.builds.iter().map(|attempt| Attempt {
-            number: attempt.build.0,
-            version: &attempt.version,
-            abi: &attempt.abi,
-            outcome: &attempt.outcome,
-            facts: attempt.report.as_ref().map_or_else(Vec::new, |report| facts(report, attempt.duration_ms)),
-            log: has_log(attempt.build).then(|| log_path(attempt.build).display().to_string()),
-        });
-        let page = Builds {
-            name: &rows.display,
-            project: project.as_str(),
-            has_files: !rows.files.is_empty(),
-            builds: builds.collect(),
-        };
-        self.render("builds", &page)
     }
 
     /// The page of slaves, for everybody.

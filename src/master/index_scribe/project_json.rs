@@ -101,22 +101,9 @@ pub(super) fn json(
     for file in &rows.files {
         files.entry(&file.version).or_default().push((&file.filename, File::of(project, file)));
     }
-    let release = |release: &'_ PageRelease, files| Release {
-        released: release.released.as_deref(),
-        prerelease: release.prerelease,
-        yanked: release.yanked.is_some(),
-        yanked_reason: release.yanked.as_deref(),
-        skip_reason: release.skip.as_deref().unwrap_or_default(),
-        not_built_reason: release.near.then_some(release.why_not.as_deref()),
-        builds: release.near.then(|| {
-            let cells = states::cells(rows, release);
-            Pairs(cells.into_iter().map(|(abi, cell)| (abi, Build::of(&cell, &has_log))).collect())
-        }),
-        files: Pairs(files),
-    };
     let releases = rows.releases.iter().map(|r| {
         let files = files.remove(r.version.as_str()).unwrap_or_default();
-        (r.version.as_str(), release(r, files))
+        (r.version.as_str(), Release::of(rows, r, files, &has_log))
     });
     let releases = Pairs(releases.collect());
     let page = Project {
@@ -134,8 +121,32 @@ pub(super) fn json(
     serde_json::to_string(&page).map(|text| text + "\n").map_err(|e| e.to_string())
 }
 
+impl<'a> Release<'a> {
+    fn of(
+        rows: &'a ProjectRows,
+        release: &'a PageRelease,
+        files: Vec<(&'a str, File<'a>)>,
+        has_log: &impl Fn(BuildId) -> bool,
+    ) -> Self {
+        let builds = || {
+            let cells = states::cells(rows, release).into_iter();
+            Pairs(cells.map(|(abi, cell)| (abi, Build::of(&cell, has_log))).collect())
+        };
+        Self {
+            released: release.released.as_deref(),
+            prerelease: release.prerelease,
+            yanked: release.yanked.is_some(),
+            yanked_reason: release.yanked.as_deref(),
+            skip_reason: release.skip.as_deref().unwrap_or_default(),
+            not_built_reason: release.near.then_some(release.why_not.as_deref()),
+            builds: release.near.then(builds),
+            files: Pairs(files),
+        }
+    }
+}
+
 impl<'a> Build<'a> {
-    fn of(cell: &Cell<'a>, has_log: impl Fn(BuildId) -> bool) -> Self {
+    fn of(cell: &Cell<'a>, has_log: &impl Fn(BuildId) -> bool) -> Self {
         let log = cell.log.filter(|build| has_log(*build));
         Self {
             state: cell.state.word(),

@@ -23,6 +23,9 @@ fn file(name: &str) -> PageFile {
         uploaded: "2026-01-31T23:59:59.000001Z".to_owned(),
         yanked: None,
         alias_of: None,
+        abi: "cp311".to_owned(),
+        apt: None,
+        requires: None,
     }
 }
 

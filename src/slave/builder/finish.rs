@@ -46,6 +46,7 @@ pub struct Finish {
     pub(super) duration: Millis,
     // for the report
     pub(super) requirements: Vec<String>,
+    pub(super) apt: Vec<String>,
     pub(super) versions: [String; 3],
     pub(super) pip_arguments: String,
     pub(super) cpu_ms: u64,
@@ -182,6 +183,7 @@ impl Finish {
             requirements: List::cut(self.requirements.iter().map(|line| Text::cut(line)).collect()),
             peak_memory: self.peak_memory,
             cpu_ms: self.cpu_ms,
+            apt: List::cut(self.apt.iter().map(|name| Text::cut(name)).collect()),
         }
     }
 

@@ -147,6 +147,8 @@ pub struct Build {
     /// pip's arguments and what it installed to build with, for the report.
     pip_arguments: String,
     requirements: Vec<String>,
+    /// Packages of the system that the wheels need, for the report.
+    apt: Vec<String>,
     ended: Option<Millis>,
     /// How the present step ended, as far as the launcher could tell.
     end: Ended,
@@ -185,6 +187,7 @@ impl Build {
             fetches: 1,
             pip_arguments: String::new(),
             requirements: Vec::new(),
+            apt: Vec::new(),
             ended: None,
             end: Ended::default(),
             cpu_ms: 0,
@@ -343,8 +346,14 @@ impl Build {
             // it was killed before it could say anything: by a limit, or by the kernel for want of memory
             None => Ended { signal: Some(Signal::SIGKILL as i32), ..Ended::default() },
         };
-        if self.step == Step::Build {
-            self.requirements = self.signs.installed();
+        match self.step {
+            Step::Build => {
+                self.requirements = self.signs.installed();
+                // what the build itself has printed is no word of the script that follows
+                self.signs.needed();
+            }
+            Step::Check => self.apt = self.signs.needed(),
+            _ => {}
         }
         self.cpu_ms += self.end.cpu_ms;
         self.peak_memory = self.peak_memory.max(self.end.peak_memory);
@@ -466,6 +475,7 @@ impl Build {
             sign: self.signs.verdict(),
             wrong: self.signs.own_line(),
             requirements: self.requirements,
+            apt: self.apt,
             duration: self.ended.unwrap_or(now).since(self.watch.started()),
             cpu_ms: self.cpu_ms.max(usage.cpu_ms),
             peak_memory: self.peak_memory.max(usage.peak_memory).max(self.watch.peak_memory()),

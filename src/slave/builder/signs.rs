@@ -9,6 +9,8 @@
 //!   command …") could not run without what it had to fetch before: it takes older signs back.
 //! - Memory and disk run out in compilers and linkers: their words count where they stand near the end.
 
+use crate::domain::apt;
+
 /// Why a build failed, other than by its own fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sign {
@@ -50,6 +52,8 @@ const PAGE: &str = "WARNING: Could not fetch URL ";
 /// How pip says what it has installed, and what it has not found.
 const INSTALLED: &str = "Successfully installed ";
 const MISSING: &str = "ERROR: No matching distribution found for ";
+/// How the script that looks at wheels says what package of the system they need.
+const NEEDS: &str = "piw-slave: needs ";
 /// Of each, at most.
 const MOST: usize = 100;
 
@@ -106,6 +110,7 @@ pub(super) struct Signs {
     machine: Option<(Sign, u64)>,
     installed: Vec<String>,
     missing: Vec<String>,
+    needed: Vec<String>,
     /// The last line that begins as this program's own do.
     own_line: Option<String>,
 }
@@ -144,6 +149,13 @@ impl Signs {
         std::mem::take(&mut self.missing)
     }
 
+    /// Packages of the system that the wheels need, as the script says that looks at them. What a build prints can say so
+    /// too: it is to be forgotten before that script runs.
+    pub(super) fn needed(&mut self) -> Vec<String> {
+        self.look();
+        std::mem::take(&mut self.needed)
+    }
+
     /// The last line that this program's own scripts have printed, without its beginning.
     pub(super) fn own_line(&mut self) -> Option<String> {
         self.look();
@@ -159,6 +171,8 @@ impl Signs {
             add(&mut self.installed, names.split_whitespace());
         } else if let Some(requirement) = line.strip_prefix(MISSING) {
             add(&mut self.missing, [requirement]);
+        } else if let Some(package) = line.strip_prefix(NEEDS).filter(|text| apt::is_package(text)) {
+            add(&mut self.needed, [package]);
         } else if let Some(rest) = line.strip_prefix("piw-slave: ") {
             self.own_line = Some(rest.to_owned());
         }
@@ -235,6 +249,8 @@ mod tests {
         assert_eq!(signs.own_line().as_deref(), Some("bad"));
         assert_eq!(signs.installed(), ["setuptools-69.5.1", "wheel-0.43.0"]);
         assert_eq!(signs.missing(), ["cython<3; python_version < '4'"]);
+        signs.feed(b"piw-slave: needs libfoo1\npiw-slave: needs libfoo1\npiw-slave: needs $(reboot)\n");
+        assert_eq!(signs.needed(), ["libfoo1"]);
         for n in 0..1000 {
             signs.feed(format!("Successfully installed a-{n}\n").as_bytes());
         }

@@ -23,10 +23,13 @@ use super::{Job, Settings};
 use crate::slave::sandbox::{Plan, launch};
 
 const FETCH: &str = include_str!("scripts/fetch.py");
-const CHECK: &str = include_str!("scripts/check.py");
+const CHECK: &str = concat!(include_str!("scripts/needs.py"), "\n\n", include_str!("scripts/check.py"));
 const RETAG: &str = include_str!("scripts/retag.py");
 const INSTALL: &str = include_str!("scripts/install.py");
 const IMPORT: &str = include_str!("scripts/import.py");
+
+/// Where dpkg keeps which files are whose, as `needs.py` reads it.
+const DPKG: &str = "/var/lib/dpkg/info";
 
 /// Exit code of the scripts: there is no source distribution; the wheel is not sound; it cannot be installed here.
 pub(super) const NO: i32 = 3;
@@ -163,8 +166,16 @@ fn plan_for(step: &Step, settings: &Settings, job: &Job, dirs: &Dirs, plan: Plan
             plan.read.push(dirs.fetched());
             plan.write.push(dirs.out());
         }
+<<<<<<< HEAD
         Step::Check | Step::Recheck => plan.read.push(dirs.out()),
         Step::Retag => plan.write.push(dirs.out()),
+=======
+        Step::Check => {
+            plan.read.push(dirs.out());
+            // which package a library is in; there are systems without
+            plan.read.extend(Some(PathBuf::from(DPKG)).filter(|path| path.is_dir()));
+        }
+>>>>>>> 97a8e3c (Pages for people show every release with each ABI, files and why; the JSON API says the same; slaves say which Debian packages wheels need)
         Step::Install => {
             plan.read.push(dirs.out());
             plan.write.push(dirs.venv());

@@ -1,6 +1,7 @@
 """Looks at the wheels in DIRECTORY: are they sound wheels of NAME VERSION for this interpreter? argv: DIRECTORY NAME VERSION.
 
-Exit code 0: they are. 3: one is not; the last line says what is wrong.
+Exit code 0: they are; the last lines name the packages that they need (needs.py). 3: one is not; the last line says what is
+wrong.
 """
 
 import email
@@ -54,7 +55,7 @@ def check_entries(archive):
                 pass
 
 
-def check(path, project, version):
+def check(path, project, version, libraries):
     name = os.path.basename(path)
     parts = NAME.fullmatch(name)
     if not parts:
@@ -92,6 +93,7 @@ def check(path, project, version):
         if build != ([parts["build"]] if parts["build"] else []):
             raise Bad("its WHEEL has build tag %s, its file name %s" % (ascii(", ".join(build)), ascii(parts["build"] or "")))
         text(archive, infos[0] + "/RECORD")
+        libraries.update(needs(archive))
 
 
 def main():
@@ -101,6 +103,7 @@ def main():
     except OSError as e:
         print("piw-slave: bad wheel: what was built cannot be read: %s" % e.strerror, flush=True)
         return 3
+    libraries = set()
     for name in names:
         if not name.endswith(".whl"):
             continue
@@ -109,7 +112,7 @@ def main():
             # a link may point at anything, and a pipe has no end
             if os.path.islink(path) or not os.path.isfile(path):
                 raise Bad("is not a regular file")
-            check(path, project, version)
+            check(path, project, version, libraries)
         except Bad as e:
             print("piw-slave: bad wheel: %s %s" % (ascii(name)[1:-1], e), flush=True)
             return 3
@@ -117,6 +120,8 @@ def main():
             # whatever cannot be read is not a sound wheel
             print("piw-slave: bad wheel: %s cannot be read: %s: %s" % (ascii(name)[1:-1], type(e).__name__, ascii(str(e))), flush=True)
             return 3
+    for package in packages(libraries):
+        print("piw-slave: needs %s" % package, flush=True)
     return 0
 
 
