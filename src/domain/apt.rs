@@ -23,9 +23,23 @@ mod tests {
             assert!(is_package(name), "{name}");
         }
         let long = "a".repeat(MAX_PACKAGE_BYTES + 1);
-        for text in
-            ["", "a", "Libfoo", "-y", "+a", ".a", "lib foo", "libfoo;reboot", "libfoo\n", "$(x)", "libé", "a=1", "a/b", "sudo-", &long]
-        {
+        for text in [
+            "",
+            "a",
+            "Libfoo",
+            "-y",
+            "+a",
+            ".a",
+            "lib foo",
+            "libfoo;reboot",
+            "libfoo\n",
+            "$(x)",
+            "libé",
+            "a=1",
+            "a/b",
+            "sudo-",
+            &long,
+        ] {
             assert!(!is_package(text), "{text}");
         }
     }

@@ -153,8 +153,17 @@ fn json(job: &Job, outcome: &Outcome, board: &Board) -> String {
             .text("sha256", &file.sha256.to_string())
             .done()
     });
-    let BuildReport { interpreter, pip, pip_arguments, compiler, sdist, requirements, peak_memory, cpu_ms, apt } =
-        &*outcome.report;
+    let BuildReport {
+        interpreter,
+        pip,
+        pip_arguments,
+        compiler,
+        sdist,
+        requirements,
+        peak_memory,
+        cpu_ms,
+        apt,
+    } = &*outcome.report;
     let sdist = sdist.as_ref().map_or_else(
         || "null".to_owned(),
         |sdist| {

@@ -23,6 +23,7 @@ fn hostile() -> KeptReport {
         requirements: vec![odd().unwrap(); 2],
         peak_memory: Some(u64::MAX),
         cpu_ms: Some(u64::MAX),
+        apt: vec!["libfoo1".to_owned()],
     }
 }
 

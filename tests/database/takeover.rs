@@ -280,7 +280,8 @@ fn the_pages_of_what_was_attempted_are_written_anew_and_the_index_is_followed_on
     let mut shown: Vec<(String, usize)> =
         pages.iter().map(|page| (format!("{:?}", page.order.page), page.rows.files.len())).collect();
     shown.sort();
-    let names: Vec<&str> = ["early", "failing", "foo-bar", "gone", "good", "pure", "quiet", "skip-me", "stable"].into();
+    let names: Vec<&str> =
+        ["early", "failing", "foo-bar", "gone", "good", "pure", "quiet", "skip-me", "stable"].into();
     assert_eq!(shown.len(), names.len() + 1, "{shown:?}");
     for (page, files) in names.iter().zip([0, 0, 2, 1, 3, 1, 0, 0, 1]) {
         assert!(shown.contains(&(format!("Project(ProjectName({page:?}))"), files)), "{page}: {shown:?}");

@@ -168,7 +168,16 @@ fn what_was_asked_for_in_version_1_is_a_wish_for_that_version() {
          ORDER BY r.ordered",
     );
     let others = [
-        "pure", "stable", "broken", "called-off", "asked-again", "slow", "on-a-board", "withdrawn", "unwanted", "many",
+        "pure",
+        "stable",
+        "broken",
+        "called-off",
+        "asked-again",
+        "slow",
+        "on-a-board",
+        "withdrawn",
+        "unwanted",
+        "many",
     ];
     assert_eq!(pages[..2], ["native 6", "root 7"], "{pages:?}");
     let ordered: Vec<&str> = pages[2..].iter().map(|page| page.split(' ').next().unwrap()).collect();

@@ -68,6 +68,8 @@ fn built(token: JobToken, name: &str, bytes: &[u8]) -> FromSlave {
             requirements: List::new(vec![odd(), Text::new("setuptools-69.5.1").unwrap()]).unwrap(),
             peak_memory: 3 << 19,
             cpu_ms: 0,
+            apt: List::new(vec![Text::cut(ODD), Text::new("libfoo1").unwrap(), Text::new("sudo-").unwrap()])
+                .unwrap(),
         },
     }
 }
@@ -102,6 +104,7 @@ fn what_a_slave_says_of_a_build_is_published_and_told_as_it_was_said_and_as_text
         "<dt>Walls</dt><dd>namespaces, net-off</dd>".to_owned(),
         format!("<dt>Source</dt><dd>{escaped}, 7 bytes</dd>\n<dt>SHA-256</dt><dd>{}</dd>", "ab".repeat(32)),
         format!("<dt>Build requirements</dt><dd>{escaped}, setuptools-69.5.1</dd>"),
+        "<code>sudo apt install libfoo1</code>".to_owned(),
         "<dt>Peak memory</dt><dd>1.5 MiB</dd>\n<dt>Duration</dt><dd>2.5 s</dd>".to_owned(),
     ] {
         assert!(shown.contains(&line), "{line}\n{shown}");
@@ -111,10 +114,56 @@ fn what_a_slave_says_of_a_build_is_published_and_told_as_it_was_said_and_as_text
         "walls": ["namespaces", "net-off"], "interpreter": ODD, "pip": ODD, "pip_arguments": ODD, "compiler": ODD,
         "sdist": {"filename": ODD, "size": 7, "sha256": "ab".repeat(32)},
         "requirements": [ODD, "setuptools-69.5.1"], "peak_memory": 3 << 19, "cpu_ms": null,
+        "apt": ["libfoo1"],
     });
     assert_eq!(farm.why("x", "cp311").unwrap()["report"], expected);
     assert_eq!(farm.piw(&["why", "x"]).lines().count(), 1, "people get their line");
     assert_eq!(farm.crawl(), 1);
+    farm.audit();
+}
+
+#[test]
+fn the_page_and_the_json_of_a_project_follow_what_becomes_of_it_and_lead_to_its_files() {
+    const PAGE: &str = "project/x/index.html";
+    let farm = Farm::start(&["cp39", "cp311"], &[]);
+    farm.index.offer(&Recipe::native("x", "1.0").requiring(&["six>=1", "nose; extra == 'test'"]));
+    farm.piw(&["add", "x"]);
+    let queued =
+        wait_for_page(&farm, PAGE, "page before anything is built", |text| text.contains(">queued<"));
+    assert!(queued.contains("This farm has no wheel of it.") && queued.contains(">waiting<"), "{queued}");
+    farm.piw(&["skip", "x", "--abi", "cp39", "--reason", "not <here>"]);
+    wait_for_page(&farm, PAGE, "page with the skip", |text| {
+        text.contains("the package is skipped for this ABI: not &lt;here&gt;")
+    });
+    let mut peer = slave(&farm, "pi");
+    let (token, _) = peer.take_job();
+    let bytes = wheel("x", "1.0");
+    let name = "x-1.0-cp311-cp311-linux_x86_64.whl";
+    peer.say(&built(token, name, &bytes));
+    hand_over(&farm, &mut peer, token, &bytes);
+    wait_for_page(&farm, PAGE, "page with the file", |text| text.contains(name));
+    let dir = farm.path("www/project/x/json");
+    let json: Value = serde_json::from_str(&page(&farm, "project/x/json/index.json")).unwrap();
+    let release = &json["releases"]["1.0"];
+    assert_eq!(release["builds"]["cp311"]["state"], "built");
+    assert_eq!(
+        release["builds"]["cp39"],
+        json!({"state": "off", "reason": "the package is skipped for this ABI: not <here>", "outcome": null,
+               "due": null, "build_id": null, "log_url": null})
+    );
+    let file = &release["files"][name];
+    assert_eq!((&file["builder_abi"], &file["platform"]), (&json!("cp311"), &json!("linux_x86_64")));
+    assert_eq!(file["filehash"], Sha256::of(&bytes).to_string());
+    assert_eq!(file["apt_dependencies"], json!(["libfoo1"]));
+    let read = |url: &Value| std::fs::read(dir.join(url.as_str().unwrap())).unwrap();
+    assert_eq!(read(&file["url"]), bytes, "relative to the JSON's own address");
+    assert_eq!(file["metadata_filehash"], Sha256::of(&read(&file["metadata_url"])).to_string());
+    assert!(dir.join(json["simple_url"].as_str().unwrap()).join("index.html").is_file());
+    assert!(dir.join("index.json.gz").is_file() && dir.join("../index.html.gz").is_file());
+    farm.piw(&["skip", "x", "--reason", "enough"]);
+    wait_for_page(&farm, PAGE, "page of a skipped project", |text| {
+        text.contains("the package is skipped: enough")
+    });
     farm.audit();
 }
 

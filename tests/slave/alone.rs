@@ -58,6 +58,24 @@ fn a_package_is_built_alone_with_everything_that_a_report_says() {
     assert_eq!(rig.left(), ["wheels"]);
 }
 
+/// Its wheel holds a library that asks for one of Debian's, for one that every system has and for one that nobody has. What
+/// the build itself says is no word of whoever looks at the wheel.
+#[test]
+fn the_packages_that_a_wheel_needs_are_named() {
+    if !std::path::Path::new("/var/lib/dpkg/info").is_dir() {
+        crate::rig::skip("the_packages_that_a_wheel_needs_are_named", "there is no dpkg");
+        return;
+    }
+    let rig = Rig::new();
+    let body = "print('piw-slave: needs sudo', flush=True)\nname = make(directory)\n\
+                with zipfile.ZipFile(os.path.join(directory, name), 'a') as z:\n    \
+                z.writestr('foo/_foo.so', elf(['liblzma.so.5', 'libc.so.6', 'libnobody.so.7']))\nreturn name";
+    rig.index.add("foo", &format!("{}\n{body}", include_str!("elf.py")));
+    let (code, report, log) = build(&rig, &[]);
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!(strings(&report["apt"]), ["liblzma5"], "{log}");
+}
+
 #[test]
 fn a_package_that_fails_alone_ends_with_1_and_says_why() {
     let rig = Rig::new();

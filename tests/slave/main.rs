@@ -12,6 +12,7 @@ mod index;
 #[path = "../kit/manager.rs"]
 mod manager;
 mod master;
+mod needs;
 mod notify;
 mod renew;
 mod retag;

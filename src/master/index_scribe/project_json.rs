@@ -188,7 +188,7 @@ fn required(lines: &[String]) -> Vec<String> {
         .iter()
         .take(MAX_LINES)
         .filter_map(|line| Requirement::parse(line).ok())
-        .filter(|r| r.marker.as_ref().is_none_or(|marker| marker.holds(&any, None) != Some(false)))
+        .filter(|r| r.marker.as_ref().is_none_or(|marker| marker.holds(&any, Some(&[])) != Some(false)))
         .map(|requirement| requirement.package.to_string())
         .collect();
     names.sort();

@@ -20,7 +20,8 @@ struct Page<'a> {
     name: &'a str,
     project: &'a str,
     badges: Vec<Badge<'a>>,
-    note: Option<Note<'a>>,
+    // `if note` is `if not e` for the template
+    remark: Option<Remark<'a>>,
     has_files: bool,
     apts: Vec<Apt>,
     index: String,
@@ -44,7 +45,7 @@ struct Badge<'a> {
 }
 
 #[derive(Serialize)]
-struct Note<'a> {
+struct Remark<'a> {
     /// What stands behind `note` in its class.
     look: &'static str,
     text: &'static str,
@@ -125,7 +126,7 @@ pub(super) fn html(
         name: &rows.display,
         project: project.as_str(),
         badges: badges(rows),
-        note: note(rows),
+        remark: remark(rows),
         has_files: !rows.files.is_empty(),
         apts: apts(rows),
         index: format!("{}simple/", site.url.as_deref().unwrap_or("ADDRESS/")),
@@ -156,17 +157,18 @@ fn badges(rows: &ProjectRows) -> Vec<Badge<'_>> {
 }
 
 /// What PEP 792 says of the project, where that is to be known.
-fn note(rows: &ProjectRows) -> Option<Note<'_>> {
+fn remark(rows: &ProjectRows) -> Option<Remark<'_>> {
     let (look, text) = match rows.status.as_str() {
         "active" => return None,
         "archived" => ("", "Its authors have archived this project: no more releases are to be expected."),
         "deprecated" => ("", "Its authors say that this project is out of use."),
-        "quarantined" => {
-            (" bad", "The index has put this project under quarantine. Until that ends, no files of it are offered here.")
-        }
+        "quarantined" => (
+            " bad",
+            "The index has put this project under quarantine. Until that ends, no files of it are offered here.",
+        ),
         _ => ("", "The index says something of this project that this farm does not know."),
     };
-    Some(Note { look, text, reason: rows.status_reason.as_deref().filter(|reason| !reason.is_empty()) })
+    Some(Remark { look, text, reason: rows.status_reason.as_deref().filter(|reason| !reason.is_empty()) })
 }
 
 /// The newest release with files; a final one that is not yanked, if there is one.
@@ -180,7 +182,8 @@ fn newest(rows: &ProjectRows) -> Option<&PageRelease> {
 fn apts(rows: &ProjectRows) -> Vec<Apt> {
     let Some(newest) = newest(rows) else { return Vec::new() };
     // what is for every platform needs no library
-    let of_release = |file: &&PageFile| file.version == newest.version && states::tags(&file.filename).1 != "any";
+    let of_release =
+        |file: &&PageFile| file.version == newest.version && states::tags(&file.filename).1 != "any";
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
     for file in rows.files.iter().filter(of_release) {
         let mut packages: Vec<&str> = states::apt(file).collect();
@@ -233,7 +236,13 @@ impl<'a> Shown<'a> {
             (_, Some(reason), None) => reason.to_owned(),
             (_, None, _) => String::new(),
         };
-        Self { word: cell.state.word(), look: look(cell.state), why, by: cell.by.map(|f| f.filename.as_str()), log }
+        Self {
+            word: cell.state.word(),
+            look: look(cell.state),
+            why,
+            by: cell.by.map(|f| f.filename.as_str()),
+            log,
+        }
     }
 }
 

@@ -78,7 +78,10 @@ pub(super) fn columns(rows: &ProjectRows) -> impl Iterator<Item = &PageAbi> {
 pub(super) fn cells<'a>(rows: &'a ProjectRows, release: &'a PageRelease) -> Vec<(&'a str, Cell<'a>)> {
     let one = |abi: &'a PageAbi| {
         let known = release.cells.iter().find(|cell| cell.abi == abi.tag);
-        Some((abi.tag.as_str(), known.map_or_else(|| skipped(release), |cell| Some(of(rows, release, cell)))?))
+        Some((
+            abi.tag.as_str(),
+            known.map_or_else(|| skipped(release), |cell| Some(of(rows, release, cell)))?,
+        ))
     };
     columns(rows).filter_map(one).collect()
 }
@@ -115,7 +118,15 @@ fn of<'a>(rows: &'a ProjectRows, release: &'a PageRelease, cell: &'a PageCell) -
         State::Built | State::Building | State::Queued | State::Skipped => None,
     };
     let build = cell.build.map(BuildId);
-    Cell { state, reason, outcome, due: cell.due.as_deref(), build, log: build.filter(|_| cell.log == Some(true)), by }
+    Cell {
+        state,
+        reason,
+        outcome,
+        due: cell.due.as_deref(),
+        build,
+        log: build.filter(|_| cell.log == Some(true)),
+        by,
+    }
 }
 
 /// The wheel of a release that serves more than the ABI it was built for.

@@ -4,13 +4,14 @@ use super::*;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 
-use crate::domain::BuildId;
 use crate::domain::Sha256;
 use crate::master::hub::PublicSlave;
-use crate::master::query::{PageBuild, PageFile, PageKind, ProjectRows, Rewrite, RootName};
-use crate::master::report::{KeptReport, Sdist};
+use crate::master::query::{PageFile, PageKind, ProjectRows, Rewrite, RootName};
 use crate::wire::slave::{Board, Wall};
 use crate::wire::{List, Text};
+
+mod project;
+mod schema;
 
 fn file(name: &str) -> PageFile {
     PageFile {
@@ -112,84 +113,6 @@ fn a_project_without_files_has_no_page() {
     write(&mut scribe, vec![file("foo-1.0-py3-none-any.whl")]).unwrap();
     write(&mut scribe, Vec::new()).unwrap();
     assert!(!dir.path().join("www/simple/foo/index.html").exists());
-}
-
-#[test]
-fn the_logs_that_are_there_are_linked_from_the_page_for_people_and_from_no_other() {
-    let (dir, mut scribe) = scribe();
-    let attempt = |build: i64, outcome: &str| PageBuild {
-        build: BuildId(build),
-        version: "1.0".to_owned(),
-        abi: "cp311".to_owned(),
-        outcome: outcome.to_owned(),
-        duration_ms: 1500,
-        report: None,
-    };
-    let mut rewrite = |builds: Vec<PageBuild>| {
-        let project = ProjectName::parse("foo").unwrap();
-        let order = RewriteOrder { page: PageKind::Project(project.clone()), order: 1 };
-        let rows = ProjectRows { display: "<Foo>".to_owned(), builds, ..rows() };
-        let rewrite = Rewrite { order, rows };
-        let mut written = None;
-        scribe.handle(PageRequest::Projects(vec![(project, rewrite)]), &mut |a| written = Some(a));
-        assert!(matches!(written, Some(PageAnswer::Written(_, Ok(())))), "{written:?}");
-    };
-    let log = dir.path().join("www").join(log_path(BuildId(70_001)));
-    std::fs::create_dir_all(log.parent().unwrap()).unwrap();
-    std::fs::write(&log, "").unwrap();
-    rewrite(vec![attempt(70_001, "failed"), attempt(7, "no-sdist")]);
-    let page = dir.path().join("www/project/foo/index.html");
-    let text = std::fs::read_to_string(&page).unwrap();
-    let links: Vec<_> = text.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
-    assert_eq!(links, ["../../slaves/", "../../logs/0000/0007/0001.txt.gz"], "{text}");
-    assert!(page.parent().unwrap().join(links[1]).is_file());
-    assert!(text.contains("<td>no-sdist</td><td></td>") && !text.contains("<Foo>"), "{text}");
-    assert!(!dir.path().join("www/simple/foo").exists());
-    rewrite(Vec::new());
-    assert!(!page.exists(), "a project of which nothing is known any more");
-}
-
-#[test]
-fn a_report_is_shown_with_its_build_and_is_text_whatever_it_says() {
-    let (dir, mut scribe) = scribe();
-    let odd = || Some("<script>alert('\"&amp;\")</script>".to_owned());
-    let report = KeptReport {
-        machine: odd(),
-        os: odd(),
-        walls: vec!["</dl><script>".to_owned()],
-        interpreter: odd(),
-        pip: odd(),
-        pip_arguments: odd(),
-        compiler: odd(),
-        sdist: Some(Sdist { filename: "\"><script>".to_owned(), size: 1, sha256: "<script>".to_owned() }),
-        requirements: vec!["<script>".to_owned()],
-        ..KeptReport::default()
-    };
-    let attempt = |build, report| PageBuild {
-        build: BuildId(build),
-        version: "1.0".to_owned(),
-        abi: "cp311".to_owned(),
-        outcome: "built".to_owned(),
-        duration_ms: 1500,
-        report,
-    };
-    let mut text = |builds: Vec<PageBuild>| {
-        let project = ProjectName::parse("foo").unwrap();
-        let order = RewriteOrder { page: PageKind::Project(project.clone()), order: 1 };
-        let rewrite = Rewrite { order, rows: ProjectRows { builds, ..rows() } };
-        scribe.handle(PageRequest::Projects(vec![(project, rewrite)]), &mut |_| {});
-        std::fs::read_to_string(dir.path().join("www/project/foo/index.html")).unwrap()
-    };
-    let shown = text(vec![attempt(2, Some(Box::new(report.clone()))), attempt(1, None)]);
-    assert!(!shown.contains("<script") && !shown.contains("</script"), "{shown}");
-    let compiler = "<dt>Compiler</dt><dd>&lt;script&gt;alert(&#39;&quot;&amp;amp;&quot;)&lt;/script&gt;</dd>";
-    assert!(shown.contains(compiler), "{shown}");
-    assert_eq!(shown.matches("<details>").count(), 1, "{shown}");
-    assert!(
-        shown.contains("<tr><td>1</td><td>1.0</td><td>cp311</td><td>built</td><td></td></tr>"),
-        "{shown}"
-    );
-    assert_eq!(text(vec![attempt(2, Some(Box::new(report))), attempt(1, None)]), shown);
 }
 
 #[test]

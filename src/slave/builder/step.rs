@@ -166,16 +166,12 @@ fn plan_for(step: &Step, settings: &Settings, job: &Job, dirs: &Dirs, plan: Plan
             plan.read.push(dirs.fetched());
             plan.write.push(dirs.out());
         }
-<<<<<<< HEAD
-        Step::Check | Step::Recheck => plan.read.push(dirs.out()),
-        Step::Retag => plan.write.push(dirs.out()),
-=======
-        Step::Check => {
+        Step::Check | Step::Recheck => {
             plan.read.push(dirs.out());
             // which package a library is in; there are systems without
             plan.read.extend(Some(PathBuf::from(DPKG)).filter(|path| path.is_dir()));
         }
->>>>>>> 97a8e3c (Pages for people show every release with each ABI, files and why; the JSON API says the same; slaves say which Debian packages wheels need)
+        Step::Retag => plan.write.push(dirs.out()),
         Step::Install => {
             plan.read.push(dirs.out());
             plan.write.push(dirs.venv());

@@ -10,7 +10,11 @@ use piwheels::wire::slave::BuildEnd::{BadWheel, Built};
 use super::{Case, case, endure};
 
 /// Looks at wheels, in each build.
-const CHECK: &str = include_str!("../../../src/slave/builder/scripts/check.py");
+const CHECK: &str = concat!(
+    include_str!("../../../src/slave/builder/scripts/needs.py"),
+    "\n\n",
+    include_str!("../../../src/slave/builder/scripts/check.py")
+);
 /// Makes wheels of the project `foo` in a directory, as hostile builds do; argv: DIRECTORY.
 const MAKE: &str = include_str!("odd_wheels.py");
 
