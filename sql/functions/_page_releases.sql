@@ -7,11 +7,11 @@
 -- A cell says how the release stands for one ABI, in the words of functions/why.sql: {abi, state, outcome, build: the newest
 -- attempt that counts, where there is one, log: whether it printed anything, due: when it is queued again, reason}; what does
 -- not apply is left out, and so is an ABI that has no state. Retired ABIs are there where something was tried.
--- Costs a few index look-ups for each of those releases and each of their attempts. In plpgsql, which keeps its plan: every
--- page comes by here.
+-- Costs a few index look-ups for each of those cells. In plpgsql, which keeps its plan: every page comes by here. The planner
+-- takes it to be dear, and compiling it takes seconds.
 -- May be called by: functions of this schema.
 CREATE FUNCTION piw._page_releases(p_pkg integer, OUT releases json, OUT abis json)
-LANGUAGE plpgsql STABLE SET search_path = piw, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = piw, pg_temp SET jit = off
 AS $$
 DECLARE
     c_releases CONSTANT integer := 100;
@@ -53,12 +53,13 @@ BEGIN
             FROM build o WHERE o.ver_id = n.ver_id AND o.abi_id = a.abi_id
             ORDER BY o.outcome = 'superseded', o.built_at DESC, o.build_id DESC LIMIT 1
         ) AS b ON true
+        -- OFFSET 0: each is worked out once, not wherever it is named
         CROSS JOIN LATERAL (SELECT CASE
             WHEN n.open_abi = a.abi_id THEN n.open_state
             WHEN b.outcome = 'built' AND NOT b.void THEN 'built'
             WHEN NOT b.void AND _settles(b.outcome, b.attempt) THEN 'failed'
             WHEN n.covered OR (n.done >> a.abi_id) & 1 = 1 OR _abi3_serves(n.abi3_from, a) THEN 'settled'
-        END AS state) AS one
+        END AS state OFFSET 0) AS one
         CROSS JOIN LATERAL (
             SELECT coalesce(one.state, CASE
                 WHEN NOT n.blocked AND t.off IS NOT NULL AND (b.outcome IS NULL OR b.void) THEN 'off'
@@ -66,7 +67,8 @@ BEGIN
                 WHEN b.outcome IS NOT NULL THEN 'failed'
             END) AS state, t.off
             FROM (SELECT CASE WHEN one.state IS NULL AND NOT n.blocked THEN
-                (SELECT w.off FROM target w WHERE w.ver_id = n.ver_id AND w.abi_id = a.abi_id) END AS off) AS t
+                (SELECT w.off FROM target w WHERE w.ver_id = n.ver_id AND w.abi_id = a.abi_id) END AS off OFFSET 0) AS t
+            OFFSET 0
         ) AS two
         WHERE two.state IS NOT NULL AND (a.skip IS NULL OR b.build_id IS NOT NULL OR n.open_abi = a.abi_id)
     ), cells AS (

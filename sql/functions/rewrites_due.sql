@@ -6,7 +6,7 @@
 -- May be called by: the farm's login roles.
 CREATE FUNCTION piw.rewrites_due(p_limit integer)
 RETURNS TABLE (kind text, name text, ordered bigint, page text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, pg_temp SET jit = off
 AS $$
 BEGIN
     IF p_limit IS NULL OR p_limit NOT BETWEEN 1 AND 64 THEN

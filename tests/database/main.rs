@@ -21,6 +21,7 @@ mod late;
 mod leases;
 mod pages;
 mod policies;
+mod project_pages;
 mod races;
 mod rebuilds;
 mod reports;

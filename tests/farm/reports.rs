@@ -97,7 +97,8 @@ fn what_a_slave_says_of_a_build_is_published_and_told_as_it_was_said_and_as_text
     peer.say(&built(token, "x-1.0-cp311-cp311-linux_x86_64.whl", &bytes));
     hand_over(&farm, &mut peer, token, &bytes);
     let escaped = "&lt;/dd&gt;&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&#39; &amp; \u{202e}";
-    let shown = wait_for_page(&farm, "project/x/index.html", "page of x", |text| text.contains("<details>"));
+    let shown =
+        wait_for_page(&farm, "project/x/index.html", "page of x", |text| text.contains("how it was built"));
     for line in [
         format!("<dt>Compiler</dt><dd>{escaped}</dd>"),
         format!("<dt>Machine</dt><dd>{escaped}</dd>"),
