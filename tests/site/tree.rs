@@ -7,17 +7,16 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use piwheels::domain::{BuildId, ProjectName, log_path};
+use piwheels::domain::{BuildId, ProjectName, Sha256, log_path};
 use piwheels::master::event::{PageAnswer, PageRequest};
 use piwheels::master::hub::PublicSlave;
 use piwheels::master::index_scribe::{IndexScribe, Site};
 use piwheels::master::query::{
-    HomeDay, HomeNumbers, HomeRows, PageKind, ProjectRows, RecentBuild, Rewrite, RewriteOrder, RootName,
+    HomeDay, HomeNumbers, HomeRows, PageAbi, PageBuild, PageCell, PageFile, PageKind, PageRelease,
+    ProjectRows, RecentBuild, Rewrite, RewriteOrder, RootName,
 };
 use piwheels::wire::slave::{Board, Wall};
 use piwheels::wire::{List, Text};
-
-use serde_json::json;
 
 use crate::server;
 
@@ -37,10 +36,10 @@ impl Tree {
     /// With everything on it.
     pub(crate) fn rich() -> Self {
         let mut tree = Self::empty();
+        tree.log(70_001);
         for name in projects() {
             tree.project(&name);
         }
-        tree.log(70_001);
         tree.ask(PageRequest::Slaves(slaves()));
         tree.root(&projects());
         tree.ask(PageRequest::Home(order(PageKind::Home), Box::new(home())));
@@ -81,21 +80,36 @@ impl Tree {
 
     fn project(&mut self, name: &str) {
         let project = ProjectName::parse(name).unwrap();
-        // as the database gives them
-        let file = json!({
-            "filename": file_name(name), "alias_of": null, "version": "1.0", "size": 123_456,
-            "sha256": "07".repeat(32), "requires_python": ">=3.9", "metadata_sha256": null, "yanked": null,
-            "uploaded": "2026-01-31T23:59:59.000001Z", "abi": "cp311", "apt": ["libc6"], "requires": []
-        });
-        let build = json!({
-            "build": 70_001, "version": "1.0", "abi": "cp311", "outcome": "built", "duration_ms": 61_000, "report": null
-        });
+        let file = PageFile {
+            filename: format!("{}-1.0-cp311-cp311-linux_armv7l.whl", name.replace('-', "_")),
+            version: "1.0".to_owned(),
+            size: 123_456,
+            sha256: Sha256([7; 32]),
+            requires_python: None,
+            metadata_sha256: None,
+            yanked: None,
+            uploaded: "2026-01-31T23:59:59.000001Z".to_owned(),
+            alias_of: None,
+            abi: "cp311".to_owned(),
+            apt: Some(vec!["libopenblas0-pthread".to_owned(), "libgfortran5".to_owned()]),
+            requires: None,
+        };
+        let build = PageBuild {
+            build: BuildId(70_001),
+            version: "1.0".to_owned(),
+            abi: "cp311".to_owned(),
+            outcome: "built".to_owned(),
+            duration_ms: 61_000,
+            report: None,
+        };
         let rows = ProjectRows {
             display: name.to_owned(),
             status: "active".to_owned(),
             versions: vec!["1.0".to_owned()],
-            files: vec![serde_json::from_value(file).unwrap()],
-            builds: vec![serde_json::from_value(build).unwrap()],
+            abis: abis(),
+            releases: releases(),
+            files: vec![file],
+            builds: vec![build],
             ..ProjectRows::default()
         };
         let rewrite = Rewrite { order: order(PageKind::Project(project.clone())), rows };
@@ -118,6 +132,53 @@ impl Tree {
         found.sort();
         found
     }
+}
+
+fn abis() -> Vec<PageAbi> {
+    let tags = ["cp39", "cp310", "cp311", "cp312", "cp313", "cp313t", "cp314", "cp314t"];
+    tags.map(|tag| PageAbi { tag: tag.to_owned(), retired: None }).into()
+}
+
+/// One of each state, with reasons that are long or hostile.
+fn releases() -> Vec<PageRelease> {
+    let cell = |abi: &str, state: &str, reason: Option<&str>| PageCell {
+        abi: abi.to_owned(),
+        state: state.to_owned(),
+        outcome: matches!(state, "built" | "failed" | "delayed").then(|| "timeout".to_owned()),
+        build: (state == "built").then_some(70_001),
+        log: Some(true),
+        due: (state == "delayed").then(|| "2026-02-01T12:30:00Z".to_owned()),
+        reason: reason.map(str::to_owned),
+    };
+    let release = |version: &str, cells: Vec<PageCell>| PageRelease {
+        version: version.to_owned(),
+        released: Some("2026-01-31 23:59:59".to_owned()),
+        near: true,
+        cells,
+        ..PageRelease::default()
+    };
+    let states = [
+        ("cp39", "off", Some("the version is not for this Python")),
+        ("cp310", "failed", None),
+        ("cp311", "built", None),
+        ("cp312", "settled", None),
+        ("cp313", "delayed", Some("retry")),
+        ("cp313t", "building", None),
+        ("cp314", "queued", None),
+        ("cp314t", "waiting", None),
+    ];
+    let every = states.map(|(abi, state, reason)| cell(abi, state, reason)).into();
+    let early = PageRelease {
+        prerelease: true,
+        ..release("2.0.0.dev20260131+local.build", vec![cell("cp39", "queued", None)])
+    };
+    let unwanted = PageRelease {
+        yanked: Some(HOSTILE.to_owned()),
+        skip: Some(HOSTILE.to_owned()),
+        why_not: Some(format!("skipped: {HOSTILE} {}", "reason ".repeat(30))),
+        ..release("1.1", vec![cell("cp314t", "off", Some(HOSTILE))])
+    };
+    vec![early, unwanted, release("1.0", every)]
 }
 
 fn file_name(name: &str) -> String {

@@ -160,6 +160,9 @@ impl Site {
             yanked: release.yanked.map(str::to_owned),
             uploaded: format!("{}T12:00:00.000000Z", release.uploaded),
             alias_of: None,
+            abi: "cp311".to_owned(),
+            apt: None,
+            requires: None,
         }
     }
 }

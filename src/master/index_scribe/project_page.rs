@@ -4,10 +4,11 @@
 
 use serde::Serialize;
 
-use super::facts::{Fact, facts, mebibytes};
+use super::facts::{Fact, facts};
 use super::frame::{Frame, Here};
 use super::page::Templates;
 use super::states::{self, Cell, State};
+use super::{outcome, words};
 use crate::domain::{BuildId, ProjectName, log_path};
 use crate::master::query::{PageBuild, PageFile, PageRelease, ProjectRows};
 
@@ -19,7 +20,8 @@ struct Page<'a> {
     frame: Frame<'a>,
     name: &'a str,
     project: &'a str,
-    badges: Vec<Badge<'a>>,
+    status: Badge<'a>,
+    newest: Option<&'a str>,
     // `if note` is `if not e` for the template
     remark: Option<Remark<'a>>,
     has_files: bool,
@@ -125,7 +127,8 @@ pub(super) fn html(
         frame: Frame::new(site, 2, Here::Elsewhere, &rows.display, &description),
         name: &rows.display,
         project: project.as_str(),
-        badges: badges(rows),
+        status: status(rows),
+        newest: newest(rows).map(|release| release.version.as_str()),
         remark: remark(rows),
         has_files: !rows.files.is_empty(),
         apts: apts(rows),
@@ -145,15 +148,14 @@ pub(super) fn html(
     templates.render("project-page", &page)
 }
 
-/// The project's status on the index, and the release that is installed if nobody says otherwise.
-fn badges(rows: &ProjectRows) -> Vec<Badge<'_>> {
+/// The project's status on the index (PEP 792).
+fn status(rows: &ProjectRows) -> Badge<'_> {
     let look = match rows.status.as_str() {
         "active" => "ok",
         "quarantined" => "bad",
         _ => "wait",
     };
-    let newest = newest(rows).map(|release| Badge { look: "off", word: &release.version });
-    [Badge { look, word: &rows.status }].into_iter().chain(newest).collect()
+    Badge { look, word: &rows.status }
 }
 
 /// What PEP 792 says of the project, where that is to be known.
@@ -270,19 +272,11 @@ impl<'a> File<'a> {
             filename: &file.filename,
             metadata: file.metadata_sha256.is_some(),
             yanked: file.yanked.is_some(),
-            size: size(file.size),
+            size: words::bytes(file.size),
             tags: format!("{abi} {platform}"),
             requires_python: file.requires_python.as_deref(),
             sha256: file.sha256.to_string(),
         }
-    }
-}
-
-fn size(bytes: u64) -> String {
-    match bytes {
-        0..10_240 => format!("{bytes} B"),
-        10_240..1_048_576 => format!("{} KiB", bytes >> 10),
-        _ => mebibytes(bytes),
     }
 }
 
@@ -293,7 +287,7 @@ impl<'a> Attempt<'a> {
             version: &attempt.version,
             abi: &attempt.abi,
             outcome: &attempt.outcome,
-            look: if attempt.outcome == "built" { "ok" } else { "bad" },
+            look: outcome::look(&attempt.outcome),
             why: states::why_failed(&attempt.outcome),
             facts: attempt.report.as_ref().map_or_else(Vec::new, |r| facts(r, attempt.duration_ms)),
             log: log(Some(attempt.build)),

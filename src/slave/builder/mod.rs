@@ -352,7 +352,7 @@ impl Build {
                 // what the build itself has printed is no word of the script that follows
                 self.signs.needed();
             }
-            Step::Check => self.apt = self.signs.needed(),
+            Step::Check | Step::Recheck => self.apt = self.signs.needed(),
             _ => {}
         }
         self.cpu_ms += self.end.cpu_ms;
