@@ -10,7 +10,10 @@ use piwheels::domain::{BuildId, ProjectName, Sha256};
 use piwheels::master::event::{PageAnswer, PageRequest};
 use piwheels::master::index_scribe::{IndexScribe, Site};
 use piwheels::master::limits::PAGES_AT_ONCE;
-use piwheels::master::query::{PageBuild, PageFile, PageKind, ProjectRows, Rewrite, RewriteOrder, RootName};
+use piwheels::master::query::{
+    PageAbi, PageBuild, PageCell, PageFile, PageKind, PageRelease, ProjectRows, Rewrite, RewriteOrder,
+    RootName,
+};
 
 use crate::row::{Goal, Rows};
 
@@ -31,6 +34,9 @@ fn rows_of(name: &str, files: usize) -> ProjectRows {
         yanked: None,
         uploaded: "2026-01-31T23:59:59.000001Z".to_owned(),
         alias_of: None,
+        abi: format!("cp3{}", n % 4 + 9),
+        apt: Some(vec!["libopenblas0-pthread".to_owned()]),
+        requires: Some(vec!["numpy>=1.21".to_owned()]),
     };
     let build = |n: usize| PageBuild {
         build: BuildId(n as i64 + 1),
@@ -40,12 +46,31 @@ fn rows_of(name: &str, files: usize) -> ProjectRows {
         duration_ms: 60_000,
         report: None,
     };
+    let cell = |n: usize| PageCell {
+        abi: format!("cp3{}", n % 4 + 9),
+        state: "built".to_owned(),
+        outcome: Some("built".to_owned()),
+        build: Some(n as i64 + 1),
+        log: Some(true),
+        due: None,
+        reason: None,
+    };
+    let release = |n: usize| PageRelease {
+        version: version(n),
+        released: Some("2026-01-31 23:59:59".to_owned()),
+        near: true,
+        cells: (0..4).map(|abi| cell(n * 4 + abi)).collect(),
+        ..PageRelease::default()
+    };
+    let abi = |n: usize| PageAbi { tag: format!("cp3{}", n + 9), retired: None };
     ProjectRows {
         display: name.to_owned(),
         status: "active".to_owned(),
         versions: (0..files).map(version).collect(),
         files: (0..files).map(file).collect(),
         builds: (0..files).map(build).collect(),
+        abis: (0..4).map(abi).collect(),
+        releases: (0..files / 4).map(release).collect(),
         ..ProjectRows::default()
     }
 }
