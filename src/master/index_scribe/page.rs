@@ -11,7 +11,7 @@ use crate::master::query::{ProjectRows, RootName};
 
 /// The templates of `templates/`, compiled, and the site that they are filled for.
 pub struct Templates {
-    tiny: TinyTemplate<'static>,
+    pub(super) tiny: TinyTemplate<'static>,
     site: Site,
 }
 

@@ -334,6 +334,20 @@ fn what_cannot_be_written_leaves_every_old_page_as_it_is() {
 }
 
 #[test]
+fn a_template_that_does_not_fit_its_rows_leaves_the_old_page() {
+    let (dir, mut scribe) = scribe();
+    let www = dir.path().join("www/simple/foo");
+    write(&mut scribe, vec![file("foo-1.0-py3-none-any.whl")]).unwrap();
+    let before = standing(&www);
+    scribe.templates.tiny.add_template("project", "{ for file in nothing }{ endfor }").unwrap();
+    let two = vec![file("foo-1.1-py3-none-any.whl"), file("foo-1.0-py3-none-any.whl")];
+    let why = write(&mut scribe, two).unwrap_err();
+    assert!(why.contains("nothing"), "{why}");
+    assert_eq!(standing(&www), before, "neither HTML nor JSON, which would contradict each other");
+    assert_eq!(std::fs::read_dir(dir.path().join("spool")).unwrap().count(), 0);
+}
+
+#[test]
 fn many_pages_that_are_made_durable_together_are_each_complete_or_untouched() {
     let (dir, mut scribe) = scribe();
     let www = dir.path().join("www/simple");
