@@ -132,7 +132,7 @@ pub const FUNCTIONS: &[Script] = scripts![
     "functions/_project_page.sql",
     "functions/rewrites_due.sql",
     "functions/rebuild.sql",
-    "functions/rewrite_done.sql",
+    "functions/rewrites_done.sql",
     "functions/rewrite_failed.sql",
     "functions/root_names.sql",
     "functions/order_home.sql",

@@ -1,4 +1,4 @@
--- Refuses, with SQLSTATE 22023, what is no order of a page (see rewrite_done).
+-- Refuses, with SQLSTATE 22023, what is no order of a page (see rewrites_done).
 -- May be called by: functions of this schema.
 CREATE FUNCTION piw._check_order(p_kind text, p_name text, p_ordered bigint) RETURNS void
 LANGUAGE plpgsql IMMUTABLE SET search_path = piw, pg_temp

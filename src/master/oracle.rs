@@ -146,10 +146,8 @@ pub fn execute(client: &mut Client, query: &Query) -> Result<Answer, Failure> {
         Query::LogBuild(record) => log_build(client, record),
         Query::Sweep => sweep(client),
         Query::RewritesDue { limit } => pages::rewrites_due(client, *limit),
-        Query::RewriteDone(order) => pages::rewritten(client, "SELECT piw.rewrite_done($1, $2, $3)", order),
-        Query::RewriteFailed(order) => {
-            pages::rewritten(client, "SELECT piw.rewrite_failed($1, $2, $3)", order)
-        }
+        Query::RewritesDone(orders) => pages::rewritten(client, orders),
+        Query::RewriteFailed(order) => pages::rewrite_failed(client, order),
         Query::RootNames { after, limit } => pages::root_names(client, after.as_deref(), *limit),
         Query::OrderHome => {
             ask(client, "SELECT piw.order_home()", &[])?;

@@ -30,7 +30,10 @@ pub struct Pages {
     asking: Option<u16>,
     /// Something may be due that was not when it was last asked.
     kicked: bool,
-    /// Pages the scribe writes, and orders the database is told are carried out.
+    /// Orders that the scribe is at, and those among them that it has carried out: told to the database together.
+    writing: usize,
+    done: Vec<RewriteOrder>,
+    /// What the database is told of orders.
     under_way: usize,
     /// The moment of the last event.
     now: Millis,
@@ -97,7 +100,8 @@ impl Pages {
     }
 
     fn look(&mut self, out: &mut Out) {
-        if self.asking.is_some() || self.under_way > 0 || !self.kicked || self.paused > self.now {
+        let busy = self.asking.is_some() || self.writing > 0 || self.under_way > 0;
+        if busy || !self.kicked || self.paused > self.now {
             return;
         }
         self.kicked = false;
@@ -113,7 +117,10 @@ impl Pages {
 
     /// Whether nothing is half done: orders that wait are rows, and safe.
     pub fn settled(&self) -> bool {
-        self.under_way == 0 && self.asking.is_none() && matches!(self.root, Root::Resting | Root::Due(_))
+        self.writing == 0
+            && self.under_way == 0
+            && self.asking.is_none()
+            && matches!(self.root, Root::Resting | Root::Due(_))
     }
 
     /// The database answered what is due, or that it knows of a page that is written.
@@ -129,11 +136,11 @@ impl Pages {
                     }
                     match rewrite.order.page.clone() {
                         PageKind::Project(project) => {
-                            self.under_way += 1;
+                            self.writing += 1;
                             projects.push((project, rewrite));
                         }
                         PageKind::Home => {
-                            self.under_way += 1;
+                            self.writing += 1;
                             self.home = Some(rewrite.order);
                             out.ask(Purpose::Home, Query::Home);
                         }
@@ -148,11 +155,11 @@ impl Pages {
                     out.effects.push(Effect::Page(PageRequest::Projects(projects)));
                 }
                 // a full batch may hide more behind it, unless all of it was waiting for its time
-                self.kicked |= full && self.under_way > 0;
+                self.kicked |= full && self.writing > 0;
                 self.begin_root(now, out);
                 self.look(out);
             }
-            Answer::RewriteDone => {
+            Answer::RewritesDone => {
                 self.under_way = self.under_way.saturating_sub(1);
                 self.look(out);
             }
@@ -240,9 +247,11 @@ impl Pages {
                 out.ask(Purpose::Root, Query::RootNames { after, limit: ROOT_NAMES_AT_ONCE });
             }
             PageAnswer::Written(order, result) => {
-                if order.page == PageKind::Root {
+                let root = order.page == PageKind::Root;
+                if root {
                     self.root_rests(now);
-                    self.under_way += 1;
+                } else {
+                    self.writing = self.writing.saturating_sub(1);
                 }
                 match result {
                     Ok(()) => {
@@ -253,13 +262,19 @@ impl Pages {
                         if self.failed.is_empty() {
                             self.trouble = None;
                         }
-                        out.ask(Purpose::Pages, Query::RewriteDone(order));
+                        self.done.push(order);
                     }
                     Err(reason) => {
                         self.failed(now, &order.page, reason);
                         // to the end of the line, so that it does not hide those behind it
+                        self.under_way += 1;
                         out.ask(Purpose::Pages, Query::RewriteFailed(order));
                     }
+                }
+                // one commit for a batch: that of the root index does not wait for it
+                if (root || self.writing == 0) && !self.done.is_empty() {
+                    self.under_way += 1;
+                    out.ask(Purpose::Pages, Query::RewritesDone(std::mem::take(&mut self.done)));
                 }
             }
         }

@@ -94,8 +94,8 @@ pub enum Query {
         /// At most 64.
         limit: u16,
     },
-    /// The page was written from the rows of this order; a newer order stays.
-    RewriteDone(RewriteOrder),
+    /// The pages were written from the rows of these orders, at most 64; a newer order stays.
+    RewritesDone(Vec<RewriteOrder>),
     /// The page could not be written: this order goes behind every other that is due; a newer order keeps its place.
     RewriteFailed(RewriteOrder),
     /// Names of projects with files, in order, after a given one: the root index, a piece at a time.
@@ -254,8 +254,8 @@ pub enum Answer {
     Swept(Swept),
     /// To [`Query::RewritesDue`].
     RewritesDue(Vec<Rewrite>),
-    /// To [`Query::RewriteDone`] and [`Query::RewriteFailed`].
-    RewriteDone,
+    /// To [`Query::RewritesDone`] and [`Query::RewriteFailed`].
+    RewritesDone,
     /// To [`Query::RootNames`]: fewer than the limit at the end.
     RootNames(Vec<RootName>),
     /// To [`Query::OrderHome`].

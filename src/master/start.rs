@@ -14,10 +14,10 @@ use r2d2_postgres::postgres::{self, NoTls};
 use super::cloud_gazer::{CloudGazer, pip, xml_rpc_url};
 use super::farm::Farm;
 use super::follower::FollowSettings;
-use super::index_scribe::Site;
+use super::index_scribe::{HTML, Site};
 use super::limits::Limits;
 use super::oracle;
-use super::query::{Abi, Answer, Query};
+use super::query::{Abi, Answer, Order, Query};
 use super::reactor::address::Address;
 use super::reactor::gate::Gate;
 use super::reactor::threads::{ORACLES, Places, Pool, Threads};
@@ -28,6 +28,7 @@ use crate::dsn;
 use crate::keyfile::Keys;
 use crate::logging;
 use crate::wire::Channel;
+use crate::wire::import::Pages;
 
 /// Files that are open beside the peers' connections: the database's, those being written, the log.
 const OWN_FILES: u64 = 256;
@@ -108,7 +109,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     }
     allow_files(settings.limits.connections)?;
     let (spool, _lock) = prepare_directories(&settings.output, settings.spool.clone())?;
-    let (config, abis) = open_database(&settings.dsn)?;
+    let (config, abis) = open_database(&settings.dsn, &settings.output)?;
     if abis.is_empty() {
         log::warn!("no ABI is built for yet; 'piw abi add cp311' (for one) begins it");
     }
@@ -282,8 +283,9 @@ fn probe_link(spool: &Path, simple: &Path) -> Result<(), StartError> {
     }
 }
 
-/// Connects, checks the schema and the role, and reads what the farm must know from the start. Leaves nothing open.
-fn open_database(text: &str) -> Result<(postgres::Config, Vec<Abi>), StartError> {
+/// Connects, checks the schema and the role, and reads what the farm must know from the start. Has a root index written where
+/// there is none: every page for people leads to it, also on a farm that has published nothing yet. Leaves nothing open.
+fn open_database(text: &str, output: &Path) -> Result<(postgres::Config, Vec<Abi>), StartError> {
     let mut config = dsn::parse(text).map_err(usage)?;
     oracle::configure(&mut config);
     let described = dsn::describe(&config);
@@ -295,6 +297,11 @@ fn open_database(text: &str) -> Result<(postgres::Config, Vec<Abi>), StartError>
         Ok(Answer::Abis(abis)) => abis,
         other => return Err(error(format!("the database does not say which ABIs to build for: {other:?}"))),
     };
+    if !output.join("simple").join(HTML).is_file() {
+        let order = Order::Rebuild { what: Pages::Index, names: Vec::new(), after: 0 };
+        oracle::execute(&mut client, &Query::Order(Box::new(order)))
+            .map_err(|failure| error(format!("the root index cannot be ordered: {failure:?}")))?;
+    }
     Ok((config, abis))
 }
 

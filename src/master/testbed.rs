@@ -424,7 +424,9 @@ fn ask(query: &Query) -> String {
         }
         Query::Sweep => "sweep".to_owned(),
         Query::RewritesDue { limit } => format!("rewrites-due {limit}"),
-        Query::RewriteDone(order) => format!("rewrite-done {}", page(order)),
+        Query::RewritesDone(orders) => {
+            format!("rewrites-done {}", orders.iter().map(page).collect::<Vec<_>>().join(" "))
+        }
         Query::RewriteFailed(order) => format!("rewrite-failed {}", page(order)),
         Query::RootNames { after, .. } => format!("root-names after {}", after.as_deref().unwrap_or("-")),
         Query::OrderHome => "order-home".to_owned(),

@@ -21,7 +21,7 @@ fn offered(farm: &mut Farm) -> Vec<(String, Option<String>)> {
 
 fn write_all(farm: &mut Farm) {
     for due in farm.rewrites() {
-        farm.ask(&Query::RewriteDone(due.order));
+        farm.ask(&Query::RewritesDone(vec![due.order]));
     }
 }
 

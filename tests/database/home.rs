@@ -91,10 +91,10 @@ fn orders_for_the_home_page_are_merged_and_one_that_comes_while_it_is_written_st
     let due = farm.rewrites();
     assert_eq!(due.iter().map(|due| due.order.page.clone()).collect::<Vec<_>>(), [PageKind::Home]);
     farm.ask(&Query::OrderHome);
-    farm.ask(&Query::RewriteDone(due[0].order.clone()));
+    farm.ask(&Query::RewritesDone(vec![due[0].order.clone()]));
     let newer = farm.rewrites();
     assert_eq!(newer.len(), 1);
-    farm.ask(&Query::RewriteDone(newer[0].order.clone()));
+    farm.ask(&Query::RewritesDone(vec![newer[0].order.clone()]));
     assert!(farm.rewrites().is_empty());
 }
 

@@ -95,7 +95,7 @@ impl Farm {
         let mut gone = Vec::new();
         for due in self.rewrites() {
             gone.extend(due.rows.gone.clone());
-            self.ask(&Query::RewriteDone(due.order));
+            self.ask(&Query::RewritesDone(vec![due.order]));
         }
         gone
     }

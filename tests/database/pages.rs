@@ -13,7 +13,7 @@ fn pages(farm: &mut Farm) -> Vec<PageKind> {
 
 fn write_all(farm: &mut Farm) {
     for due in farm.rewrites() {
-        farm.ask(&Query::RewriteDone(due.order));
+        farm.ask(&Query::RewritesDone(vec![due.order]));
     }
     assert!(farm.rewrites().is_empty());
 }
@@ -63,14 +63,14 @@ fn a_page_that_is_ordered_while_it_is_written_stays_due() {
     publish(&mut farm, "foo", "1.0");
     let first = farm.rewrites().remove(0);
     publish(&mut farm, "foo", "2.0");
-    farm.ask(&Query::RewriteDone(first.order.clone()));
+    farm.ask(&Query::RewritesDone(vec![first.order.clone()]));
     let second = farm.rewrites().remove(0);
     assert_eq!((second.order.page.clone(), second.rows.files.len()), (first.order.page.clone(), 2));
     assert!(second.order.order > first.order.order);
-    farm.ask(&Query::RewriteDone(second.order));
+    farm.ask(&Query::RewritesDone(vec![second.order]));
     assert_eq!(pages(&mut farm), [PageKind::Root]);
     publish(&mut farm, "foo", "3.0");
-    farm.ask(&Query::RewriteDone(first.order));
+    farm.ask(&Query::RewritesDone(vec![first.order]));
     assert_eq!(pages(&mut farm).len(), 2, "done twice, after a broken connection: the new order stays");
 }
 
@@ -122,7 +122,7 @@ fn a_page_that_is_ordered_while_its_writing_fails_keeps_its_place() {
     assert_eq!(second.page, first.page, "it did not go behind the root");
     assert!(second.order > first.order);
     farm.ask(&Query::RewriteFailed(second.clone()));
-    farm.ask(&Query::RewriteDone(second));
+    farm.ask(&Query::RewritesDone(vec![second]));
     assert_eq!(pages(&mut farm), [PageKind::Root]);
 }
 
@@ -327,4 +327,22 @@ fn a_page_has_all_that_the_json_api_shows() {
     let sql = "SELECT count(*) FROM piw.file WHERE published_at = $1::text::timestamptz";
     assert_eq!(farm.number(sql, &[&file.uploaded]), 1, "{}", file.uploaded);
     assert!(file.uploaded.len() == 27 && file.uploaded.ends_with('Z'), "{}", file.uploaded);
+}
+
+#[test]
+fn what_is_told_of_together_is_done_each_by_itself() {
+    let mut farm = Farm::with_abis(&["cp39"]);
+    for package in ["a", "b", "c"] {
+        publish(&mut farm, package, "1.0");
+    }
+    let due = farm.rewrites();
+    let orders: Vec<_> = due.into_iter().map(|due| due.order).collect();
+    let all = [name("a"), name("b"), name("c")].map(PageKind::Project);
+    assert!(all.iter().all(|page| orders.iter().any(|order| order.page == *page)));
+    publish(&mut farm, "b", "2.0");
+    farm.ask(&Query::RewritesDone(orders.clone()));
+    assert_eq!(pages(&mut farm), [PageKind::Project(name("b"))], "it was ordered again since");
+    farm.ask(&Query::RewritesDone(orders));
+    assert_eq!(pages(&mut farm).len(), 1, "told again, after a broken connection");
+    farm.ask(&Query::RewritesDone(Vec::new()));
 }

@@ -34,7 +34,7 @@ fn ordered(farm: &mut Farm) -> Vec<String> {
         if let PageKind::Project(project) = &due.order.page {
             names.push(project.to_string());
         }
-        farm.ask(&Query::RewriteDone(due.order));
+        farm.ask(&Query::RewritesDone(vec![due.order]));
     }
     names.sort();
     names

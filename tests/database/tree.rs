@@ -53,7 +53,7 @@ fn farm() -> Farm {
 
 fn write_all(farm: &mut Farm) {
     for due in farm.rewrites() {
-        farm.ask(&Query::RewriteDone(due.order));
+        farm.ask(&Query::RewritesDone(vec![due.order]));
     }
 }
 

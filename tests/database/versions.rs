@@ -100,7 +100,7 @@ fn a_yanked_version_is_built_for_who_asks_and_a_change_of_it_orders_the_page() {
     let job = farm.job("cp39");
     farm.built(&job, &[("py3", "none")]);
     for due in farm.rewrites() {
-        farm.ask(&Query::RewriteDone(due.order));
+        farm.ask(&Query::RewritesDone(vec![due.order]));
     }
     farm.add_all(vec![Wanted { yanked: Some("broken".to_owned()), named: true, ..wanted("foo", "1.0") }]);
     assert!(farm.rewrites().is_empty(), "nothing changed");
@@ -117,7 +117,7 @@ fn a_project_that_changes_its_spelling_gets_its_page_written() {
     let job = farm.job("cp39");
     farm.built(&job, &[("py3", "none")]);
     for due in farm.rewrites() {
-        farm.ask(&Query::RewriteDone(due.order));
+        farm.ask(&Query::RewritesDone(vec![due.order]));
     }
     farm.add("Foo", "1.0");
     let due = farm.rewrites();

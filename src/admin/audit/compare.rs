@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::finding::{Cure, Finding, Kind};
+use super::links::local;
 use super::pages::{PAGES, Shown};
 use super::rows::{Project, Row};
 use crate::domain::Sha256;
@@ -266,7 +267,16 @@ fn people(project: &Project, seen: &Seen, found: &mut Vec<Finding>) {
     for (page, reason) in &seen.unreadable {
         found.push(Finding::new(Kind::Unreadable, page, reason, page_cure(project)));
     }
+    let missing = |found: &Finding, target: &str| {
+        matches!(found.kind, Kind::FileMissing | Kind::MetadataMissing | Kind::AliasMissing)
+            && found.path == target
+    };
     for (page, link) in &seen.broken {
+        // a file that is gone is told once, not with every page that names it
+        let target = local(page, link).ok().flatten();
+        if target.is_some_and(|target| found.iter().any(|found| missing(found, &target))) {
+            continue;
+        }
         let detail = "it leads nowhere";
         found.push(Finding::new(Kind::LinkBroken, format!("{page}: {link}"), detail, page_cure(project)));
     }

@@ -3,7 +3,7 @@
 use postgres::types::Type;
 use postgres::{Client, Row};
 
-use super::{Failure, ask, ask_one, odd, package, read};
+use super::{Failure, Parameters, ask, ask_one, odd, package, read};
 use crate::master::query::{Answer, PageKind, ProjectRows, Rewrite, RewriteOrder, RootName};
 
 pub(super) fn rewrites_due(client: &mut Client, limit: u16) -> Result<Answer, Failure> {
@@ -26,14 +26,31 @@ fn rewrite(row: &Row) -> Result<Rewrite, Failure> {
     Ok(Rewrite { order: RewriteOrder { page, order: read(row, 2)? }, rows })
 }
 
-pub(super) fn rewritten(client: &mut Client, sql: &str, order: &RewriteOrder) -> Result<Answer, Failure> {
-    let (kind, name) = match &order.page {
+pub(super) fn rewritten(client: &mut Client, orders: &[RewriteOrder]) -> Result<Answer, Failure> {
+    let pages: Vec<_> = orders.iter().map(|order| page(&order.page)).collect();
+    let kinds: Vec<_> = pages.iter().map(|(kind, _)| *kind).collect();
+    let names: Vec<_> = pages.iter().map(|(_, name)| *name).collect();
+    let numbers: Vec<_> = orders.iter().map(|order| order.order).collect();
+    let parameters: Parameters<'_> =
+        &[(&kinds, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY), (&numbers, Type::INT8_ARRAY)];
+    ask(client, "SELECT piw.rewrites_done($1, $2, $3)", parameters)?;
+    Ok(Answer::RewritesDone)
+}
+
+pub(super) fn rewrite_failed(client: &mut Client, order: &RewriteOrder) -> Result<Answer, Failure> {
+    let (kind, name) = page(&order.page);
+    let parameters: Parameters<'_> = &[(&kind, Type::TEXT), (&name, Type::TEXT), (&order.order, Type::INT8)];
+    ask(client, "SELECT piw.rewrite_failed($1, $2, $3)", parameters)?;
+    Ok(Answer::RewritesDone)
+}
+
+/// As the database has it: its kind, and its project.
+fn page(page: &PageKind) -> (&'static str, Option<&str>) {
+    match page {
         PageKind::Root => ("root", None),
         PageKind::Home => ("home", None),
         PageKind::Project(name) => ("project", Some(name.as_str())),
-    };
-    ask(client, sql, &[(&kind, Type::TEXT), (&name, Type::TEXT), (&order.order, Type::INT8)])?;
-    Ok(Answer::RewriteDone)
+    }
 }
 
 pub(super) fn root_names(client: &mut Client, after: Option<&str>, limit: u16) -> Result<Answer, Failure> {

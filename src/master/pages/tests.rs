@@ -101,7 +101,7 @@ impl Bench {
         bench.due(&[root_order(1)]);
         bench.root_answer(names("a", 2));
         bench.written(root_order(1));
-        bench.answer(Answer::RewriteDone);
+        bench.answer(Answer::RewritesDone);
         assert!(bench.pages.settled());
         bench
     }
@@ -117,11 +117,10 @@ fn a_page_is_asked_for_written_and_told_done() {
         ["page foo#1 of 0", "page bar#2 of 0"]
     );
     assert!(!bench.pages.settled());
-    assert_eq!(bench.written(project_order("foo", 1)), ["ask rewrite-done foo#1"]);
-    assert_eq!(bench.written(project_order("bar", 2)), ["ask rewrite-done bar#2"]);
-    bench.answer(Answer::RewriteDone);
+    assert!(bench.written(project_order("foo", 1)).is_empty(), "they are told of together");
+    assert_eq!(bench.written(project_order("bar", 2)), ["ask rewrites-done foo#1 bar#2"]);
     assert!(!bench.pages.settled());
-    assert!(bench.answer(Answer::RewriteDone).is_empty());
+    assert!(bench.answer(Answer::RewritesDone).is_empty());
     assert!(bench.pages.settled());
 }
 
@@ -135,7 +134,7 @@ fn a_kick_while_asking_or_writing_is_not_lost() {
     assert!(bench.kick().is_empty());
     bench.written(project_order("foo", 1));
     assert!(bench.kick().is_empty());
-    assert_eq!(bench.answer(Answer::RewriteDone), ["ask rewrites-due 16"]);
+    assert_eq!(bench.answer(Answer::RewritesDone), ["ask rewrites-due 16"]);
     assert!(bench.due(&[]).is_empty());
 }
 
@@ -145,11 +144,9 @@ fn a_full_batch_is_followed_by_another() {
     bench.kick();
     let orders: Vec<_> = (0..16).map(|n| project_order(&format!("p{n}"), n)).collect();
     assert_eq!(bench.due(&orders).len(), 16);
-    for (n, order) in orders.into_iter().enumerate() {
-        bench.written(order);
-        let said = bench.answer(Answer::RewriteDone);
-        assert_eq!(said.is_empty(), n < 15, "{said:?}");
-    }
+    let said: Vec<_> = orders.into_iter().flat_map(|order| bench.written(order)).collect();
+    assert!(said.len() == 1 && said[0].starts_with("ask rewrites-done p0#0 p1#1 "), "{said:?}");
+    assert_eq!(bench.answer(Answer::RewritesDone), ["ask rewrites-due 16"]);
 }
 
 #[test]
@@ -168,17 +165,17 @@ fn a_page_that_fails_is_tried_again_after_its_time_and_the_others_go_on() {
     bench.due(&[project_order("foo", 1), project_order("bar", 2)]);
     assert_eq!(bench.failed(project_order("foo", 1)), ["ask rewrite-failed foo#1"]);
     bench.written(project_order("bar", 2));
-    bench.answer(Answer::RewriteDone);
-    bench.answer(Answer::RewriteDone);
+    bench.answer(Answer::RewritesDone);
+    bench.answer(Answer::RewritesDone);
     bench.kick();
     assert_eq!(bench.due(&[project_order("foo", 1), project_order("baz", 3)]), ["page baz#3 of 0"]);
     bench.written(project_order("baz", 3));
-    bench.answer(Answer::RewriteDone);
+    bench.answer(Answer::RewritesDone);
     bench.now = bench.now + DISK_RETRY;
     bench.kick();
     assert_eq!(bench.due(&[project_order("foo", 1)]), ["page foo#1 of 0"]);
     bench.written(project_order("foo", 1));
-    bench.answer(Answer::RewriteDone);
+    bench.answer(Answer::RewritesDone);
     assert!(bench.pages.settled());
 }
 
@@ -197,7 +194,7 @@ fn pages_that_fail_do_not_hide_those_behind_them() {
         "each goes to the end of the line"
     );
     bench.written(good.clone());
-    let mut said: Vec<_> = batch.iter().flat_map(|_| bench.answer(Answer::RewriteDone)).collect();
+    let mut said: Vec<_> = batch.iter().flat_map(|_| bench.answer(Answer::RewritesDone)).collect();
     // the batch was full, so it asks again, and the database gives those that were behind first
     assert_eq!(said.pop().unwrap(), "ask rewrites-due 16");
     assert_eq!(bench.due(&[project_order("better", 99), bad[0].clone()]), ["page better#99 of 0"]);
@@ -210,7 +207,7 @@ fn when_nothing_can_be_written_one_page_is_tried_now_and_then_until_one_is() {
     let bad: Vec<_> = (0..16).map(|n| project_order(&format!("bad{n}"), n)).collect();
     bench.due(&bad);
     bad.iter().for_each(|order| drop(bench.failed(order.clone())));
-    let said: Vec<_> = bad.iter().flat_map(|_| bench.answer(Answer::RewriteDone)).collect();
+    let said: Vec<_> = bad.iter().flat_map(|_| bench.answer(Answer::RewritesDone)).collect();
     assert!(said.is_empty(), "a full disk is not asked for the next 16 at once: {said:?}");
     let trouble = bench.pages.trouble();
     assert_eq!(trouble.failing, 16);
@@ -220,17 +217,17 @@ fn when_nothing_can_be_written_one_page_is_tried_now_and_then_until_one_is() {
     assert_eq!(bench.wait(Millis(1)), ["ask rewrites-due 1"]);
     bench.due(&bad[..1]);
     bench.failed(bad[0].clone());
-    bench.answer(Answer::RewriteDone);
+    bench.answer(Answer::RewritesDone);
     assert!(bench.wait(DISK_RETRY - Millis(1)).is_empty());
     assert_eq!(bench.wait(Millis(1)), ["ask rewrites-due 1"]);
     assert_eq!(bench.due(&bad[..1]), ["page bad0#0 of 0"]);
     bench.written(bad[0].clone());
-    assert_eq!(bench.answer(Answer::RewriteDone), ["ask rewrites-due 16"], "there is room again");
+    assert_eq!(bench.answer(Answer::RewritesDone), ["ask rewrites-due 16"], "there is room again");
     bench.due(&bad[1..]);
     for order in &bad[1..] {
         assert!(bench.pages.trouble().reason.is_some());
         bench.written(order.clone());
-        bench.answer(Answer::RewriteDone);
+        bench.answer(Answer::RewritesDone);
     }
     assert_eq!(bench.pages.trouble(), PageTrouble::default());
 }
@@ -243,7 +240,7 @@ fn a_root_index_that_takes_long_to_write_rests_longer() {
     bench.now = bench.now + Millis::secs(5);
     bench.root_answer(names("a", 1));
     bench.written(root_order(1));
-    bench.answer(Answer::RewriteDone);
+    bench.answer(Answer::RewritesDone);
     bench.kick();
     bench.due(&[root_order(2)]);
     assert!(!bench.wait(Millis::secs(50) - Millis(1)).contains(&"root begin".to_owned()));
@@ -251,7 +248,7 @@ fn a_root_index_that_takes_long_to_write_rests_longer() {
     bench.now = bench.now + Millis::secs(3600);
     bench.root_answer(names("a", 1));
     bench.written(root_order(2));
-    bench.answer(Answer::RewriteDone);
+    bench.answer(Answer::RewritesDone);
     bench.kick();
     bench.due(&[root_order(3)]);
     assert!(bench.wait(ROOT_WINDOW_MAX).contains(&"root begin".to_owned()), "never longer than that");
@@ -269,8 +266,8 @@ fn the_root_index_is_written_in_pieces_and_ended_once() {
     assert!(!bench.pages.settled());
     assert!(bench.root_ready().is_empty(), "the end was ordered already");
     assert!(bench.root_answer(names("c", 0)).is_empty());
-    assert_eq!(bench.written(root_order(1)), ["ask rewrite-done root#1"]);
-    bench.answer(Answer::RewriteDone);
+    assert_eq!(bench.written(root_order(1)), ["ask rewrites-done root#1"]);
+    bench.answer(Answer::RewritesDone);
     assert!(bench.pages.settled());
 }
 
@@ -297,7 +294,7 @@ fn the_root_index_is_not_written_more_often_than_its_window_allows() {
     bench.kick();
     assert!(bench.due(&[root_order(2), project_order("foo", 3)]).contains(&"page foo#3 of 0".to_owned()));
     bench.written(project_order("foo", 3));
-    bench.answer(Answer::RewriteDone);
+    bench.answer(Answer::RewritesDone);
     bench.wait(ROOT_WINDOW - Millis(1));
     assert!(matches!(bench.pages.root, Root::Due(_)));
     bench.kick();
@@ -305,7 +302,11 @@ fn the_root_index_is_not_written_more_often_than_its_window_allows() {
     let said = bench.wait(Millis(1));
     assert_eq!(said, ["root begin", "ask root-names after -"]);
     bench.root_answer(names("a", 1));
-    assert_eq!(bench.written(root_order(4)), ["ask rewrite-done root#4"], "the newest order stands for both");
+    assert_eq!(
+        bench.written(root_order(4)),
+        ["ask rewrites-done root#4"],
+        "the newest order stands for both"
+    );
 }
 
 #[test]
@@ -317,7 +318,7 @@ fn an_order_that_comes_while_the_root_is_written_leads_to_another_writing() {
     assert!(bench.due(&[root_order(2)]).is_empty(), "one at a time");
     bench.root_answer(names("a", 1));
     bench.written(root_order(1));
-    bench.answer(Answer::RewriteDone);
+    bench.answer(Answer::RewritesDone);
     assert_eq!(bench.wait(SWEEP_EVERY), ["ask rewrites-due 16"]);
     assert_eq!(bench.due(&[root_order(2)]), ["root begin", "ask root-names after -"]);
 }
@@ -329,7 +330,7 @@ fn a_root_index_that_fails_is_tried_again_after_its_time() {
     bench.due(&[root_order(1)]);
     bench.root_answer(names("a", 1));
     assert_eq!(bench.failed(root_order(1)), ["ask rewrite-failed root#1"]);
-    bench.answer(Answer::RewriteDone);
+    bench.answer(Answer::RewritesDone);
     assert!(bench.pages.settled());
     bench.wait(SWEEP_EVERY);
     assert!(bench.due(&[root_order(1)]).is_empty());
@@ -366,8 +367,8 @@ fn a_fresh_farm_orders_its_home_page_at_once_and_writes_it_from_rows_that_are_no
     assert_eq!(bench.due(&[home_order(1)]), ["ask home"]);
     assert!(!bench.pages.settled());
     assert_eq!(bench.home_answer(Answer::Home(Box::default())), ["home #1"]);
-    assert_eq!(bench.written(home_order(1)), ["ask rewrite-done home#1"]);
-    bench.answer(Answer::RewriteDone);
+    assert_eq!(bench.written(home_order(1)), ["ask rewrites-done home#1"]);
+    bench.answer(Answer::RewritesDone);
     assert!(bench.pages.settled());
 }
 
@@ -407,7 +408,7 @@ fn a_home_page_that_cannot_be_ordered_or_made_is_tried_again() {
     bench.home_ordered(&Answer::HomeOrdered);
     bench.due(&[home_order(1)]);
     assert_eq!(bench.home_answer(Answer::Failed("away".to_owned())), ["ask rewrite-failed home#1"]);
-    bench.answer(Answer::RewriteDone);
+    bench.answer(Answer::RewritesDone);
     bench.kick();
     assert!(bench.due(&[home_order(1)]).is_empty(), "not yet");
     bench.now = bench.now + DISK_RETRY;

@@ -1,0 +1,30 @@
+-- The pages were written from the rows of these orders, and what was withdrawn before them is gone from the disk. An order that
+-- came since stays, because its number differs. A list for each of their columns; names of projects only. At most 64.
+-- May be called by: the farm's login roles.
+CREATE FUNCTION piw.rewrites_done(p_kinds text[], p_names text[], p_ordered bigint[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, pg_temp
+AS $$
+BEGIN
+    IF p_kinds IS NULL OR cardinality(p_kinds) > 64
+        OR NOT coalesce(cardinality(p_kinds) = ALL (ARRAY[cardinality(p_names), cardinality(p_ordered)]), false)
+    THEN
+        RAISE EXCEPTION 'more than 64 orders, or lists of different lengths' USING ERRCODE = '22023';
+    END IF;
+    PERFORM _check_order(o.kind, o.name, o.ordered) FROM unnest(p_kinds, p_names, p_ordered) AS o(kind, name, ordered);
+    WITH due AS (
+        SELECT r.kind, r.pkg_id
+        FROM unnest(p_kinds, p_names, p_ordered) AS o(kind, name, ordered)
+        LEFT JOIN package p ON o.kind = 'project' AND p.name = o.name
+        JOIN rewrite r ON r.kind = o.kind AND r.pkg_id = CASE WHEN o.kind = 'project' THEN p.pkg_id ELSE 0 END
+            AND r.ordered = o.ordered
+        -- the order in which bulks are ordered, so that neither waits for the other
+        ORDER BY r.kind, r.pkg_id
+        FOR UPDATE OF r
+    ), done AS (
+        DELETE FROM rewrite r USING due d WHERE r.kind = d.kind AND r.pkg_id = d.pkg_id
+        RETURNING r.kind, r.pkg_id
+    )
+    UPDATE withdrawn w SET pending = false FROM done d
+    WHERE d.kind = 'project' AND w.pkg_id = d.pkg_id AND w.pending;
+END
+$$;
