@@ -10,7 +10,11 @@ use crate::rig::Rig;
 
 /// Gives the tag, and looks at wheels, in each build.
 const RETAG: &str = include_str!("../../src/slave/builder/scripts/retag.py");
-const CHECK: &str = include_str!("../../src/slave/builder/scripts/check.py");
+const CHECK: &str = concat!(
+    include_str!("../../src/slave/builder/scripts/needs.py"),
+    "\n\n",
+    include_str!("../../src/slave/builder/scripts/check.py")
+);
 /// Makes wheels of foo 1.0 in a directory for each case; argv: DIRECTORY.
 const MAKE: &str = include_str!("retag.py");
 /// Says what is in a wheel; argv: WHEEL.

@@ -196,7 +196,7 @@ impl Den {
             };
             let inside = fs::read_link(entry.path().join("ns/pid"))
                 .is_ok_and(|place| namespace.is_some_and(|own| place == Path::new(own)));
-            if inside || parent(pid) == Some(slave) {
+            if (inside && !is_anothers(pid, slave)) || parent(pid) == Some(slave) {
                 left.push(format!(
                     "{pid}: {}",
                     fs::read_to_string(entry.path().join("stat")).unwrap_or_default()
@@ -282,4 +282,17 @@ fn give_away(path: &Path) {
 fn parent(pid: i32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+}
+
+/// Whether it belongs to another slave: the number of a namespace that is gone is soon another one's.
+fn is_anothers(pid: i32, slave: u32) -> bool {
+    let mut above = u32::try_from(pid).ok();
+    while let Some(pid) = above.filter(|pid| *pid > 1 && *pid != slave) {
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        if name.trim_end() == "piw-slave" {
+            return true;
+        }
+        above = i32::try_from(pid).ok().and_then(parent);
+    }
+    false
 }
