@@ -1,7 +1,7 @@
 //! A farm that follows PyPI, builds wheels on many small machines and publishes a static package index.
 //!
 //! The map of the rooms is in `ARCHITECTURE.md`; the protocol between the programs is in `wire-spec/`.
-//! Arrows point down only: `bin -> admin/master/slave -> domain -> wire`.
+//! Arrows point down only: `bin -> monitor -> admin, bin -> master/slave, all -> domain -> wire`.
 
 #[cfg(feature = "admin")]
 pub mod admin;
@@ -13,6 +13,8 @@ pub mod keyfile;
 pub mod logging;
 #[cfg(feature = "master")]
 pub mod master;
+#[cfg(feature = "monitor")]
+pub mod monitor;
 #[cfg(any(feature = "master", feature = "slave"))]
 pub mod notify;
 #[cfg(any(feature = "master", feature = "admin"))]
@@ -22,6 +24,8 @@ pub mod schema;
 #[cfg(feature = "slave")]
 pub mod slave;
 pub mod tcp;
+#[cfg(any(feature = "master", feature = "slave"))]
+pub mod vitals;
 pub mod wire;
 
 /// The version of this software, sent in every HELLO: programs of one farm run the same one (manual 1.2).

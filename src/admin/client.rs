@@ -2,12 +2,13 @@
 //! limit, to a master of this account or of root.
 
 use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use nix::sys::socket::{getsockopt, sockopt};
+use nix::sys::socket::{MsgFlags, getsockopt, recv, sockopt};
 use serde_json::Value;
 
 use crate::config::Config;
@@ -131,19 +132,49 @@ impl Client {
         }
     }
 
+    /// The next message that has come, without waiting for it; none when there is no whole one. For a program that waits
+    /// for other things, too: for this connection with its [`AsFd`].
+    pub fn arrived<M>(
+        &mut self,
+        decode: impl FnOnce(Frame) -> Result<M, WireError>,
+    ) -> Result<Option<M>, Failure> {
+        let mut piece = [0; 16 * 1024];
+        let frame = loop {
+            match self.buffered() {
+                Ok(None) => {}
+                Ok(Some(frame)) => break decode(frame).map_err(odd),
+                Err(error) => break Err(error),
+            }
+            match recv(self.stream.as_raw_fd(), &mut piece, MsgFlags::MSG_DONTWAIT) {
+                Ok(0) => break Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(n) => self.input.extend_from_slice(&piece[..n]),
+                Err(nix::errno::Errno::EAGAIN) => return Ok(None),
+                Err(nix::errno::Errno::EINTR) => {}
+                Err(error) => break Err(error.into()),
+            }
+        };
+        frame.map(Some).map_err(|error| self.lost(&error))
+    }
+
+    /// The next frame of what was read already.
+    fn buffered(&mut self) -> io::Result<Option<Frame>> {
+        if !self.greeted
+            && let Some(bytes) = self.input.first_chunk::<{ preamble::BYTES }>()
+        {
+            Preamble::check(*bytes, self.channel).map_err(odd)?;
+            let _ = self.input.split_to(preamble::BYTES);
+            self.greeted = true;
+        }
+        match self.greeted {
+            true => frame::take(&mut self.input, self.channel.frame_limit()).map_err(odd),
+            false => Ok(None),
+        }
+    }
+
     fn frame(&mut self) -> io::Result<Frame> {
         let mut piece = [0; 16 * 1024];
         loop {
-            if !self.greeted
-                && let Some(bytes) = self.input.first_chunk::<{ preamble::BYTES }>()
-            {
-                Preamble::check(*bytes, self.channel).map_err(odd)?;
-                let _ = self.input.split_to(preamble::BYTES);
-                self.greeted = true;
-            }
-            if self.greeted
-                && let Some(frame) = frame::take(&mut self.input, self.channel.frame_limit()).map_err(odd)?
-            {
+            if let Some(frame) = self.buffered()? {
                 return Ok(frame);
             }
             let left = self.until.saturating_duration_since(Instant::now());
@@ -170,6 +201,12 @@ impl Client {
             }
             _ => format!("the connection to {at} broke: {error}"),
         })
+    }
+}
+
+impl AsFd for Client {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
     }
 }
 

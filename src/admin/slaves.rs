@@ -233,22 +233,28 @@ fn bytes(bytes: u64) -> String {
     if bytes >= 10 * 1024 * MIB { format!("{} G", bytes / MIB / 1024) } else { format!("{} M", bytes / MIB) }
 }
 
-fn slave_json(slave: &SlaveNow) -> Value {
+/// A slave, as `piw slaves --json` has it.
+pub fn slave_json(slave: &SlaveNow) -> Value {
     json!({
         "id": slave.slave_id, "label": &*slave.label, "peer": &*slave.peer, "abi": &*slave.abi,
         "platform": &*slave.platform, "python": &*slave.python, "board": slave.board.as_ref().map(board_json), "state": doing_name(slave.doing),
-        "since_ms": slave.since_ms, "heard_ms": slave.heard_ms,
+        "since_ms": slave.since_ms, "heard_ms": slave.heard_ms, "connected_ms": slave.connected_ms,
         "job": slave.job.as_ref().map(|job| json!({
             "build": job.build.0, "package": &*job.package, "version": &*job.version,
         })),
-        "vitals": slave.vitals.as_ref().map(|v| json!({
-            "load1": f64::from(v.load1_centi) / 100.0, "cpus": v.cpus, "memory_total": v.memory_total,
-            "memory_free": v.memory_free, "disk_total": v.disk_total, "disk_free": v.disk_free,
-            "temperature": v.temperature.map(|tenths| f64::from(tenths) / 10.0), "clock_ms": v.clock_ms,
-            "throttled": v.throttled,
-        })),
+        "vitals": slave.vitals.as_ref().map(vitals_json),
         "clock_offset_ms": slave.clock_offset_ms, "holds_back": slave.holds_back.as_deref(), "resting": slave.resting,
         "kill_pending": slave.kill_pending, "skipping": slave.skipping,
+    })
+}
+
+/// How a machine is doing, as `piw slaves --json` has it.
+pub fn vitals_json(v: &Vitals) -> Value {
+    json!({
+        "load1": f64::from(v.load1_centi) / 100.0, "cpus": v.cpus, "memory_total": v.memory_total,
+        "memory_free": v.memory_free, "disk_total": v.disk_total, "disk_free": v.disk_free,
+        "temperature": v.temperature.map(|tenths| f64::from(tenths) / 10.0), "clock_ms": v.clock_ms,
+        "throttled": v.throttled,
     })
 }
 
@@ -302,6 +308,7 @@ mod tests {
             doing: Doing::Asleep,
             since_ms: 1000,
             heard_ms: 2000,
+            connected_ms: 500,
             job: None,
             vitals: None,
             clock_offset_ms: Some(-1500),

@@ -19,7 +19,7 @@ use piwheels::slave::sandbox::launch;
 use piwheels::slave::session::{self, OnTerm};
 use piwheels::slave::shell::{self, End, Options};
 use piwheels::slave::start::{self, Paths, Refusal, Switch, Walls, Wishes};
-use piwheels::slave::vitals;
+use piwheels::vitals;
 use piwheels::slave::{alone, check};
 use piwheels::wire::Text;
 

@@ -18,6 +18,8 @@ pub mod requirement;
 pub mod tags;
 pub mod time;
 #[cfg(any(feature = "master", feature = "admin"))]
+pub mod trend;
+#[cfg(any(feature = "master", feature = "admin"))]
 pub mod version;
 pub mod walls;
 pub mod wheel;

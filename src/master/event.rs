@@ -155,6 +155,8 @@ pub enum DiskRequest {
     /// Take METADATA, which has this digest, out of a published wheel again, for this tool. Answer:
     /// [`DiskAnswer::Unpacked`].
     Unpack(ConnId, WheelName, Sha256),
+    /// See how this machine is doing. Answer: [`DiskAnswer::Machine`].
+    Look,
 }
 
 /// Which file a transfer brings: the same after a restart of the master.
@@ -244,6 +246,10 @@ pub enum DiskAnswer {
     Swept(ConnId, Result<SweptDir, String>),
     /// METADATA stands beside its wheel, for this tool; or why not.
     Unpacked(ConnId, Result<(), String>),
+    /// How this machine is doing, the disk of the published files included.
+    Machine(Box<status::Vitals>),
+    /// The machine could not be looked at.
+    Unlooked,
 }
 
 /// Where the master writes: absolute paths.
@@ -409,6 +415,8 @@ pub enum Purpose {
     Tool(ConnId),
     /// The follower.
     Follower,
+    /// The hub, for monitors.
+    Hub,
 }
 
 /// Where the state machines put what they want, in order; the caller owns it and uses it again.

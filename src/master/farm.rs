@@ -72,6 +72,8 @@ macro_rules! view {
             counts: $farm.counts,
             refusals: $farm.refusals.total(),
             transfers: $farm.juggler.load(),
+            pages: $farm.pages.trouble(),
+            follow: $farm.follower.following(),
         }
     };
 }
@@ -288,7 +290,13 @@ impl Farm {
             }
             FromSlave::Log { offset, data } => {
                 self.counts.log_bytes += data.len() as u64;
-                self.slaves.log(conn, offset, data, &self.limits, out)
+                let (id, build) = (slave.id, slave.state.build());
+                let piece = (*data).clone();
+                let verdict = self.slaves.log(conn, offset, data, &self.limits, out);
+                if let (Verdict::Fine, Some(build)) = (&verdict, build) {
+                    self.hub.log(id, build, offset, piece, out);
+                }
+                verdict
             }
             FromSlave::Built { token, end, duration_ms, log_bytes, files, report } => {
                 let result = Finished { token, end, duration_ms, log_bytes, files: &files, report: &report };
@@ -449,7 +457,7 @@ impl Farm {
             }
             (Purpose::Build(build), answer) => {
                 if let Some(recorded) = self.publisher.answered(now, build, answer, out) {
-                    self.recorded(recorded, out);
+                    self.recorded(now, recorded, out);
                 }
             }
             (Purpose::Release, Answer::Released(Some(abi))) => self.arrived(&abi, out),
@@ -463,6 +471,7 @@ impl Farm {
             (Purpose::Walk, Answer::Walked { opened, more }) => self.walked(&opened, more, out),
             (Purpose::Abis, Answer::Abis(abis)) => self.abis = built_for(&abis),
             (Purpose::Popularity, Answer::PopularityRolled(looked_at)) => self.rolled(now, looked_at),
+            (Purpose::Hub, answer) => self.hub.answered(answer, self.wall(now).unwrap_or_default()),
             (Purpose::Pages, answer) => self.pages.answered(now, answer, out),
             (Purpose::HomeOrder, answer) => self.pages.home_ordered(&answer, out),
             (Purpose::Home, answer) => self.pages.home_answered(now, answer, out),
@@ -555,7 +564,7 @@ impl Farm {
     }
 
     /// A build is in the database.
-    fn recorded(&mut self, recorded: Recorded, out: &mut Out) {
+    fn recorded(&mut self, now: Millis, recorded: Recorded, out: &mut Out) {
         let Recorded { offer, logged } = recorded;
         let build = offer.job.token.build;
         let what =
@@ -566,6 +575,7 @@ impl Farm {
                     Outcome::Built => self.counts.built += 1,
                     _ => self.counts.failed += 1,
                 }
+                self.hub.recorded(&offer, self.wall(now).unwrap_or_default());
                 let files: Vec<_> = offer.files.iter().map(|f| f.wheel.as_str()).collect();
                 let seconds = offer.duration_ms as f64 / 1000.0;
                 log::info!("{what} is {} after {seconds:.1} s {}", offer.outcome.name(), files.join(" "));
@@ -597,6 +607,8 @@ impl Farm {
             DiskAnswer::Located(tool, tree) => self.chase.located(tool, &tree, out),
             DiskAnswer::Unpacked(tool, unpacked) => self.chase.unpacked(tool, unpacked, out),
             DiskAnswer::Swept(tool, swept) => self.chase.swept(tool, swept, out),
+            DiskAnswer::Machine(vitals) => self.hub.machine(Some(*vitals)),
+            DiskAnswer::Unlooked => self.hub.machine(None),
         }
     }
 

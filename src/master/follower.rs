@@ -110,6 +110,8 @@ pub struct Following<'a> {
     pub mode: Follow,
     /// The last trouble, if it lasts, for people.
     pub trouble: Option<&'a str>,
+    /// When the changelog was last read to its end; none where it is not read, or was not yet.
+    pub heard: Option<Millis>,
 }
 
 /// The follower.
@@ -137,6 +139,8 @@ pub struct Follower {
     behind: bool,
     /// The changelog has not answered since, and how often in a row.
     unheard_since: Option<Millis>,
+    /// When the changelog was last read to its end.
+    heard: Option<Millis>,
     unheard: u32,
     /// The index is left alone until then; how often in a row it was away.
     away_until: Millis,
@@ -165,6 +169,7 @@ impl Follower {
             next_requirements: started,
             behind: false,
             unheard_since: None,
+            heard: None,
             unheard: 0,
             away_until: started,
             away: 0,
@@ -186,7 +191,7 @@ impl Follower {
 
     /// How the following goes, for people: what is followed, and the last trouble, if it lasts.
     pub fn following(&self) -> Following<'_> {
-        Following { mode: self.settings.follow, trouble: self.last_trouble.as_deref() }
+        Following { mode: self.settings.follow, trouble: self.last_trouble.as_deref(), heard: self.heard }
     }
 
     /// How far the changelog was read; `None` before the database said so, and where it is not read.

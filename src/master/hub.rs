@@ -1,20 +1,35 @@
 //! The hub: what monitors are told of the running farm (`wire-spec/status.md`), and everybody of its slaves (a page).
 //!
-//! Nobody reports to it. At every tick it looks at all slaves and compares each with what it showed last; what differs
-//! is told to every monitor. So a slave costs a monitor one message a tick at most, whatever it does in between, and
-//! nothing else in the farm knows that monitors exist. Pure: no sockets, no clock.
+//! No slave is reported to it. At every tick it looks at all of them and compares each with what it showed last; what
+//! differs is told to every monitor. So a slave costs a monitor one message a tick at most, whatever it does in between.
+//! It is told of builds that are recorded (`recent.rs`) and of pieces of logs (`logs.rs`), and asks the database for
+//! numbers while somebody watches (`numbers.rs`). Pure: no sockets, no clock.
 
 use std::collections::{HashMap, HashSet};
 
+use bytes::Bytes;
+
 use super::event::{ConnId, Effect, Message, Out, PageRequest};
-use super::limits::{MONITORS, STATS_EVERY};
+use super::follower::Following;
+use super::limits::{MONITORS, STATS_EVERY, TREND_EVERY};
+use super::pages::PageTrouble;
+use super::publisher::Offer;
+use super::query::Answer;
 use super::slave_driver::{HeldJob, Slave, SlaveDriver, State};
+use crate::domain::trend::{self, Trend};
 use crate::domain::{BuildId, Millis};
-use crate::wire::Text;
+use crate::wire::{List, Text};
 use crate::wire::limits::HOLDS_BACK_BYTES;
 use crate::wire::status::{Doing, FromMonitor, JobNow, Mode, SlaveNow, ToMonitor, Vitals};
 
+mod logs;
+mod numbers;
+mod recent;
 mod showcase;
+
+use logs::{Logs, Watch};
+use numbers::Asking;
+use recent::Recent;
 
 pub use showcase::PublicSlave;
 use showcase::Showcase;
@@ -49,6 +64,10 @@ pub struct View<'a> {
     pub refusals: u64,
     /// Transfers, and bytes of them asked for and not on disk.
     pub transfers: (usize, u64),
+    /// What is wrong with pages.
+    pub pages: PageTrouble,
+    /// How the index is followed.
+    pub follow: Following<'a>,
 }
 
 /// What of a slave may change, as it was shown last.
@@ -70,16 +89,29 @@ struct Shown {
     face: Face,
     /// Since when it does what it does: wall clock.
     since: Millis,
+    trend: Trend,
 }
 
 /// See the module's head.
 #[derive(Debug, Default)]
 pub struct Hub {
-    /// Connected monitors, and whether they said HELLO.
-    monitors: HashMap<ConnId, bool>,
+    monitors: HashMap<ConnId, Monitor>,
     shown: HashMap<u32, Shown>,
     stats_at: Millis,
+    trend_at: Millis,
     showcase: Showcase,
+    recent: Recent,
+    logs: Logs,
+    asking: Asking,
+}
+
+/// A connected monitor.
+#[derive(Debug, Default)]
+struct Monitor {
+    /// It said HELLO.
+    greeted: bool,
+    /// What it asked to see of a build's log.
+    watch: Watch,
 }
 
 impl Hub {
@@ -89,7 +121,7 @@ impl Hub {
             out.close(conn, Some(format!("{MONITORS} monitors are connected already")));
             return;
         }
-        self.monitors.insert(conn, false);
+        self.monitors.insert(conn, Monitor::default());
     }
 
     /// A connection is gone.
@@ -97,7 +129,7 @@ impl Hub {
         self.monitors.remove(&conn);
     }
 
-    /// A monitor asks for the picture; the error is its defect.
+    /// A monitor asks for the picture, or for a log; the error is its defect.
     pub fn message(
         &mut self,
         conn: ConnId,
@@ -105,13 +137,24 @@ impl Hub {
         view: &View<'_>,
         out: &mut Out,
     ) -> Result<(), String> {
-        let FromMonitor::Hello {} = message;
-        match self.monitors.get_mut(&conn) {
-            Some(greeted) if !*greeted => *greeted = true,
-            Some(_) => return Err("a second HELLO".to_owned()),
-            None => return Ok(()),
+        let Some(monitor) = self.monitors.get_mut(&conn) else { return Ok(()) };
+        match message {
+            FromMonitor::Hello {} if monitor.greeted => return Err("a second HELLO".to_owned()),
+            FromMonitor::Hello {} => monitor.greeted = true,
+            FromMonitor::Subscribe { .. } if !monitor.greeted => {
+                return Err("SUBSCRIBE before HELLO".to_owned());
+            }
+            FromMonitor::Subscribe { slave } => {
+                let build = slave.and_then(|id| {
+                    view.slaves.slaves.values().find(|known| known.id == id)?.state.build()
+                });
+                let tail = self.logs.watch(&mut monitor.watch, slave, build);
+                out.effects.extend(tail.map(|piece| send(conn, piece)));
+                return Ok(());
+            }
         }
-        let mut tell = |message| out.effects.push(Effect::Send(conn, Message::Monitor(Box::new(message))));
+        self.asking.watched();
+        let mut tell = |message| out.effects.push(send(conn, message));
         tell(ToMonitor::Hello {
             software: Text::cut(crate::VERSION),
             started_ms: view.started.0,
@@ -122,17 +165,26 @@ impl Hub {
             let since = self.shown.get(&slave.id).map_or(view.wall, |shown| shown.since);
             tell(ToMonitor::Slave { slave: picture(view, slave, since) });
         }
-        tell(stats(view));
+        tell(self.stats(view));
+        for (id, shown) in &self.shown {
+            let samples: Vec<_> = shown.trend.samples().copied().collect();
+            if !samples.is_empty() {
+                tell(ToMonitor::Trend { slave_id: *id, samples: List::cut(samples) });
+            }
+        }
+        self.recent.all().for_each(&mut tell);
+        tell(self.recent.outcomes());
+        tell(self.asking.farm(view));
         Ok(())
     }
 
     /// Tells the monitors what has changed. Returns whether slaves came, went or do something else.
     pub fn tick(&mut self, view: &View<'_>, out: &mut Out) -> bool {
         let listeners: Vec<ConnId> =
-            self.monitors.iter().filter(|(_, greeted)| **greeted).map(|(conn, _)| *conn).collect();
+            self.monitors.iter().filter(|(_, monitor)| monitor.greeted).map(|(conn, _)| *conn).collect();
         let mut tell = |message: ToMonitor| {
             for conn in &listeners {
-                out.effects.push(Effect::Send(*conn, Message::Monitor(Box::new(message.clone()))));
+                out.effects.push(send(*conn, message.clone()));
             }
         };
         for slave in view.slaves.slaves.values() {
@@ -145,7 +197,12 @@ impl Hub {
                 _ => view.wall,
             };
             self.showcase.changed(self.shown.get(&slave.id).map(|shown| &shown.face), &face);
-            self.shown.insert(slave.id, Shown { face, since });
+            match self.shown.get_mut(&slave.id) {
+                Some(shown) => (shown.face, shown.since) = (face, since),
+                None => {
+                    self.shown.insert(slave.id, Shown { face, since, trend: Trend::default() });
+                }
+            }
             if !listeners.is_empty() {
                 tell(ToMonitor::Slave { slave: picture(view, slave, since) });
             }
@@ -163,8 +220,26 @@ impl Hub {
         }
         if view.now >= self.stats_at {
             self.stats_at = view.now + STATS_EVERY;
-            tell(stats(view));
+            tell(self.stats(view));
         }
+        if view.now >= self.trend_at {
+            self.trend_at = view.now + TREND_EVERY;
+            for shown in self.shown.values_mut() {
+                if let Some(vitals) = &shown.face.vitals {
+                    shown.trend.push(trend::sample(vitals));
+                }
+            }
+        }
+        let (news, outcomes) = self.recent.news();
+        news.into_iter().chain(outcomes).for_each(&mut tell);
+        if self.asking.is_news(view) {
+            tell(self.asking.farm(view));
+        }
+        if !listeners.is_empty() {
+            self.asking.ask(view, out);
+        }
+        self.logs.keep(|build| view.slaves.jobs.get(&build).is_some_and(|job| job.conn.is_some()));
+        self.monitors.values_mut().for_each(|monitor| monitor.watch.next_turn());
         if self.showcase.is_due(view.now) {
             out.effects.push(Effect::Page(PageRequest::Slaves(showcase::slaves(view))));
             return self.showcase.take_stirred();
@@ -172,10 +247,37 @@ impl Hub {
         false
     }
 
+    /// A build was recorded; `wall` is what the wall clock shows.
+    pub fn recorded(&mut self, offer: &Offer, wall: Millis) {
+        self.recent.add(offer, wall);
+    }
+
+    /// A piece of the log of what a slave builds.
+    pub fn log(&mut self, slave: u32, build: BuildId, offset: u64, piece: Bytes, out: &mut Out) {
+        let watches = self.monitors.iter_mut().map(|(conn, monitor)| (*conn, &mut monitor.watch));
+        for (conn, piece) in self.logs.add(slave, build, offset, piece, watches) {
+            out.effects.push(send(conn, piece));
+        }
+    }
+
+    /// The database answered; `wall` is what the wall clock shows.
+    pub fn answered(&mut self, answer: Answer, wall: Millis) {
+        self.asking.answered(answer, wall);
+    }
+
+    /// The master's machine was looked at, or could not be.
+    pub fn machine(&mut self, vitals: Option<Vitals>) {
+        self.asking.machine(vitals);
+    }
+
     /// The page of slaves is written, or not: then the reason.
     pub fn page_written(&mut self, result: Result<(), String>) {
         self.showcase.written(result);
     }
+}
+
+fn send(conn: ConnId, message: ToMonitor) -> Effect {
+    Effect::Send(conn, Message::Monitor(Box::new(message)))
 }
 
 fn job<'a>(view: &'a View<'_>, slave: &Slave) -> Option<&'a HeldJob> {
@@ -223,6 +325,7 @@ fn picture(view: &View<'_>, slave: &Slave, since: Millis) -> SlaveNow {
         doing: face.doing,
         since_ms: since.0,
         heard_ms: (view.wall - view.now.since(slave.heard)).0,
+        connected_ms: (view.wall - view.now.since(slave.opened)).0,
         job: job(view, slave).map(|held| JobNow {
             build: held.job.token.build,
             package: Text::cut(held.job.package.as_str()),
@@ -237,20 +340,22 @@ fn picture(view: &View<'_>, slave: &Slave, since: Millis) -> SlaveNow {
     }
 }
 
-fn stats(view: &View<'_>) -> ToMonitor {
-    let all = || view.slaves.slaves.values();
-    let count = |is: fn(Doing) -> bool| all().filter(|slave| is(doing_of(&slave.state))).count() as u32;
-    ToMonitor::Stats {
-        mode: view.mode,
-        connected: all().count() as u32,
-        building: count(|doing| doing == Doing::Building),
-        idle: count(|doing| matches!(doing, Doing::Idle | Doing::Asking | Doing::Asleep)),
-        queued: 0,
-        transfers: view.transfers.0 as u32,
-        bytes_in_flight: view.transfers.1,
-        builds_ok: view.counts.built,
-        builds_failed: view.counts.failed,
-        refusals: view.refusals,
-        log_bytes: view.counts.log_bytes,
+impl Hub {
+    fn stats(&self, view: &View<'_>) -> ToMonitor {
+        let all = || view.slaves.slaves.values();
+        let count = |is: fn(Doing) -> bool| all().filter(|slave| is(doing_of(&slave.state))).count() as u32;
+        ToMonitor::Stats {
+            mode: view.mode,
+            connected: all().count() as u32,
+            building: count(|doing| doing == Doing::Building),
+            idle: count(|doing| matches!(doing, Doing::Idle | Doing::Asking | Doing::Asleep)),
+            queued: self.asking.queued(),
+            transfers: view.transfers.0 as u32,
+            bytes_in_flight: view.transfers.1,
+            builds_ok: view.counts.built,
+            builds_failed: view.counts.failed,
+            refusals: view.refusals,
+            log_bytes: view.counts.log_bytes,
+        }
     }
 }

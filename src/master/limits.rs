@@ -165,6 +165,18 @@ pub const TOOL_BACKLOG_BYTES: usize = 32 << 20;
 pub const MONITORS: usize = 16;
 /// Between two STATS to the monitors.
 pub const STATS_EVERY: Millis = Millis::secs(1);
+/// How often the database and the machine are asked how they are while a monitor is there.
+pub const NUMBERS_EVERY: Millis = Millis::secs(5);
+/// A question that waits for so long means that the database does not answer.
+pub const DATABASE_SILENT: Millis = Millis::secs(3);
+/// Between two moments of each slave's trend.
+pub const TREND_EVERY: Millis = Millis::secs(10);
+/// Builds of which a new monitor hears.
+pub const RECENT_BUILDS: usize = 50;
+/// Of the end of the log of each build under way, in bytes: what a monitor sees first of it.
+pub const LOG_TAIL_BYTES: usize = 4 << 10;
+/// Bytes of a log that one monitor gets between two looks, 250 ms; what comes beyond is left out.
+pub const LOG_SHARE_BYTES: usize = 64 << 10;
 /// Bytes that wait to be sent to one monitor, whose first picture names every slave; then it is dropped.
 pub const MONITOR_BACKLOG_BYTES: usize = 8 << 20;
 /// Administrators' tools at once; a further one is closed.

@@ -57,6 +57,8 @@ pub struct Slave {
     pub introduction: Option<Introduction>,
     /// What it is doing.
     pub state: State,
+    /// When it connected.
+    pub opened: Millis,
     /// When it was last heard.
     pub heard: Millis,
     /// How its machine is doing, by its last BUSY.
@@ -201,6 +203,7 @@ impl SlaveDriver {
             name,
             introduction: None,
             state: State::Greeting,
+            opened: now,
             heard: now,
             vitals: None,
             clock_offset: None,

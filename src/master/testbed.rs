@@ -336,6 +336,11 @@ fn message_word(message: &Message) -> String {
                 format!("slave {} {:?}{job}", slave.slave_id, slave.doing)
             }
             status::ToMonitor::Gone { slave_id } => format!("gone {slave_id}"),
+            status::ToMonitor::Recorded { build, outcome, .. } => format!("recorded {build} {outcome}"),
+            status::ToMonitor::Trend { slave_id, samples } => format!("trend {slave_id} of {}", samples.len()),
+            status::ToMonitor::Log { slave_id, build, offset, data } => {
+                format!("log of {slave_id}, {build} {offset}+{}", data.len())
+            }
             other => other.name().to_owned(),
         },
         Message::Control(control::ToTool::Done { affected }) => format!("DONE {affected}"),
@@ -362,6 +367,7 @@ fn disk_word(request: &DiskRequest) -> String {
         DiskRequest::Sweep(tool, project, names) => {
             format!("sweep {project} [{}] for {}", names.join(" "), tool.0)
         }
+        DiskRequest::Look => "look at the machine".to_owned(),
         DiskRequest::Place(placement) => {
             let files: Vec<_> = placement.files.iter().map(|file| format!("t{}", file.transfer.0)).collect();
             let remark = if placement.remark.is_some() { " remark" } else { "" };

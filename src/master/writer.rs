@@ -28,6 +28,7 @@ use super::event::{
 use super::wheel_zip::{self, Claim};
 use crate::domain::ranges::RangeSet;
 use crate::domain::{BuildId, Sha256};
+use crate::vitals;
 
 mod part;
 mod place;
@@ -82,6 +83,7 @@ impl FileWriter {
                 let unpacked = self.unpack(&wheel, &sha256).map_err(|error| format!("{wheel}: {error}"));
                 answer(DiskAnswer::Unpacked(tool, unpacked));
             }
+            DiskRequest::Look => answer(DiskAnswer::Machine(Box::new(vitals::read(&self.output)))),
             DiskRequest::Open(id, part) => answer(match self.open(id, &part) {
                 Ok(have) => DiskAnswer::Opened(id, have),
                 Err(error) => DiskAnswer::TransferFailed(id, error.to_string()),
@@ -253,6 +255,7 @@ pub fn failed(request: &DiskRequest) -> Vec<DiskAnswer> {
         DiskRequest::Locate(tool) => vec![DiskAnswer::Located(*tool, Tree::default())],
         DiskRequest::Unpack(tool, ..) => vec![DiskAnswer::Unpacked(*tool, Err(reason()))],
         DiskRequest::Sweep(tool, ..) => vec![DiskAnswer::Swept(*tool, Err(reason()))],
+        DiskRequest::Look => vec![DiskAnswer::Unlooked],
         DiskRequest::Discard(_) | DiskRequest::DiscardLog(_) | DiskRequest::KeepLog(..) => Vec::new(),
     }
 }

@@ -21,5 +21,4 @@ pub mod shell;
 pub mod start;
 pub mod transfer;
 pub mod trees;
-pub mod vitals;
 pub mod workdir;

@@ -38,6 +38,10 @@ pub const CLIENT_BYTES: usize = 100;
 pub const SEAL_BYTES: usize = 24;
 /// The name of a slave's key, in bytes.
 pub const NAME_KEY_BYTES: usize = 64;
+/// Moments of a slave's machine that are kept, 10 s apart.
+pub const TREND_SAMPLES: usize = 60;
+/// Ways for a build to end.
+pub const OUTCOMES: usize = 32;
 /// A slave's label, in bytes.
 pub const LABEL_BYTES: usize = 64;
 /// A software version, a tag, in bytes.
@@ -77,7 +81,8 @@ const _: () = assert!(
         <= FIRST_FRAME_BYTES
         && TAG_BYTES <= LABEL_BYTES
 );
-const _: () = assert!(LOG_BYTES + 64 + SEAL_BYTES <= SLAVE_FRAME_BYTES);
+const _: () = assert!(LOG_BYTES + 64 + SEAL_BYTES <= SLAVE_FRAME_BYTES && LOG_BYTES + 64 <= LOCAL_FRAME_BYTES);
+const _: () = assert!(OUTCOMES * (TAG_BYTES + 10) <= LOCAL_FRAME_BYTES);
 const _: () = assert!(NAME_KEY_BYTES <= LABEL_BYTES);
 const _: () = assert!(
     FILES_PER_BUILD * (FILENAME_BYTES + 2 + 8 + 32)

@@ -1,8 +1,8 @@
 //! The status channel: what a running farm is doing, for monitors (`wire-spec/status.md`).
 
-use super::Text;
 use super::ids::BuildId;
 use super::limits::*;
+use super::{Blob, List, Text};
 pub use super::slave::{Board, Vitals};
 
 code! {
@@ -76,6 +76,8 @@ record! {
         since_ms: u64,
         /// When it was last heard: milliseconds since 1970.
         heard_ms: u64,
+        /// Since when it is connected: milliseconds since 1970.
+        connected_ms: u64,
         /// What it builds or delivers.
         job: Option<JobNow>,
         /// How its machine is doing, as its last BUSY says.
@@ -93,11 +95,79 @@ record! {
     }
 }
 
+record! {
+    /// How a slave's machine was doing at one moment.
+    #[derive(Copy)]
+    Sample {
+        /// Load of each processor, in percent: 100 is as much as it can do.
+        load_percent: u16,
+        /// Memory that no build could have, in percent.
+        memory_percent: u16,
+        /// In tenths of a degree Celsius.
+        temperature: Option<i16>,
+    }
+}
+
+record! {
+    /// How many builds ended so.
+    OutcomeCount {
+        /// How, such as `built`.
+        outcome: Text<TAG_BYTES>,
+        /// Since the master started.
+        count: u64,
+    }
+}
+
+record! {
+    /// What the database last said of the farm.
+    Numbers {
+        /// When: milliseconds since 1970.
+        at_ms: u64,
+        /// Jobs that could be handed out; 100,000 at most are counted, here and in the next three.
+        queued: u64,
+        /// Jobs that wait for a look at their page.
+        unchecked: u64,
+        /// Jobs that wait for a moment.
+        delayed: u64,
+        /// Pages to be written.
+        pages_due: u64,
+        /// For how long the first of them waits, in seconds.
+        pages_waiting_secs: u64,
+        /// Builds recorded in the last 60 minutes.
+        builds_last_hour: u64,
+        /// Builds ever recorded.
+        builds: u64,
+        /// Those of them that made wheels.
+        builds_ok: u64,
+        /// Packages with files.
+        published: u64,
+        /// Files.
+        files: u64,
+    }
+}
+
+record! {
+    /// How the index is followed.
+    FollowNow {
+        /// What is followed, such as `list`.
+        mode: Text<TAG_BYTES>,
+        /// How long ago its changelog was read to its end, in seconds; none where it is not read, or was not yet.
+        lag_secs: Option<u64>,
+        /// The last trouble, if it lasts.
+        trouble: Option<Text<REASON_BYTES>>,
+    }
+}
+
 messages! {
     /// From a monitor to the master.
     FromMonitor {
         /// First message; asks for everything, and whatever changes from then on.
         0x01 "HELLO" Hello {}
+        /// Asks for the log of what a slave builds, as it comes.
+        0x02 "SUBSCRIBE" Subscribe {
+            /// Which, instead of any before; none: no more.
+            slave: Option<u32>,
+        }
     }
 }
 
@@ -149,6 +219,63 @@ messages! {
         0x84 "GONE" Gone {
             /// Which.
             slave_id: u32,
+        }
+        /// How a slave's machine was doing before now.
+        0x85 "TREND" Trend {
+            /// Which.
+            slave_id: u32,
+            /// The oldest first, 10 s apart.
+            samples: List<Sample, TREND_SAMPLES>,
+        }
+        /// A build was recorded.
+        0x86 "RECORDED" Recorded {
+            /// Its number.
+            build: BuildId,
+            /// Package, canonical name.
+            package: Text<NAME_BYTES>,
+            /// Version, canonical.
+            version: Text<NAME_BYTES>,
+            /// ABI that it was built for.
+            abi: Text<TAG_BYTES>,
+            /// The slave's label.
+            slave: Text<LABEL_BYTES>,
+            /// How it ended, such as `built`.
+            outcome: Text<TAG_BYTES>,
+            /// How long it took, in milliseconds.
+            duration_ms: u64,
+            /// When it was recorded: milliseconds since 1970.
+            at_ms: u64,
+        }
+        /// How the builds since the start ended.
+        0x87 "OUTCOMES" Outcomes {
+            /// Those that there were.
+            counts: List<OutcomeCount, OUTCOMES>,
+        }
+        /// What the master knows of itself, its database and its index.
+        0x88 "FARM" Farm {
+            /// None until the database was asked for a monitor, and answered.
+            numbers: Option<Numbers>,
+            /// Since when a question to the database waits for its answer, where that is long: milliseconds since 1970.
+            database_silent_ms: Option<u64>,
+            /// The master's machine, and the disk of the published files; none before it was looked at.
+            machine: Option<Vitals>,
+            /// Pages that could not be written when last tried.
+            pages_failing: u32,
+            /// Why.
+            pages_trouble: Option<Text<REASON_BYTES>>,
+            /// How the index is followed.
+            follow: FollowNow,
+        }
+        /// A piece of the log of what a slave builds.
+        0x89 "LOG" Log {
+            /// Which.
+            slave_id: u32,
+            /// What it builds.
+            build: BuildId,
+            /// Where the piece stands in the whole log, in bytes. What is between it and the piece before was left out.
+            offset: u64,
+            /// Bytes of any kind, as the build printed them.
+            data: Blob<LOG_BYTES>,
         }
     }
 }

@@ -42,6 +42,9 @@ impl Follower {
             log::warn!("{} events of the index could not be read and are passed over", changelog.odd);
         }
         self.behind = changelog.rows >= CHANGELOG_ROWS;
+        if !self.behind {
+            self.heard = Some(now);
+        }
         self.next_changelog = if self.behind { now } else { now + CHANGELOG_EVERY };
         let (Some(last), Some(feed)) = (changelog.last, &self.feed) else { return };
         let (last, settled) = (last.max(feed.serial), changelog.settled.min(last));

@@ -10,7 +10,7 @@ mod orders;
 mod tree;
 
 const TOOL: ConnId = ConnId(1);
-const QUIET: Following<'_> = Following { mode: Follow::List, trouble: None };
+const QUIET: Following<'_> = Following { mode: Follow::List, trouble: None, heard: None };
 
 struct Bench {
     chase: MrChase,

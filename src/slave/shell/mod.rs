@@ -25,7 +25,7 @@ use super::fitness::{Demands, Fitness};
 use super::link::{self, Link};
 use super::session::{self, Identity, OnTerm, Session};
 use super::transfer::{self, Transfer};
-use super::vitals;
+use crate::vitals;
 use crate::domain::Millis;
 use crate::notify::Notify;
 use crate::wire::limits::CHUNK_BYTES;

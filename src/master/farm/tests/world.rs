@@ -332,6 +332,7 @@ impl World {
             DiskRequest::Locate(tool) => Some(DiskAnswer::Located(tool, Tree::default())),
             DiskRequest::Unpack(tool, ..) => Some(DiskAnswer::Unpacked(tool, Ok(()))),
             DiskRequest::Sweep(tool, ..) => Some(DiskAnswer::Swept(tool, Ok(SweptDir::default()))),
+            DiskRequest::Look => Some(DiskAnswer::Unlooked),
             DiskRequest::DiscardLog(build) | DiskRequest::KeepLog(build, _) => {
                 self.logs.remove(&build);
                 None

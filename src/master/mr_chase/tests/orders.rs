@@ -237,7 +237,7 @@ fn reports_and_numbers_are_handed_on() {
         assert_eq!(bench.json(Answer::Report(json.to_string())), json);
     }
     assert_eq!(bench.say(FromTool::Feed {}), ["ask report Feed"]);
-    let following = Following { mode: Follow::All, trouble: Some("it is away") };
+    let following = Following { mode: Follow::All, trouble: Some("it is away"), heard: None };
     let report = Answer::Report(r#"{"serial": 7}"#.to_owned());
     assert_eq!(bench.chase.answered(TOOL, report, following, &mut bench.out), Changed::Nothing);
     let said = words(&mut bench.out);

@@ -1,4 +1,4 @@
-//! How this machine is doing, for BUSY: load, memory, disk, heat, clock, and whether its processors are slowed down.
+//! How this machine is doing, for a slave's BUSY and for a master's monitors: load, memory, disk, heat, clock, and whether its processors are slowed down.
 //!
 //! In: a few small files of /proc and /sys, and statvfs(2) of the work directory, read anew each time into one buffer on
 //! the stack. What cannot be read is 0, or none: a sign of life must not hang on a sensor.
@@ -15,7 +15,7 @@ use crate::wire::slave::Vitals;
 /// /proc/meminfo says what is asked for in its first lines.
 const FILE_BYTES: usize = 2048;
 
-/// Looks at the machine; `dir` is where builds write.
+/// Looks at the machine; `dir` is where builds, or the published files, are written.
 pub fn read(dir: &Path) -> Vitals {
     let mut buffer = [0; FILE_BYTES];
     let load1_centi = text(Path::new("/proc/loadavg"), &mut buffer).and_then(load1).unwrap_or(0);
