@@ -9,8 +9,8 @@ use clap::Parser;
 use piwheels::admin::client::Queue;
 use piwheels::config::Config;
 use piwheels::logging;
-use piwheels::monitor::run::{self, Look};
 use piwheels::monitor::once;
+use piwheels::monitor::run::{self, Look};
 use piwheels::options::{Common, Failure};
 
 /// Watches a running farm in a terminal, and commands it
@@ -59,14 +59,16 @@ fn run(options: Options) -> Result<(), Failure> {
     let status = Queue::status(&config, options.status_queue)?;
     let control = Queue::control(&config, options.control_queue)?;
     if options.once {
-        return once::once(&status, options.json);
+        return once::once(&status, options.json, Look::of_environment().ascii);
     }
     if options.json {
         return once::stream(&status);
     }
     let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
     if !std::io::stdout().is_terminal() || dumb {
-        return Err(Failure::usage("this is no terminal that pictures can be drawn on; --once and --json need none"));
+        return Err(Failure::usage(
+            "this is no terminal that pictures can be drawn on; --once and --json need none",
+        ));
     }
     run::run(status, control, Look::of_environment())
 }

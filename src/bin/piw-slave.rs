@@ -19,8 +19,8 @@ use piwheels::slave::sandbox::launch;
 use piwheels::slave::session::{self, OnTerm};
 use piwheels::slave::shell::{self, End, Options};
 use piwheels::slave::start::{self, Paths, Refusal, Switch, Walls, Wishes};
-use piwheels::vitals;
 use piwheels::slave::{alone, check};
+use piwheels::vitals;
 use piwheels::wire::Text;
 
 /// Builds wheels on behalf of piw-master. Runs until it is stopped: the first SIGTERM or SIGINT lets it deliver the

@@ -18,9 +18,9 @@ use super::query::Answer;
 use super::slave_driver::{HeldJob, Slave, SlaveDriver, State};
 use crate::domain::trend::{self, Trend};
 use crate::domain::{BuildId, Millis};
-use crate::wire::{List, Text};
 use crate::wire::limits::HOLDS_BACK_BYTES;
 use crate::wire::status::{Doing, FromMonitor, JobNow, Mode, SlaveNow, ToMonitor, Vitals};
+use crate::wire::{List, Text};
 
 mod logs;
 mod numbers;
@@ -145,9 +145,8 @@ impl Hub {
                 return Err("SUBSCRIBE before HELLO".to_owned());
             }
             FromMonitor::Subscribe { slave } => {
-                let build = slave.and_then(|id| {
-                    view.slaves.slaves.values().find(|known| known.id == id)?.state.build()
-                });
+                let build = slave
+                    .and_then(|id| view.slaves.slaves.values().find(|known| known.id == id)?.state.build());
                 let tail = self.logs.watch(&mut monitor.watch, slave, build);
                 out.effects.extend(tail.map(|piece| send(conn, piece)));
                 return Ok(());

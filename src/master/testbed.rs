@@ -337,7 +337,9 @@ fn message_word(message: &Message) -> String {
             }
             status::ToMonitor::Gone { slave_id } => format!("gone {slave_id}"),
             status::ToMonitor::Recorded { build, outcome, .. } => format!("recorded {build} {outcome}"),
-            status::ToMonitor::Trend { slave_id, samples } => format!("trend {slave_id} of {}", samples.len()),
+            status::ToMonitor::Trend { slave_id, samples } => {
+                format!("trend {slave_id} of {}", samples.len())
+            }
             status::ToMonitor::Log { slave_id, build, offset, data } => {
                 format!("log of {slave_id}, {build} {offset}+{}", data.len())
             }

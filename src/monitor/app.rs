@@ -371,10 +371,16 @@ impl App {
                 match (c, &slave.now.job) {
                     ('k', _) => self.confirm = Some(Confirm::new(Ask::Kill { slave: id, name })),
                     ('z', _) if slave.now.resting => {
-                        return command(FromTool::Wake { slave: Some(id) }, &format!("wake slave {id} ({name})"));
+                        return command(
+                            FromTool::Wake { slave: Some(id) },
+                            &format!("wake slave {id} ({name})"),
+                        );
                     }
                     ('z', _) => {
-                        return command(FromTool::Sleep { slave: Some(id) }, &format!("rest slave {id} ({name})"));
+                        return command(
+                            FromTool::Sleep { slave: Some(id) },
+                            &format!("rest slave {id} ({name})"),
+                        );
                     }
                     (_, Some(job)) => {
                         let what = format!("{} {}", &*job.package, &*job.version);
@@ -407,7 +413,9 @@ impl App {
         let confirm = self.confirm.as_mut()?;
         let last = confirm.answers().len() - 1;
         match key {
-            Key::Left | Key::Up | Key::BackTab => confirm.choice = confirm.choice.checked_sub(1).unwrap_or(last),
+            Key::Left | Key::Up | Key::BackTab => {
+                confirm.choice = confirm.choice.checked_sub(1).unwrap_or(last)
+            }
             Key::Right | Key::Down | Key::Tab => confirm.choice = (confirm.choice + 1) % (last + 1),
             Key::Esc | Key::Char('q') => confirm.choice = last,
             Key::Char(c) => confirm.choice = confirm.answers().iter().position(|(key, _)| *key == c)?,

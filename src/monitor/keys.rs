@@ -185,11 +185,10 @@ mod tests {
 
     #[test]
     fn the_mouse_is_counted_from_nought() {
-        assert_eq!(keys(b"\x1b[<0;1;5M\x1b[<0;1;5m\x1b[<64;200;60M\x1b[<65;2;2M\x1b[<35;3;3M"), [
-            Key::Click(0, 4),
-            Key::WheelUp(199, 59),
-            Key::WheelDown(1, 1)
-        ]);
+        assert_eq!(
+            keys(b"\x1b[<0;1;5M\x1b[<0;1;5m\x1b[<64;200;60M\x1b[<65;2;2M\x1b[<35;3;3M"),
+            [Key::Click(0, 4), Key::WheelUp(199, 59), Key::WheelDown(1, 1)]
+        );
     }
 
     #[test]

@@ -45,7 +45,8 @@ impl LogText {
             self.push("[…]".to_owned());
         }
         // what came already is not shown twice
-        let known = self.next.map_or(0, |next| usize::try_from(next.saturating_sub(offset)).unwrap_or(usize::MAX));
+        let known =
+            self.next.map_or(0, |next| usize::try_from(next.saturating_sub(offset)).unwrap_or(usize::MAX));
         let piece = piece.get(known..).unwrap_or_default();
         self.next = Some(self.next.unwrap_or(0).max(offset + (known + piece.len()) as u64));
         piece.iter().for_each(|byte| self.byte(*byte));
@@ -128,7 +129,8 @@ mod tests {
 
     #[test]
     fn colours_titles_and_progress_leave_their_text() {
-        let printed = b"\x1b[1;31merror\x1b[0m: x\n\x1b]0;owned\x07y\x1b]2;z\x1b\\!\n10%\r20%\r100%\r\nab\x08c\nopen";
+        let printed =
+            b"\x1b[1;31merror\x1b[0m: x\n\x1b]0;owned\x07y\x1b]2;z\x1b\\!\n10%\r20%\r100%\r\nab\x08c\nopen";
         assert_eq!(lines(&[(0, printed)]), ["error: x", "y!", "100%", "ac", "open"]);
     }
 

@@ -24,14 +24,14 @@ const NUMBERS_LIMIT: Duration = Duration::from_secs(3);
 /// How wide a snapshot is; what is longer is cut off.
 const WIDTH: u16 = 160;
 
-/// Prints a snapshot: as text, or as one JSON object.
-pub fn once(queue: &Queue, as_json: bool) -> Result<(), Failure> {
+/// Prints a snapshot: as text, in ASCII alone where the locale has no more, or as one JSON object.
+pub fn once(queue: &Queue, as_json: bool, ascii: bool) -> Result<(), Failure> {
     let clock = Clock::start();
     let model = take(queue, &clock)?;
     let now = clock.now();
     match as_json {
         true => say(json::snapshot(&model, now)),
-        false => text(&model, now).iter().try_for_each(say),
+        false => text(&model, now, ascii).iter().try_for_each(say),
     }
 }
 
@@ -67,14 +67,14 @@ fn take(queue: &Queue, clock: &Clock) -> Result<Model, Failure> {
 }
 
 /// The picture as lines of text: what the terminal shows, without its frames, and all of it.
-pub fn text(model: &Model, now: Millis) -> Vec<String> {
+pub fn text(model: &Model, now: Millis, ascii: bool) -> Vec<String> {
     let mut app = App::new();
     let mut lines = Vec::new();
     let height = u16::try_from(model.slaves.len() + 30).unwrap_or(u16::MAX);
     let seen = Seen { list_rows: model.slaves.len().max(1), ..Seen::default() };
     app.settle(now, model, &seen);
     app.selected = None;
-    let mut grid = Grid::new(WIDTH, height, false);
+    let mut grid = Grid::new(WIDTH, height, ascii);
     draw::header_of(&mut grid, model, &app, now);
     draw::list_of(&mut grid, model, &app, now);
     lines.extend(grid.lines());
@@ -83,7 +83,7 @@ pub fn text(model: &Model, now: Millis) -> Vec<String> {
     }
     for (title, pane) in [("How builds ended", Pane::Outcomes), ("The last builds", Pane::Builds)] {
         let rows = u16::try_from(model.builds.len().max(model.outcomes.len()).max(1)).unwrap_or(u16::MAX);
-        let mut grid = Grid::new(WIDTH * 5 / 8, rows.min(50), false);
+        let mut grid = Grid::new(WIDTH * 5 / 8, rows.min(50), ascii);
         draw::pane_of(&mut grid, model, &app, now, pane);
         lines.extend([String::new(), title.to_owned()]);
         lines.extend(grid.lines().into_iter().filter(|line| !line.is_empty()));

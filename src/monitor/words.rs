@@ -109,7 +109,10 @@ mod tests {
 
     #[test]
     fn a_bar_is_empty_or_full_only_where_it_is_true() {
-        assert_eq!([0, 1, 50, 99, 100, 300].map(|p| bar(p, 4, true)), ["....", "#...", "##..", "###.", "####", "####"]);
+        assert_eq!(
+            [0, 1, 50, 99, 100, 300].map(|p| bar(p, 4, true)),
+            ["....", "#...", "##..", "###.", "####", "####"]
+        );
         assert_eq!(bar(50, 0, false), "");
     }
 }

@@ -81,7 +81,8 @@ const _: () = assert!(
         <= FIRST_FRAME_BYTES
         && TAG_BYTES <= LABEL_BYTES
 );
-const _: () = assert!(LOG_BYTES + 64 + SEAL_BYTES <= SLAVE_FRAME_BYTES && LOG_BYTES + 64 <= LOCAL_FRAME_BYTES);
+const _: () =
+    assert!(LOG_BYTES + 64 + SEAL_BYTES <= SLAVE_FRAME_BYTES && LOG_BYTES + 64 <= LOCAL_FRAME_BYTES);
 const _: () = assert!(OUTCOMES * (TAG_BYTES + 10) <= LOCAL_FRAME_BYTES);
 const _: () = assert!(NAME_KEY_BYTES <= LABEL_BYTES);
 const _: () = assert!(

@@ -2,8 +2,8 @@
 
 use super::ids::BuildId;
 use super::limits::*;
-use super::{Blob, List, Text};
 pub use super::slave::{Board, Vitals};
+use super::{Blob, List, Text};
 
 code! {
     /// Whether the farm works.

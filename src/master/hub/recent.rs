@@ -49,10 +49,10 @@ impl Recent {
 
     /// How many ended how.
     pub(super) fn outcomes(&self) -> ToMonitor {
-        let counts = self.counts.iter().map(|(outcome, count)| OutcomeCount {
-            outcome: Text::cut(outcome.name()),
-            count: *count,
-        });
+        let counts = self
+            .counts
+            .iter()
+            .map(|(outcome, count)| OutcomeCount { outcome: Text::cut(outcome.name()), count: *count });
         ToMonitor::Outcomes { counts: List::cut(counts.collect()) }
     }
 

@@ -121,7 +121,9 @@ fn what_cannot_be_taken_back_is_asked_for_first() {
     assert!(bench.app.confirm.is_some());
     assert_eq!(bench.press(Key::Ctrl('c')), Some(Action::Quit));
     bench.press(Key::Esc);
-    let quit = |how, when: &str| Some(Action::Command(FromTool::Quit { how }, format!("terminate the master {when}")));
+    let quit = |how, when: &str| {
+        Some(Action::Command(FromTool::Quit { how }, format!("terminate the master {when}")))
+    };
     assert_eq!(bench.keys("tc"), None);
     assert_eq!(bench.keys("td"), quit(How::Drain, "when all is delivered"));
     assert_eq!(bench.keys("tn"), quit(How::Now, "now"));

@@ -3,6 +3,7 @@
 use super::super::app::App;
 use super::super::cells::{Colour, Grid, Style};
 use super::super::model::{Link, Model};
+use super::super::text::width;
 use super::super::words::{bar, bytes, clock, count, span};
 use crate::domain::Millis;
 use crate::domain::trend::used_percent;
@@ -10,6 +11,8 @@ use crate::wire::status::Mode;
 
 /// How many lines these are.
 pub(super) const LINES: u16 = 4;
+/// Cells between two numbers, at least.
+const APART: usize = 2;
 /// Up to here the database counts jobs.
 const COUNTED: u64 = 100_000;
 /// A page that waits longer is news.
@@ -28,7 +31,12 @@ pub(super) fn title(grid: &mut Grid, model: &Model, now: Millis) {
     if let Some(mode) = model.mode {
         let style = if mode == Mode::Running { Style::REVERSE } else { Style::REVERSE.bold() };
         x = grid.put(x + 3, 0, &mode.name().to_uppercase(), style);
-        x = grid.put(x + 3, 0, &format!("up {}", span(model.wall_ms(now).saturating_sub(model.started_ms))), Style::REVERSE);
+        x = grid.put(
+            x + 3,
+            0,
+            &format!("up {}", span(model.wall_ms(now).saturating_sub(model.started_ms))),
+            Style::REVERSE,
+        );
     }
     if let Some(stats) = &model.stats {
         let slaves = format!("{} slaves, {} build, {} idle", stats.connected, stats.building, stats.idle);
@@ -48,12 +56,19 @@ type Number = (&'static str, String, Colour);
 pub(super) fn numbers(grid: &mut Grid, model: &Model, now: Millis) {
     let (work, state) = (work(model, grid.ascii), state(model, now, grid.ascii));
     for (y, numbers) in [(1, work), (2, state)] {
-        // evenly apart, where there is room
-        let needed: usize = numbers.iter().map(|(name, value, _)| name.len() + 1 + value.chars().count()).sum();
-        let gaps = numbers.len().max(2) - 1;
-        let apart = (usize::from(grid.width()).saturating_sub(needed + 2) / gaps).clamp(2, 6) as u16;
-        let mut x = 1;
+        // what does not fit whole is left out: the first matter most
+        let mut room = usize::from(grid.width()) - 2;
+        let mut shown = Vec::new();
         for (name, value, colour) in numbers {
+            let needed = name.len() + 1 + value.chars().count();
+            if needed <= room {
+                room = room.saturating_sub(needed + APART);
+                shown.push((name, value, colour));
+            }
+        }
+        let apart = (APART + room / shown.len().max(1)).min(6) as u16;
+        let mut x = 1;
+        for (name, value, colour) in shown {
             x = grid.put(x, y, name, Style::FAINT);
             x = grid.put(x + 1, y, &value, Style::of(colour)) + apart;
         }
@@ -79,7 +94,9 @@ fn work(model: &Model, ascii: bool) -> Vec<Number> {
             };
             work.push(("success", rate, Colour::Plain));
         }
-        None => work.extend(["queue", "builds/h", "success"].map(|name| (name, "-".to_owned(), Colour::Faint))),
+        None => {
+            work.extend(["queue", "builds/h", "success"].map(|name| (name, "-".to_owned(), Colour::Faint)))
+        }
     }
     if let Some(stats) = &model.stats {
         let (ok, failed) = (count(stats.builds_ok), count(stats.builds_failed));
@@ -102,17 +119,17 @@ fn state(model: &Model, now: Millis, ascii: bool) -> Vec<Number> {
         let colour = if disk >= DISK_FULL { Colour::Bad } else { Colour::Plain };
         let free = format!("{} {disk}%, {} free", bar(disk.into(), 8, ascii), bytes(machine.disk_free));
         state.push(("disk", free, colour));
-        let load = f64::from(machine.load1_centi) / 100.0;
-        let colour = if load > f64::from(machine.cpus) * 1.5 { Colour::Odd } else { Colour::Plain };
-        state.push(("load", format!("{load:.2}/{}", machine.cpus), colour));
-        let memory = used_percent(machine.memory_free, machine.memory_total);
-        let colour = if memory >= DISK_FULL { Colour::Odd } else { Colour::Plain };
-        state.push(("memory", format!("{memory}%"), colour));
+    }
+    if let Some(since) = model.farm.database_silent_ms {
+        let silent = span(model.wall_ms(now).saturating_sub(since));
+        state.insert(0, ("database", format!("silent for {silent}"), Colour::Bad));
     }
     if let Some(numbers) = &model.farm.numbers {
         let late = numbers.pages_waiting_secs >= PAGES_LATE_SECS;
         let (text, colour) = match model.farm.pages_failing {
-            0 => (format!("{} due", count(numbers.pages_due)), if late { Colour::Odd } else { Colour::Plain }),
+            0 => {
+                (format!("{} due", count(numbers.pages_due)), if late { Colour::Odd } else { Colour::Plain })
+            }
             failing => (format!("{failing} failing"), Colour::Bad),
         };
         state.push(("pages", text, colour));
@@ -128,9 +145,13 @@ fn state(model: &Model, now: Millis, ascii: bool) -> Vec<Number> {
         };
         state.push(("index", text, colour));
     }
-    if let Some(since) = model.farm.database_silent_ms {
-        let silent = span(model.wall_ms(now).saturating_sub(since));
-        state.push(("database", format!("silent for {silent}"), Colour::Bad));
+    if let Some(machine) = &model.farm.machine {
+        let load = f64::from(machine.load1_centi) / 100.0;
+        let colour = if load > f64::from(machine.cpus) * 1.5 { Colour::Odd } else { Colour::Plain };
+        state.push(("load", format!("{load:.2}/{}", machine.cpus), colour));
+        let memory = used_percent(machine.memory_free, machine.memory_total);
+        let colour = if memory >= DISK_FULL { Colour::Odd } else { Colour::Plain };
+        state.push(("memory", format!("{memory}%"), colour));
     }
     state
 }
@@ -145,7 +166,8 @@ pub(super) fn news(grid: &mut Grid, model: &Model, app: &App, now: Millis) {
             // rounded up: 0 seconds are now
             let left = again.since(now).0.div_ceil(1000);
             let ago = span(now.since(*since).0);
-            let picture = if model.mode.is_some() { format!(", the picture is {ago} old") } else { String::new() };
+            let picture =
+                if model.mode.is_some() { format!(", the picture is {ago} old") } else { String::new() };
             bad(format!("{reason}{picture}; trying again in {left} s"))
         }
         Link::Up => None,
@@ -171,9 +193,21 @@ pub(super) fn news(grid: &mut Grid, model: &Model, app: &App, now: Millis) {
         })
         .or_else(|| {
             let other = !model.software.is_empty() && model.software != crate::VERSION;
-            odd(format!("the master runs {}, this monitor {}", model.software, crate::VERSION)).filter(|_| other)
+            odd(format!("the master runs {}, this monitor {}", model.software, crate::VERSION))
+                .filter(|_| other)
         });
+    let listed = listed(model, app);
+    let room = grid.width() - 2 - width(&listed).min(grid.width() / 2);
     if let Some((text, style)) = news {
-        grid.put_within(1, 3, grid.width() - 2, &text, style);
+        grid.put_within(1, 3, room, &text, style);
     }
+    grid.put_before(grid.width() - 1, 3, &listed, Style::FAINT);
+}
+
+/// How much of the list is shown, where that is not all of it.
+fn listed(model: &Model, app: &App) -> String {
+    if app.filter.is_empty() || app.typing {
+        return String::new();
+    }
+    format!("  {} of {}, filter: {}", app.rows(model).len(), model.slaves.len(), app.filter)
 }

@@ -48,7 +48,12 @@ pub fn draw(model: &Model, app: &App, now: Millis, size: (u16, u16), ascii: bool
     let mut grid = Grid::new(width, height, ascii);
     let mut seen = Seen::default();
     if width < SMALLEST.0 || height < SMALLEST.1 {
-        grid.put(0, 0, &format!("a window of {} x {} at least, please", SMALLEST.0, SMALLEST.1), Style::PLAIN);
+        grid.put(
+            0,
+            0,
+            &format!("a window of {} x {} at least, please", SMALLEST.0, SMALLEST.1),
+            Style::PLAIN,
+        );
         return (grid, seen);
     }
     header_of(&mut grid, model, app, now);
@@ -126,7 +131,8 @@ fn titled(
         seen.spots.push(((from, area.y, x - from, 1), Spot::Title(pane)));
         x += 1;
     }
-    let inner = Area { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: area.height - 1 };
+    let inner =
+        Area { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: area.height - 1 };
     seen.spots.push((inner.spot(), Spot::Pane(shown)));
     let scroll = if shown == app.pane { app.scroll } else { 0 };
     let (rows, lines) = pane::draw(grid, model, app, now, (shown, scroll), inner);

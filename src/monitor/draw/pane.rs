@@ -71,7 +71,12 @@ fn describe(slave: &SlaveView, wall_ms: u64, width: u16, ascii: bool) -> Vec<Lin
     first.push((22.min(half), state, Style::PLAIN));
     lines.push(first);
     if let Some(job) = &of.job {
-        pair(&mut lines, "build", &format!("{}: {} {}", job.build, &*job.package, &*job.version), Style::PLAIN);
+        pair(
+            &mut lines,
+            "build",
+            &format!("{}: {} {}", job.build, &*job.package, &*job.version),
+            Style::PLAIN,
+        );
     }
     if let Some(why) = of.holds_back.as_deref().filter(|why| !why.is_empty()) {
         pair(&mut lines, "asks for no job", why, Style::of(Colour::Odd));
@@ -89,7 +94,7 @@ fn describe(slave: &SlaveView, wall_ms: u64, width: u16, ascii: bool) -> Vec<Lin
         let load = format!("{:.2}, {} processors", f64::from(vitals.load1_centi) / 100.0, vitals.cpus);
         let loads = trend("load", |s| Some(s.load_percent.into()), (0, 100), load, Style::PLAIN);
         let used = used_percent(vitals.memory_free, vitals.memory_total);
-        let free = format!("{used}%, {} of {} free", bytes(vitals.memory_free), bytes(vitals.memory_total));
+        let free = format!("{used}%, {} free", bytes(vitals.memory_free));
         let memory = trend("memory", |s| Some(s.memory_percent.into()), (0, 100), free, Style::PLAIN);
         let slow = vitals.throttled == Some(true);
         let heat = match (vitals.temperature, slow) {
@@ -100,10 +105,8 @@ fn describe(slave: &SlaveView, wall_ms: u64, width: u16, ascii: bool) -> Vec<Lin
         };
         let style = if slow { Style::of(Colour::Bad) } else { Style::PLAIN };
         let heat = trend("heat", |s| s.temperature.map(i64::from), (300, 850), heat, style);
-        let clock = of.clock_offset_ms.map_or_else(String::new, |ms| format!("clock {:+.1} s", ms as f64 / 1000.0));
         let disk = format!("{} of {} free", bytes(vitals.disk_free), bytes(vitals.disk_total));
-        let disk: Line =
-            vec![(0, "disk".to_owned(), Style::FAINT), (LABELS, format!("{disk}   {clock}"), Style::PLAIN)];
+        let disk: Line = vec![(0, "disk".to_owned(), Style::FAINT), (LABELS, disk, Style::PLAIN)];
         lines.extend(beside(loads, memory, half));
         lines.extend(beside(heat, disk, half));
     }
@@ -129,7 +132,10 @@ fn describe(slave: &SlaveView, wall_ms: u64, width: u16, ascii: bool) -> Vec<Lin
     }
     let heard = span(wall_ms.saturating_sub(of.heard_ms));
     let up = span(wall_ms.saturating_sub(of.connected_ms));
-    pair(&mut lines, "connected", &format!("for {up} from {}, heard {heard} ago", &*of.peer), Style::PLAIN);
+    let clock =
+        of.clock_offset_ms.map_or_else(String::new, |ms| format!(", clock {:+.1} s", ms as f64 / 1000.0));
+    let connected = format!("for {up} from {}, heard {heard} ago{clock}", &*of.peer);
+    pair(&mut lines, "connected", &connected, Style::PLAIN);
     lines
 }
 

@@ -56,21 +56,14 @@ fn columns(width: u16) -> Vec<Column> {
     }
     columns.push(column(What::State, "STATE", 10, Some(Sort::State), false));
     let fixed_before = columns.len();
-    // with sparklines of 8, 4 or no cells before the figures
-    let spark = match width {
-        110.. => 8,
-        100.. => 4,
-        _ => 0,
-    };
-    let narrow = width < 80;
     columns.push(column(What::Task, "TASK", 0, None, false));
     columns.push(column(What::Time, "TIME", 5, Some(Sort::Time), true));
-    let gap = u16::from(spark > 0);
-    let loads = if spark > 0 { spark } else { 3 };
-    columns.push(column(What::Load, "LOAD", loads + gap + 4, Some(Sort::Load), true));
-    if !narrow {
-        columns.push(column(What::Memory, "MEM", loads + gap + 4, Some(Sort::Memory), true));
-        columns.push(column(What::Heat, "TEMP", loads + gap + 4, Some(Sort::Heat), true));
+    // before the figures, what they were
+    let spark = |from: u16| if roomy { 9 } else { 5 * u16::from(width >= from) };
+    columns.push(column(What::Load, "LOAD", spark(80) + 4, Some(Sort::Load), true));
+    if width >= 66 {
+        columns.push(column(What::Memory, "MEM", spark(100) + 4, Some(Sort::Memory), true));
+        columns.push(column(What::Heat, "TEMP", spark(100) + 4, Some(Sort::Heat), true));
     }
     let used: u16 = columns.iter().map(|column| column.width + 1).sum();
     columns[fixed_before].width = width.saturating_sub(used + 2).max(6);
@@ -127,16 +120,22 @@ pub(super) fn draw(grid: &mut Grid, seen: &mut Seen, model: &Model, app: &App, n
         seen.spots.push(((area.x, y, area.width, 1), Spot::Row(*id)));
     }
     let hidden = rows.len().saturating_sub(app.top + seen.list_rows);
-    if rows.len() > seen.list_rows || !app.filter.is_empty() {
-        let mut about = match hidden {
-            0 => format!(" {} of {}", rows.len(), model.slaves.len()),
-            more => format!(" {} of {}, {more} below", rows.len(), model.slaves.len()),
-        };
-        if !app.filter.is_empty() && !app.typing {
-            about += &format!(", filter: {}", app.filter);
-        }
-        grid.put_before(area.width - 1, area.y + area.height, &format!("{about} "), Style::FAINT);
+    if hidden > 0 {
+        // on the heading, which is empty there: TASK is wide
+        let (x, width) = task_heading(&columns, area.x);
+        grid.put_before(x + width, area.y, &format!("{hidden} more below"), Style::FAINT);
     }
+}
+
+fn task_heading(columns: &[Column], from: u16) -> (u16, u16) {
+    let mut x = from + 1;
+    for column in columns {
+        if column.what == What::Task {
+            return (x, column.width);
+        }
+        x += column.width + 1;
+    }
+    (x, 0)
 }
 
 fn cell(grid: &mut Grid, column: Column, x: u16, y: u16, slave: &SlaveView, wall_ms: u64) {

@@ -96,7 +96,7 @@ fn shown(model: &mut Model, keys: &str, size: (u16, u16)) -> String {
 fn a_narrow_window_has_the_farm_its_slaves_and_one_of_them() {
     let picture = shown(&mut farm(), "j", (80, 24));
     let expected = [
-        " piwheels 0.1.0   RUNNING   up 1h00   3 slaves, 1 build, 2 idle   22:13:20 UTC",
+        " piwheels 0.1.0   RUNNING   up 1h00   3 slaves, 1 build, 2 idle    22:13:20 UTC",
         "queue 1,234 +56 unchecked",
         "builds/h 84",
         "82% of 1,204",
@@ -106,7 +106,7 @@ fn a_narrow_window_has_the_farm_its_slaves_and_one_of_them() {
         "  ID▾ LABEL       ABI",
         "   1 pi1         cp311  asleep",
         ">  2 pi2         cp311  building   numpy 1.0",
-        " 1m12  0.5  25%  61°",
+        "1m12       0.5  25%  61°",
         "─ 1 slave ",
         "7: numpy 1.0",
         " p pause r resume k kill",

@@ -211,7 +211,7 @@ fn a_monitor_gets_the_whole_picture_and_then_what_changes() {
     let (builder, token) = bed.building(7);
     let monitor = bed.open(Channel::Status);
     bed.put(Event::Monitor(monitor, FromMonitor::Hello {}));
-    assert_eq!(bed.said(), ["3: HELLO", "3: slave 1 Building 7", "3: STATS"]);
+    assert_eq!(bed.said(), ["3: HELLO", "3: slave 1 Building 7", "3: STATS", "3: OUTCOMES", "3: FARM"]);
     bed.wait(Millis(1000));
     bed.said();
     // whatever happens between two ticks is one message
@@ -222,7 +222,7 @@ fn a_monitor_gets_the_whole_picture_and_then_what_changes() {
     bed.answer("claim", Answer::Claimed(None));
     bed.said();
     bed.wait(Millis(250));
-    assert_eq!(bed.said_beside_housekeeping(), ["3: slave 1 Asleep"]);
+    assert_eq!(bed.said_beside_housekeeping(), ["3: slave 1 Asleep", "3: recorded 7 failed", "3: OUTCOMES"]);
     bed.wait(Millis(250));
     assert!(bed.said_beside_housekeeping().is_empty(), "nothing changed");
     bed.say(builder, busy_at(WALL + bed.now));

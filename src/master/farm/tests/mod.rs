@@ -11,6 +11,7 @@ mod reports;
 mod showcase;
 mod stopping;
 mod sweeping;
+mod watching;
 mod work;
 mod world;
 
