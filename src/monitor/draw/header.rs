@@ -141,6 +141,7 @@ fn state(model: &Model, now: Millis, ascii: bool) -> Vec<Number> {
                 let colour = if secs >= INDEX_LATE_SECS { Colour::Odd } else { Colour::Plain };
                 (format!("{} behind", span(secs * 1000)), colour)
             }
+            (None, None) if &*follow.mode == "none" => ("not followed".to_owned(), Colour::Plain),
             (None, None) => (format!("follows {}", &*follow.mode), Colour::Plain),
         };
         state.push(("index", text, colour));
