@@ -248,16 +248,19 @@ impl Screen {
         if look.reverse {
             let _ = write!(out, "{}", style::Invert);
         }
+        // which is no colour: the palette's grey is that of the background in some
+        if look.colour == Colour::Faint {
+            let _ = write!(out, "{}", style::Faint);
+        }
         if !self.colours {
             return;
         }
         let _ = match look.colour {
-            Colour::Plain => Ok(()),
+            Colour::Plain | Colour::Faint => Ok(()),
             Colour::Good => write!(out, "{}", color::Fg(color::Green)),
             Colour::Odd => write!(out, "{}", color::Fg(color::Yellow)),
             Colour::Bad => write!(out, "{}", color::Fg(color::Red)),
             Colour::Busy => write!(out, "{}", color::Fg(color::Cyan)),
-            Colour::Faint => write!(out, "{}", color::Fg(color::LightBlack)),
         };
     }
 }

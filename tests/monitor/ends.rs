@@ -6,7 +6,7 @@ use nix::unistd::Pid;
 use crate::kit::farm::Farm;
 use crate::kit::tmux::{self, Terminal};
 use crate::kit::wait::until;
-use crate::monitor;
+use crate::{farm, monitor};
 
 /// What was on the screen before is there again; so are the cursor, wrapping, echo, lines and the keys that interrupt.
 fn is_restored(terminal: &Terminal, code: &str) {
@@ -25,7 +25,7 @@ fn the_terminal_is_given_back_at_every_end() {
     if !tmux::is_there("the_terminal_is_given_back_at_every_end") {
         return;
     }
-    let farm = Farm::start(&["cp311"], &[]);
+    let farm = farm();
     let terminal = Terminal::start(&farm, 80, 24);
     let start = || {
         terminal.run(&format!("echo as before; {}; echo \"code=$?\"", monitor(&farm, "")));
@@ -63,7 +63,7 @@ fn a_monitor_whose_terminal_is_closed_ends() {
     if !tmux::is_there("a_monitor_whose_terminal_is_closed_ends") {
         return;
     }
-    let farm = Farm::start(&["cp311"], &[]);
+    let farm = farm();
     let terminal = crate::watch(&farm, 80, 24);
     let monitor = terminal.child();
     terminal.close();

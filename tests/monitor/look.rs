@@ -7,7 +7,8 @@ use crate::kit::farm::Farm;
 use crate::kit::peer::Peer;
 use crate::kit::sdist::Recipe;
 use crate::kit::tmux;
-use crate::{asleep, monitor, slave, vitals, watch};
+use crate::kit::wait::until;
+use crate::{asleep, farm, monitor, slave, vitals, watch};
 
 const BOARD: &str = "Raspberry Pi 4 Model B Rev 1.4";
 
@@ -38,7 +39,7 @@ fn the_farm_is_seen_in_a_narrow_window_and_in_a_wide_one() {
     if !tmux::is_there("the_farm_is_seen_in_a_narrow_window_and_in_a_wide_one") {
         return;
     }
-    let farm = Farm::start(&["cp311"], &[]);
+    let farm = farm();
     let mut builder = builder(&farm);
     let _sleeper = asleep(&farm, "sleeper");
     let terminal = watch(&farm, 80, 24);
@@ -103,7 +104,7 @@ fn rows_are_filtered_sorted_and_selected_with_keys_and_mouse() {
     if !tmux::is_there("rows_are_filtered_sorted_and_selected_with_keys_and_mouse") {
         return;
     }
-    let farm = Farm::start(&["cp311"], &[]);
+    let farm = farm();
     let mut peers: Vec<Peer> = (1..=12).map(|n| asleep(&farm, &format!("pi{n}"))).collect();
     peers[6].say(&FromSlave::Busy { vitals: vitals(390), holds_back: Some(Text::new("too hot").unwrap()) });
     let terminal = watch(&farm, 80, 24);
@@ -144,7 +145,7 @@ fn what_slaves_say_never_reaches_the_terminal_as_a_command() {
     if !tmux::is_there("what_slaves_say_never_reaches_the_terminal_as_a_command") {
         return;
     }
-    let farm = Farm::start(&["cp311"], &[]);
+    let farm = farm();
     let mut hostile = builder(&farm);
     let _wide = slave(&farm, "漢字漢字漢字", "👩\u{200d}🚀 e\u{301}\u{202e}drawkcab");
     let terminal = watch(&farm, 80, 24);
@@ -169,13 +170,12 @@ fn colours_are_left_out_where_nobody_wants_them() {
     if !tmux::is_there("colours_are_left_out_where_nobody_wants_them") {
         return;
     }
-    let farm = Farm::start(&["cp311"], &[]);
+    let farm = farm();
     let _sleeper = asleep(&farm, "sleeper");
     let terminal = watch(&farm, 80, 24);
     terminal.wait(&["sleeper"]);
-    let coloured =
-        |looks: &str| looks.contains("\u{1b}[3") || looks.contains("\u{1b}[9") || looks.contains(";5;");
-    assert!(coloured(&terminal.looks()), "{:?}", terminal.looks());
+    let coloured = |looks: &str| looks.contains("38;5;");
+    until("colours", || terminal.looks(), || coloured(&terminal.looks()).then_some(()));
     terminal.keys(&["q"]);
     terminal.wait(&["code=0"]);
     terminal.run("clear");

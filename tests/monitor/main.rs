@@ -17,6 +17,11 @@ use kit::tmux::Terminal;
 use piwheels::wire::slave::{Board, FromSlave, ToSlave, Vitals, Wall};
 use piwheels::wire::{Channel, List, Text};
 
+/// A farm whose slaves need not say that they live: peers do not, and tests may be slow.
+fn farm() -> Farm {
+    Farm::start(&["cp311"], &["--slave-silence", "1h"])
+}
+
 /// The command line of a monitor of this farm, for a shell.
 fn monitor(farm: &Farm, more: &str) -> String {
     let program = account::runnable(env!("CARGO_BIN_EXE_piw-monitor"), &farm.path("bin"));

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::kit::account;
 use crate::kit::farm::{Farm, text};
 use crate::kit::sdist::Recipe;
-use crate::{asleep, slave, vitals};
+use crate::{asleep, farm, slave, vitals};
 
 fn command(farm: &Farm, arguments: &[&str]) -> Command {
     let program = account::runnable(env!("CARGO_BIN_EXE_piw-monitor"), &farm.path("bin"));
@@ -30,7 +30,7 @@ fn run(farm: &Farm, arguments: &[&str]) -> Output {
 
 #[test]
 fn a_snapshot_has_the_whole_farm_as_text_and_as_json() {
-    let farm = Farm::start(&["cp311"], &[]);
+    let farm = farm();
     farm.index.offer(&Recipe::native("foo", "1.0"));
     farm.piw(&["add", "foo"]);
     let mut builder = slave(&farm, "builder", "Pi \u{202e}4");
@@ -76,7 +76,7 @@ fn a_snapshot_has_the_whole_farm_as_text_and_as_json() {
 
 #[test]
 fn a_stream_goes_on_over_the_end_of_a_master() {
-    let mut farm = Farm::start(&["cp311"], &[]);
+    let mut farm = farm();
     let mut child = command(&farm, &["--json"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     // the master says something every second: what is waited for comes, or the test's own limit ends it

@@ -169,7 +169,7 @@ pub(super) fn news(grid: &mut Grid, model: &Model, app: &App, now: Millis) {
             let ago = span(now.since(*since).0);
             let picture =
                 if model.mode.is_some() { format!(", the picture is {ago} old") } else { String::new() };
-            bad(format!("{reason}{picture}; trying again in {left} s"))
+            bad(format!("trying again in {left} s{picture}: {reason}"))
         }
         Link::Up => None,
     };

@@ -115,7 +115,10 @@ pub(super) fn draw(grid: &mut Grid, seen: &mut Seen, model: &Model, app: &App, n
         if app.selected == Some(*id) {
             let focus = app.focus == Focus::List;
             grid.put(area.x, y, ">", Style::BOLD);
-            grid.restyle(area.x, y, area.width, |style| Style { reverse: focus, bold: true, ..style });
+            grid.restyle(area.x, y, area.width, |style| {
+                let colour = if style.colour == Colour::Faint { Colour::Plain } else { style.colour };
+                Style { reverse: focus, bold: true, colour }
+            });
         }
         seen.spots.push(((area.x, y, area.width, 1), Spot::Row(*id)));
     }

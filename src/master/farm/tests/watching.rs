@@ -1,9 +1,9 @@
 //! What monitors see beside the slaves: recorded builds, trends, the database's numbers and silence, logs.
 
-use crate::domain::Millis;
+use crate::domain::{JobToken, Millis};
 use crate::master::event::{ConnId, DiskAnswer, Event, Placed};
 use crate::master::limits::{LOG_TAIL_BYTES, RECENT_BUILDS};
-use crate::master::query::{Answer, Statistics};
+use crate::master::query::Answer;
 use crate::master::testbed::{Testbed, WALL, busy_at, log};
 use crate::wire::Channel;
 use crate::wire::slave::BuildEnd;
@@ -32,8 +32,14 @@ fn told(bed: &mut Testbed, monitor: ConnId) -> Vec<String> {
     said.iter().map(|word| word[to.len()..].to_owned()).collect()
 }
 
+/// A new slave that builds.
+fn building(bed: &mut Testbed, build: i64) -> (ConnId, JobToken) {
+    bed.said();
+    bed.building(build)
+}
+
 fn build(bed: &mut Testbed, build: i64) {
-    let (builder, token) = bed.building(build);
+    let (builder, token) = building(bed, build);
     bed.built(builder, token, BuildEnd::Failed, &[]);
     bed.placed(build, Placed::Durable);
     bed.recorded(build);
@@ -57,7 +63,7 @@ fn the_database_and_the_machine_are_asked_while_somebody_watches_and_one_at_a_ti
     let said = bed.said();
     assert!(!said.iter().any(|word| word == "ask statistics" || word.starts_with("look")), "{said:?}");
     bed.disk(DiskAnswer::Unlooked);
-    bed.answer("statistics", Answer::Statistics(Box::new(Statistics::default())));
+    bed.answer("statistics", Answer::Statistics(Box::default()));
     assert_eq!(told(&mut bed, first), ["FARM"]);
     bed.cut(first);
     bed.wait(Millis::secs(60));
@@ -117,7 +123,7 @@ fn of_a_flood_of_builds_a_monitor_gets_the_last_at_each_look() {
 fn a_new_monitor_gets_the_trend_of_each_slave() {
     let mut bed = Testbed::new();
     bed.wait(Millis(250));
-    let (builder, _) = bed.building(1);
+    let (builder, _) = building(&mut bed, 1);
     for _ in 0..70 {
         bed.say(builder, busy_at(WALL + bed.now));
         bed.wait(Millis::secs(10));
@@ -132,8 +138,8 @@ fn a_new_monitor_gets_the_trend_of_each_slave() {
 fn the_log_of_a_build_comes_to_who_asked_for_it_and_its_end_at_once() {
     let mut bed = Testbed::new();
     bed.wait(Millis(250));
-    let (first, _) = bed.building(7);
-    let (second, _) = bed.building(8);
+    let (first, _) = building(&mut bed, 7);
+    let (second, _) = building(&mut bed, 8);
     bed.say(first, log(0, 3000));
     bed.say(first, log(3000, 3000));
     let (one, other) = (monitor(&mut bed), monitor(&mut bed));
