@@ -178,7 +178,7 @@ pub const LOG_TAIL_BYTES: usize = 4 << 10;
 /// Bytes of a log that one monitor gets between two looks, 250 ms; what comes beyond is left out.
 pub const LOG_SHARE_BYTES: usize = 64 << 10;
 /// Bytes that wait to be sent to one monitor, whose first picture names every slave; then it is dropped.
-pub const MONITOR_BACKLOG_BYTES: usize = 8 << 20;
+pub const MONITOR_BACKLOG_BYTES: usize = 16 << 20;
 /// Administrators' tools at once; a further one is closed.
 pub const TOOLS: usize = 64;
 /// Labels of slaves that are told to sleep, at most; those that are not connected are forgotten first.

@@ -3,7 +3,6 @@
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::kit::farm::Farm;
 use crate::kit::tmux::{self, Terminal};
 use crate::kit::wait::until;
 use crate::{farm, monitor};

@@ -53,8 +53,8 @@ fn the_farm_is_seen_in_a_narrow_window_and_in_a_wide_one() {
         ">   1 builder     cp311  building   bar 1.0",
         "    2 sleeper     cp311  asleep",
         " 0.5  25%  61°",
-        "machine    Raspberry Pi 4 Model B Rev 1.4",
-        "walls      namespaces, seccomp, tree-kill",
+        "machine     Raspberry Pi 4 Model B Rev 1.4",
+        "walls       namespaces, seccomp, tree-kill",
         "q quit",
     ]);
     let picture = terminal.picture();
@@ -71,7 +71,7 @@ fn the_farm_is_seen_in_a_narrow_window_and_in_a_wide_one() {
     terminal.keys(&["Up"]);
     terminal.wait(&[">   1 builder", "Building wheel"]);
     terminal.keys(&["3"]);
-    terminal.wait(&["failed       foo 1.0", "1m23"]);
+    terminal.wait(&["failed        foo 1.0", "1m23"]);
     terminal.keys(&["4"]);
     terminal.wait(&["failed                 1  100% ██████"]);
 
@@ -94,7 +94,7 @@ fn the_farm_is_seen_in_a_narrow_window_and_in_a_wide_one() {
     terminal.resize(20, 5);
     terminal.wait(&["a window of 50 x 12"]);
     terminal.resize(80, 24);
-    terminal.wait(&["2 sleeper", "machine    Raspberry"]);
+    terminal.wait(&["2 sleeper", "machine     Raspberry"]);
     terminal.keys(&["q"]);
     terminal.wait(&["code=0"]);
 }

@@ -3,7 +3,6 @@
 use piwheels::wire::slave::{FromSlave, ToSlave};
 
 use crate::kit::cluster::Stop;
-use crate::kit::farm::Farm;
 use crate::kit::sdist::Recipe;
 use crate::kit::tmux;
 use crate::{asleep, farm, slave, watch};

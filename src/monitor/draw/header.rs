@@ -39,7 +39,9 @@ pub(super) fn title(grid: &mut Grid, model: &Model, now: Millis) {
         );
     }
     if let Some(stats) = &model.stats {
-        let slaves = format!("{} slaves, {} build, {} idle", stats.connected, stats.building, stats.idle);
+        let plural = if stats.connected == 1 { "" } else { "s" };
+        let slaves =
+            format!("{} slave{plural}, {} build, {} idle", stats.connected, stats.building, stats.idle);
         grid.put(x + 3, 0, &slaves, Style::REVERSE);
     }
     let right = match &model.link {

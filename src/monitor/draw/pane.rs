@@ -140,7 +140,7 @@ fn describe(slave: &SlaveView, wall_ms: u64, width: u16, ascii: bool) -> Vec<Lin
 }
 
 /// Where values begin.
-const LABELS: u16 = 11;
+const LABELS: u16 = 12;
 
 fn pair(lines: &mut Vec<Line>, name: &str, value: &str, style: Style) {
     let at = LABELS.max(u16::try_from(name.len()).unwrap_or(0) + 2);
@@ -189,17 +189,17 @@ fn builds(model: &Model, width: u16) -> Vec<Line> {
     if model.builds.is_empty() {
         return vec![plain("no build was recorded since the master started")];
     }
-    let what = width.saturating_sub(9 + 13 + 7 + 12 + 7);
+    let what = width.saturating_sub(9 + 14 + 7 + 12 + 7);
     let row = |build: &super::super::model::BuildView| {
         let style = outcome_style(&build.outcome);
         let name = format!("{} {}", build.package, build.version);
         vec![
             (0, clock(build.at_ms), Style::FAINT),
             (9, build.outcome.clone(), style),
-            (22, super::super::text::cut(&name, what.saturating_sub(1), false), Style::PLAIN),
-            (22 + what, build.abi.clone(), Style::PLAIN),
-            (22 + what + 7, super::super::text::cut(&build.slave, 11, false), Style::PLAIN),
-            (22 + what + 19, format!("{:>6}", span(build.duration_ms)), Style::PLAIN),
+            (23, super::super::text::cut(&name, what.saturating_sub(1), false), Style::PLAIN),
+            (23 + what, build.abi.clone(), Style::PLAIN),
+            (23 + what + 7, super::super::text::cut(&build.slave, 11, false), Style::PLAIN),
+            (23 + what + 19, format!("{:>6}", span(build.duration_ms)), Style::PLAIN),
         ]
     };
     model.builds.iter().map(row).collect()
