@@ -166,7 +166,13 @@ impl Model {
     pub fn apply(&mut self, now: Millis, message: ToMonitor) {
         match message {
             ToMonitor::Hello { software, started_ms, wall_ms, mode } => {
-                // a whole picture follows, perhaps of another master: nothing of the one before holds
+                // a whole picture follows, perhaps of another master: nothing of the one before holds, but that a log
+                // was asked for, which may be before this came
+                let log = self.log.as_ref().map(|log| LogView {
+                    slave: log.slave,
+                    build: None,
+                    text: LogText::default(),
+                });
                 *self = Self {
                     link: Link::Up,
                     software: software.into_string(),
@@ -174,6 +180,7 @@ impl Model {
                     mode: Some(mode),
                     clock: (now, wall_ms),
                     trend_at: now + TREND_EVERY,
+                    log,
                     ..Self::default()
                 };
             }
@@ -417,6 +424,11 @@ pub(super) mod tests {
         assert!(model.log.as_ref().unwrap().text.is_empty());
         model.apply(Millis(0), log(1, 8, 0, "two\n"));
         assert_eq!(first(&model), "two");
+        // a new connection is asked for it before its picture is there
+        model.apply(Millis(0), hello());
+        assert!(model.log.as_ref().unwrap().text.is_empty());
+        model.apply(Millis(0), log(1, 9, 0, "three\n"));
+        assert_eq!(first(&model), "three");
     }
 
     #[test]

@@ -248,8 +248,10 @@ impl Monitor {
             Action::Redraw => self.screen.forget(),
             Action::Suspend => {
                 self.terminal.leave();
-                // SIGCONT, which ends this, is what takes the terminal again
+                // where nobody could continue us (no shell around), this does not stop
                 raise(Signal::SIGTSTP).map_err(io::Error::from)?;
+                self.terminal.enter()?;
+                self.screen.forget();
             }
             Action::Watch(slave) => self.link.watch(slave),
             Action::Command(command, what) => self.command(command, what),
