@@ -25,7 +25,7 @@ BEGIN
         least(c_releases, c_cells / greatest(1, count(*) FILTER (WHERE a.skip IS NULL)))
     INTO abis, v_near FROM abi a;
     WITH known AS MATERIALIZED (
-        SELECT v.ver_id, v.version, v.sort_key, v.released, v.prerelease, v.yanked, v.skip,
+        SELECT v.ver_id, v.version, v.sort_key, v.released, v.prerelease, coalesce(v.yank, v.yanked) AS yanked, v.skip,
             row_number() OVER (ORDER BY v.sort_key DESC) <= v_near AS near
         FROM version v
         WHERE v.pkg_id = p_pkg AND (v.removed_at IS NULL OR EXISTS (SELECT FROM file f WHERE f.ver_id = v.ver_id))

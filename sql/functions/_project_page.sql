@@ -32,7 +32,7 @@ BEGIN
                 'uploaded', to_char(o.published_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))
                 ORDER BY o.sort_key DESC, o.filename), '[]')
             FROM (
-                SELECT f.*, v.version, v.sort_key, v.yanked,
+                SELECT f.*, v.version, v.sort_key, coalesce(v.yank, v.yanked) AS yanked,
                     sum(octet_length(f.requires_dist::text)) OVER (ORDER BY v.sort_key DESC, f.filename) AS length_so_far
                 FROM _page_files(p_pkg) f JOIN version v ON v.ver_id = f.ver_id
                 WHERE f.withheld IS NULL

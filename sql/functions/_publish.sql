@@ -1,10 +1,11 @@
 -- Writes the rows of a build's files. A name that is published keeps its row when the bytes are the same; with other
 -- bytes, or under another version, the whole transaction is refused (22023): a published name never changes.
--- A name that was withdrawn comes back with the same bytes only. `requires_dist` has one requirement a line.
+-- A name that was withdrawn comes back with the same bytes only, and only if that was before p_since: since when the files
+-- were on their way. `requires_dist` has one requirement a line.
 -- In the order of names, so that two builds with names in common cannot wait for each other.
 -- May be called by: functions of this schema.
 CREATE FUNCTION piw._publish(
-    p_build bigint, p_pkg integer, p_ver integer,
+    p_build bigint, p_pkg integer, p_ver integer, p_since timestamptz,
     p_filenames text[], p_sizes bigint[], p_sha256s bytea[], p_python_tags text[], p_abi_tags text[],
     p_platform_tags text[], p_requires text[], p_metadata bytea[], p_requires_dist text[]
 ) RETURNS void
@@ -38,11 +39,10 @@ BEGIN
         RAISE EXCEPTION '% is published already, with other bytes or for another version', v_filename
             USING ERRCODE = '22023';
     END IF;
-    -- one that was withdrawn while it was built may just be going from the disk
+    -- one that was withdrawn on its way may just be going from the disk
     SELECT f.filename INTO v_filename
     FROM unnest(p_filenames, p_sha256s) AS w(filename, sha256) JOIN withdrawn f ON f.filename = w.filename
-    WHERE f.sha256 <> w.sha256 OR f.pending OR f.withdrawn_at > (
-        SELECT b.built_at - make_interval(secs => b.duration_ms / 1000.0 + 3600) FROM build b WHERE b.build_id = p_build)
+    WHERE f.sha256 <> w.sha256 OR f.pending OR f.withdrawn_at > p_since
     LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION '% was withdrawn, with other bytes or just now', v_filename USING ERRCODE = '22023';

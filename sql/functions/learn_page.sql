@@ -1,5 +1,5 @@
 -- A project's page was read: the truth about its releases. Versions that are known and not on it are removed, with their
--- files; those that are marked `wanted` are registered where they are new. Everything else is brought up to date, and
+-- files, unless the operator imported them; those that are marked `wanted` are registered where they are new. Everything else is brought up to date, and
 -- what waits may be handed out (_page_read.sql). p_next_secs: when the page is to be read again, null for no need.
 -- p_whole is false where the page had more releases than are looked at: nothing is removed then.
 -- A page older than the newest event that is known (p_serial, null where the index names none) is refused: not believed.
@@ -80,15 +80,18 @@ BEGIN
     END LOOP;
     IF p_whole THEN
         FOR v_r IN
-            SELECT v.ver_id FROM version v
+            SELECT v.ver_id, v.imported FROM version v
             WHERE v.pkg_id = v_pkg.pkg_id AND v.sort_key <> ALL (p_sort_keys)
-                AND (v.removed_at IS NULL OR EXISTS (SELECT FROM file f WHERE f.ver_id = v.ver_id))
+                AND (v.removed_at IS NULL
+                    OR (NOT v.imported AND EXISTS (SELECT FROM file f WHERE f.ver_id = v.ver_id)))
             ORDER BY v.ver_id
         LOOP
             UPDATE version v SET removed_at = coalesce(v.removed_at, clock_timestamp()) WHERE v.ver_id = v_r.ver_id;
-            PERFORM _withdraw(v_r.ver_id, 'the index has removed the release');
+            IF NOT v_r.imported THEN
+                PERFORM _withdraw(v_r.ver_id, 'the index has removed the release');
+                v_withdrawn := true;
+            END IF;
             v_opened := v_opened || _judge(v_r.ver_id);
-            v_withdrawn := true;
         END LOOP;
     END IF;
     IF v_before.status IS DISTINCT FROM p_status OR v_pkg.removed_at IS NOT NULL OR v_pkg.missing_since IS NOT NULL THEN

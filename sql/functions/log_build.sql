@@ -93,8 +93,11 @@ BEGIN
         RETURN;
     END IF;
     IF cardinality(p_filenames) > 0 THEN
-        PERFORM _publish(p_build, v_pkg, v_ver, p_filenames, p_sizes, p_sha256s, p_python_tags, p_abi_tags,
-            p_platform_tags, p_requires, p_metadata, p_requires_dist);
+        -- one that was withdrawn while it was built may just be going from the disk
+        PERFORM _publish(p_build, v_pkg, v_ver,
+            clock_timestamp() - make_interval(secs => least(p_duration_ms, 30::bigint * 24 * 3600 * 1000) / 1000.0 + 3600),
+            p_filenames, p_sizes, p_sha256s, p_python_tags, p_abi_tags, p_platform_tags, p_requires, p_metadata,
+            p_requires_dist);
         v_abi3_from := _abi3_from(p_python_tags, p_abi_tags);
     END IF;
     UPDATE vstate s SET

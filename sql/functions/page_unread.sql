@@ -2,7 +2,7 @@
 --   unchanged  it is as it was when it was last read: what waits for the look may be handed out
 --   missing    the index has no such page. That may be a passing fault: at once nothing of the project is handed out any
 --              more, and it is looked at again; when it is still missing after p_patience_secs, the project counts as
---              removed, and its files are withdrawn; at once where an event had said that it was removed
+--              removed, and its files are withdrawn, unless the operator imported them; at once where an event had said that it was removed
 --   failed     it could not be read, or was older than what is known: looked at again after a back-off (one minute,
 --              doubled up to six hours, p_retry_secs at least); what waits for it lets others pass
 -- p_next_secs as in learn_page, for `unchanged`.
@@ -50,7 +50,7 @@ BEGIN
         UPDATE package p SET removed_at = coalesce(p.removed_at, clock_timestamp()), missing_since = NULL, etag = NULL,
             read_due = NULL, fails = 0
         WHERE p.pkg_id = v_pkg.pkg_id;
-        FOR v_ver IN SELECT v.ver_id FROM version v WHERE v.pkg_id = v_pkg.pkg_id ORDER BY v.ver_id LOOP
+        FOR v_ver IN SELECT v.ver_id FROM version v WHERE v.pkg_id = v_pkg.pkg_id AND NOT v.imported ORDER BY v.ver_id LOOP
             PERFORM _withdraw(v_ver, 'the index has removed the project');
         END LOOP;
         v_opened := _judge_package(v_pkg.pkg_id);

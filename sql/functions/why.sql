@@ -33,7 +33,7 @@ BEGIN
         RAISE EXCEPTION 'the package is empty' USING ERRCODE = '22023';
     END IF;
     SELECT * INTO v_pkg FROM package p WHERE p.name = p_package;
-    SELECT jsonb_agg(jsonb_build_object('version', v.version, 'yanked', v.yanked, 'skip', v.skip,
+    SELECT jsonb_agg(jsonb_build_object('version', v.version, 'yanked', coalesce(v.yank, v.yanked), 'skip', v.skip,
             'why_not', j.why_not, 'checked', s.checked, 
             'builds', _why_builds(v.ver_id, p_sort_key IS NOT NULL OR v.length_so_far <= 4194304)) ORDER BY v.sort_key DESC)
     INTO v_versions

@@ -44,6 +44,10 @@ CREATE TABLE piw.version (
     skip       text,
     -- PEP 592: the reason, which may be empty; null when not yanked.
     yanked     text,
+    -- The same, by the operator, whatever the index says of it.
+    yank       text,
+    -- Files of it were imported: the operator has them published whether or not the index has the release.
+    imported   boolean NOT NULL DEFAULT false,
     prerelease boolean NOT NULL,
     -- Somebody asked for exactly this one (==): built although it is yanked.
     named      boolean NOT NULL DEFAULT false,

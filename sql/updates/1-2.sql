@@ -32,6 +32,8 @@ ALTER TABLE piw.version
     ADD COLUMN named boolean NOT NULL DEFAULT false,
     ADD COLUMN fresh boolean NOT NULL DEFAULT false,
     ADD COLUMN sdist boolean NOT NULL DEFAULT true,
+    ADD COLUMN yank text,
+    ADD COLUMN imported boolean NOT NULL DEFAULT false,
     ADD COLUMN removed_at timestamptz,
     ADD COLUMN pythons bigint CHECK (pythons >= 0),
     ADD COLUMN pure text,

@@ -16,6 +16,7 @@ CREATE VIEW piw.judgement AS
 SELECT s.ver_id, CASE
         WHEN p.skip IS NOT NULL THEN 'the package is skipped: ' || p.skip
         WHEN v.skip IS NOT NULL THEN 'skipped: ' || v.skip
+        WHEN v.yank IS NOT NULL THEN 'the operator has yanked it' || coalesce(': ' || nullif(v.yank, ''), '')
         WHEN b.reason IS NOT NULL THEN 'the name is blocked: ' || b.reason
         WHEN p.removed_at IS NOT NULL THEN 'the index has removed the project'
         WHEN p.status = 'quarantined' THEN

@@ -189,6 +189,11 @@ impl Client {
         }
     }
 
+    /// The master sent a message that may not come now.
+    pub fn out_of_turn(&self) -> Failure {
+        Failure::error(format!("the master at {} sent what was not asked for; not trusted", self.at))
+    }
+
     fn lost(&self, error: &io::Error) -> Failure {
         let at = &self.at;
         Failure::error(match error.kind() {
@@ -224,6 +229,7 @@ pub fn ask(queue: &Queue, request: &FromTool, limit: Duration) -> Result<String,
             let reasons = reasons.iter().map(ToString::to_string).collect();
             Err(Failure { reasons, code: 1, answered: true })
         }
+        ToTool::Send { .. } | ToTool::Fetch { .. } => Err(client.out_of_turn()),
     }
 }
 

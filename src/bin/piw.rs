@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use piwheels::admin::client::Queue;
 use piwheels::admin::orders::{self, Queues};
-use piwheels::admin::{abi, add, audit, feed, policy, rebuild, requeue, skips, slaves, stats, why};
+use piwheels::admin::{abi, add, audit, feed, import, policy, rebuild, remove, requeue, skips, slaves, stats, why};
 use piwheels::options::{Common, Failure};
 
 /// Administers a farm through its master.
@@ -39,6 +39,8 @@ enum Verb {
     Policy(policy::Policy),
     Requeue(requeue::Requeue),
     Rebuild(rebuild::Rebuild),
+    Import(import::Import),
+    Remove(remove::Remove),
     Stats(stats::Stats),
     Audit(audit::Audit),
     Feed(feed::Feed),
@@ -83,6 +85,8 @@ fn run(options: Options) -> Result<(), Failure> {
         Verb::Policy(verb) => policy::run(verb, &queue),
         Verb::Requeue(verb) => requeue::run(verb, &queue),
         Verb::Rebuild(verb) => rebuild::run(verb, &queue),
+        Verb::Import(verb) => import::run(verb, options.common.quiet, &queue),
+        Verb::Remove(verb) => remove::run(verb, options.common.quiet, &queue),
         Verb::Stats(verb) => stats::run(verb, &queue),
         Verb::Audit(verb) => audit::run(verb, &queue),
         Verb::Feed(verb) => feed::run(verb, &queue),

@@ -104,6 +104,16 @@ impl WheelName {
         })
     }
 
+    /// The latest Python that it names, major and minor; (0, 0) where it names none of CPython's.
+    pub fn latest_python(&self) -> (u16, u16) {
+        self.python.split('.').map(python_of).max().unwrap_or_default()
+    }
+
+    /// The ABI that it has of its own, if it has one: neither the stable one nor none.
+    pub fn own_abi(&self) -> Option<&str> {
+        self.abi.split('.').find(|abi| !matches!(*abi, "none" | "abi3"))
+    }
+
     /// The whole file name.
     pub fn as_str(&self) -> &str {
         &self.text
@@ -130,13 +140,19 @@ impl WheelName {
         if let Some(odd) = self.platform.split('.').find(|p| *p != "any" && *p != platform) {
             return Err(format!("{self}: platform {odd} is not the slave's, {platform}"));
         }
+        self.check_abi(abi).map_err(|odd| format!("{self}: {odd} the slave's, {abi}"))
+    }
+
+    /// The part of [`WheelName::check_tags`] that goes for every wheel that counts for an ABI, wherever it was built. The
+    /// error lacks who has the ABI.
+    pub fn check_abi(&self, abi: &str) -> Result<(), String> {
         // a wheel says from which Python on it serves: not from a later one than it was built with
         let own = python_of(abi);
         if let Some(odd) = self.python.split('.').find(|tag| python_of(tag) > own) {
-            return Err(format!("{self}: Python {odd} is later than the slave's, {abi}"));
+            return Err(format!("Python {odd} is later than"));
         }
         if let Some(odd) = self.abi.split('.').find(|a| !matches!(*a, "none" | "abi3") && *a != abi) {
-            return Err(format!("{self}: ABI {odd} is not the slave's, {abi}"));
+            return Err(format!("ABI {odd} is not"));
         }
         Ok(())
     }

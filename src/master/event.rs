@@ -145,6 +145,8 @@ pub enum DiskRequest {
     KeepLog(BuildId, String),
     /// Throw a build's log in the spool away: the build is recorded or given up.
     DiscardLog(BuildId),
+    /// Remove the published logs of builds that are forgotten, where they have any: no page names them any more.
+    RemoveLogs(Vec<BuildId>),
     /// See how large the disk of the published files is, for this tool. Answer: [`DiskAnswer::Measured`].
     Measure(ConnId),
     /// Say where the web tree is, to this tool. Answer: [`DiskAnswer::Located`].
@@ -170,6 +172,8 @@ pub struct Part {
     pub size: u64,
     /// Their digest, which also names the file in the spool.
     pub sha256: Sha256,
+    /// A tool brings it, which comes again with another build when it comes again: of no use to a master after this one.
+    pub once: bool,
 }
 
 /// What a file must be.
@@ -191,6 +195,8 @@ pub struct Expected {
     pub project: ProjectName,
     /// The version that METADATA must name.
     pub version: crate::domain::Version,
+    /// As in [`Part::once`].
+    pub once: bool,
 }
 
 /// A build to be brought into place.
@@ -302,6 +308,8 @@ pub enum Checked {
 /// What METADATA of a sound wheel says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WheelFacts {
+    /// The project's name as METADATA spells it.
+    pub spelling: String,
     /// `Requires-Python`.
     pub requires_python: Option<String>,
     /// `Requires-Dist`, bounded as in [`crate::domain::core_metadata::CoreMetadata`].
@@ -486,7 +494,8 @@ impl Out {
 impl Expected {
     /// Which file it is.
     pub fn part(&self) -> Part {
-        Part { build: self.build, index: self.index, size: self.size, sha256: self.sha256 }
+        let Self { build, index, size, sha256, once, .. } = *self;
+        Part { build, index, size, sha256, once }
     }
 }
 

@@ -25,6 +25,7 @@ use crate::wire::{Channel, Text};
 mod control;
 mod following;
 mod housekeeping;
+mod imports;
 mod stopping;
 mod sweeping;
 mod unwanted;
@@ -176,9 +177,8 @@ impl Farm {
                 }
             }
             Event::Tool(conn, message) => {
-                let message = self.spare(message);
-                if let Err(defect) = self.chase.message(conn, message, out) {
-                    self.chase.closed(conn);
+                if let Err(defect) = self.tool(now, conn, message, out) {
+                    self.tool_gone(conn, out);
                     out.close(conn, Some(defect));
                 }
             }
@@ -198,7 +198,12 @@ impl Farm {
             }
             Event::Disk(answer) => self.disk(now, answer, out),
             Event::Page(PageAnswer::SlavesWritten(result)) => self.hub.page_written(result),
-            Event::Page(answer) => self.pages.written(now, answer, out),
+            Event::Page(answer) => {
+                if let PageAnswer::Written(order, Ok(())) = &answer {
+                    self.chase.page_written(order, out);
+                }
+                self.pages.written(now, answer, out);
+            }
             Event::Looked(ticket, answer) => match out.purpose(ticket) {
                 Some(Purpose::Tool(conn)) => self.chase.looked(conn, answer, out),
                 Some(Purpose::Follower) => self.follower.looked(now, answer, out),
@@ -414,7 +419,7 @@ impl Farm {
     /// A connection is gone.
     fn closed(&mut self, now: Millis, conn: ConnId, out: &mut Out) {
         self.juggler.closed(conn);
-        self.chase.closed(conn);
+        self.tool_gone(conn, out);
         self.hub.closed(conn);
         self.orders.closed(conn);
         self.claims.remove(&conn);
@@ -481,7 +486,7 @@ impl Farm {
                     // before the tool hears of it: its slaves may come then
                     self.abis = built_for(abis);
                 }
-                match self.chase.answered(conn, answer, self.follower.following(), out) {
+                match self.chase.answered(now, conn, answer, self.follower.following(), out) {
                     Changed::Nothing => {}
                     Changed::Queued(abis) => {
                         self.pages.home_changed();
@@ -491,6 +496,7 @@ impl Farm {
                     Changed::Abi => self.abis_changed(out),
                     Changed::Pages => self.pages.kick(out),
                     Changed::Unclaimed(project, names) => self.sweep_files(conn, project, names, out),
+                    Changed::Offered(offer) => self.publisher.offer(*offer, out),
                     Changed::Ordered { opened, cancelled, walks } => {
                         self.follower.kick(now);
                         opened.iter().for_each(|abi| self.arrived_many(abi, out));
@@ -587,6 +593,7 @@ impl Farm {
                     self.pages.kick(out);
                 }
             }
+            Logged::Imported(imported) => self.imported(now, &offer, *imported, out),
             Logged::Duplicate => log::info!("{what} was recorded already"),
             Logged::Superseded => log::info!("{what}: another slave's result came first"),
             Logged::Unknown => log::warn!("{what} is unknown to the database; its result is thrown away"),
@@ -614,8 +621,19 @@ impl Farm {
 
     /// Carries out what the publisher wants of the slaves and the juggler.
     fn steps(&mut self, now: Millis, out: &mut Out) {
+        // an import's file is on its way as soon as it is asked for, which may be a step itself
+        while !self.publisher.steps.is_empty() {
+            self.take_steps(now, out);
+        }
+    }
+
+    fn take_steps(&mut self, now: Millis, out: &mut Out) {
         for step in std::mem::take(&mut self.publisher.steps) {
             match step {
+                Step::Fetch(build, index, transfer) if self.publisher.is_import(build) => {
+                    self.fetch_import(now, build, index, transfer, out);
+                }
+                Step::Refused(build, reason) => self.import_refused(build, reason, out),
                 Step::Fetch(build, index, transfer) => {
                     let key = match self.juggler.key(transfer) {
                         Some(key) => key,

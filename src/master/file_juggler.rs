@@ -23,7 +23,10 @@ use super::event::{ConnId, DiskRequest, Effect, Expected, Message, TransferId};
 use super::limits::{FETCHES, FILE_IDLE, FILE_SILENCE, FRUITLESS_TRIES, Limits};
 use crate::domain::Millis;
 use crate::domain::ranges::RangeSet;
+use crate::wire::Blob;
 use crate::wire::file::{FromSlave, ToSlave};
+use crate::wire::import::ToTool;
+use crate::wire::limits::CHUNK_BYTES;
 
 pub mod window;
 
@@ -53,6 +56,8 @@ pub struct FileJuggler {
 struct Conn {
     /// The slave that it proved to be.
     name: Option<String>,
+    /// It is a tool's, which has one channel for everything (`wire-spec/import.md`).
+    tool: bool,
     transfer: Option<TransferId>,
     /// When it last sent something, or was last asked for something when nothing was due.
     heard: Millis,
@@ -197,7 +202,28 @@ impl FileJuggler {
 
     /// A file connection came, of a slave that proved this name.
     pub fn opened(&mut self, now: Millis, conn: ConnId, name: Option<String>) {
-        self.conns.insert(conn, Conn { name, transfer: None, heard: now });
+        self.conns.insert(conn, Conn { name, tool: false, transfer: None, heard: now });
+    }
+
+    /// A tool sends this file, on its own connection.
+    pub fn comes_from_tool(&mut self, now: Millis, conn: ConnId, id: TransferId, out: &mut Vec<Effect>) {
+        self.conns.insert(conn, Conn { name: None, tool: true, transfer: Some(id), heard: now });
+        self.attach(now, id, conn, out);
+    }
+
+    /// A tool's bytes; the error is its defect.
+    pub fn tool_chunk(
+        &mut self,
+        now: Millis,
+        conn: ConnId,
+        offset: u64,
+        data: Blob<CHUNK_BYTES>,
+        out: &mut Vec<Effect>,
+    ) -> Result<(), String> {
+        if !self.conns.contains_key(&conn) {
+            return Err("CHUNK outside a transfer".to_owned());
+        }
+        self.message(now, conn, FromSlave::Chunk { offset, data }, out)
     }
 
     /// A file connection is gone: what was asked for on it is missing again.
@@ -304,8 +330,13 @@ impl FileJuggler {
             let length = range.end - range.start;
             mine += length;
             self.in_flight += length;
-            let fetch = ToSlave::Fetch { offset: range.start, length: length as u32 };
-            out.push(Effect::Send(conn, Message::File(fetch)));
+            let (offset, length) = (range.start, length as u32);
+            let fetch = if self.conns.get(&conn).is_some_and(|conn| conn.tool) {
+                Message::Tool(ToTool::Fetch { offset, length })
+            } else {
+                Message::File(ToSlave::Fetch { offset, length })
+            };
+            out.push(Effect::Send(conn, fetch));
             transfer.asked.push_back(Asked { range, at: now });
         }
     }
@@ -356,6 +387,10 @@ impl FileJuggler {
         self.active -= 1;
         if let Some(state) = self.conns.get_mut(&conn) {
             state.transfer = None;
+            if state.tool {
+                // it hears more only of the whole import
+                return;
+            }
         }
         out.push(Effect::Send(conn, Message::File(ToSlave::Done {})));
     }
@@ -366,7 +401,7 @@ impl FileJuggler {
         for (conn, state) in &mut self.conns {
             let transfer = state.transfer.and_then(|id| self.transfers.get_mut(&id));
             let Some(transfer) = transfer else {
-                if now.since(state.heard) > FILE_IDLE {
+                if now.since(state.heard) > FILE_IDLE && !state.tool {
                     state.heard = now;
                     out.push(Effect::Close(*conn, None));
                 }

@@ -101,6 +101,10 @@ pub const BUILD_GRACE: Millis = Millis::secs(900);
 pub const SLAVE_LEAVES: Millis = Millis::secs(30);
 /// Silence on a file channel while bytes are asked for; then the peer is dropped and the transfer waits.
 pub const FILE_SILENCE: Millis = Millis::secs(60);
+/// How long a tool waits for the page that its import or removal changes; then it is told that the page follows.
+pub const PAGE_PATIENCE: Millis = Millis::secs(60);
+/// Pages that tools, or logs behind them, wait for; of more, logs of forgotten builds stay where they are.
+pub const PAGES_AWAITED: usize = 2 * TOOLS;
 /// A file connection without a transfer is closed after this; the slave opens another when it needs one.
 pub const FILE_IDLE: Millis = Millis::secs(600);
 /// How often leases that ran out and pages that are due are looked for.

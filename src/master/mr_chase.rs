@@ -8,11 +8,12 @@
 //!     │ AUDIT ──► auditing, with mending in rounds ──► ready
 //!     │ SWEEP ──► asking the database ──► the writer removes ──► ready
 //!     │ TREE, UNPACK_METADATA ──► the writer says, or does ──► ready
+//!     │ IMPORT ──► (imports.rs) ──► ready
 //! ```
 //!
 //! One request per connection at a time. Pure: no sockets, SQL, HTTP or clock.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use serde_json::json;
 
@@ -22,17 +23,20 @@ use super::event::{
 use super::follower::Following;
 use super::limits::TOOLS;
 use super::pages::PageTrouble;
+use super::publisher::Offer;
 use super::query::{
-    AddedState, Answer, Audited, Download, Order, Ordered, Query, Report, Requeue, Statistics,
+    AddedState, Answer, Audited, Download, Order, Ordered, Query, Remove, Report, Requeue, RewriteOrder, Statistics,
 };
 use crate::domain::requirement::Extra;
-use crate::domain::{AbiTag, BuildId, ProjectName, Version, WheelName};
+use crate::domain::{AbiTag, BuildId, Millis, ProjectName, Version, WheelName};
 use crate::wire::import::{FromTool, ToTool};
 use crate::wire::{List, Text};
 
+mod imports;
 mod orders;
 mod tree;
 
+use imports::{Awaited, Wish};
 use orders::{Pieces, Rounds};
 
 /// A tool that is connected.
@@ -41,6 +45,8 @@ struct Tool {
     /// Who it is, for log lines.
     peer: String,
     state: State,
+    /// What it was sending was refused: bytes that were on their way are passed over.
+    refused: bool,
 }
 
 #[derive(Debug)]
@@ -62,6 +68,12 @@ enum State {
     Sweeping(ProjectName),
     /// The writer looks, or removes.
     AtDisk,
+    /// The database is asked whether the files may come.
+    Beginning(Box<Wish>),
+    /// The files of this build come, are placed and recorded.
+    Sending(BuildId),
+    /// The page that the answer speaks of is being written.
+    Paging,
 }
 
 /// The tools that are connected.
@@ -72,10 +84,15 @@ pub struct MrChase {
     orphans: HashMap<ConnId, AbiTag>,
     /// Who has an audit under way, gone or not: an oracle is busy with it for minutes, so that there is one at a time.
     auditing: Option<ConnId>,
+    /// Pages that tools wait for; [`PAGES_AWAITED`](super::limits::PAGES_AWAITED) at most.
+    awaited: Vec<Awaited>,
+    /// Projects' pages that were written last, as many at most.
+    written: VecDeque<RewriteOrder>,
 }
 
 /// What a tool's request changed, for the rooms beside this one.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
+#[cfg_attr(test, derive(PartialEq))]
 pub enum Changed {
     /// Nothing.
     Nothing,
@@ -83,6 +100,8 @@ pub enum Changed {
     Queued(Vec<AbiTag>),
     /// ABIs or policies.
     Abi,
+    /// Files of an import may come: they are the publisher's from here on.
+    Offered(Box<Offer>),
     /// What an order, or a piece of one, came to.
     Ordered {
         /// ABIs whose queues have something to hand out now.
@@ -105,14 +124,20 @@ impl MrChase {
             out.close(conn, Some(format!("{TOOLS} tools are connected already")));
             return;
         }
-        self.tools.insert(conn, Tool { peer, state: State::Ready });
+        self.tools.insert(conn, Tool { peer, state: State::Ready, refused: false });
     }
 
     /// A tool is gone. What the database was asked for is done all the same; what was still being looked up is not, nor
-    /// further pieces of an order.
-    pub fn closed(&mut self, conn: ConnId) {
-        if let Some(State::AddingAbi(abi, _)) = self.tools.remove(&conn).map(|tool| tool.state) {
-            self.orphans.insert(conn, abi);
+    /// further pieces of an order. Gives back the import that it was sending.
+    pub fn closed(&mut self, conn: ConnId) -> Option<BuildId> {
+        self.stop_awaiting(conn);
+        match self.tools.remove(&conn).map(|tool| tool.state) {
+            Some(State::AddingAbi(abi, _)) => {
+                self.orphans.insert(conn, abi);
+                None
+            }
+            Some(State::Sending(build)) => Some(build),
+            _ => None,
         }
     }
 
@@ -262,6 +287,7 @@ impl MrChase {
     /// The database answered a tool's question. `following` is what the database does not know of the feed.
     pub fn answered(
         &mut self,
+        now: Millis,
         conn: ConnId,
         answer: Answer,
         following: Following<'_>,
@@ -299,7 +325,8 @@ impl MrChase {
                 done(conn, true, json.to_string(), out);
                 Changed::Abi
             }
-            Answer::Ordered(ordered) => self.ordered(conn, before, ordered, out),
+            Answer::Ordered(ordered) => self.ordered(now, conn, before, ordered, out),
+            Answer::ImportBegun(verdict) => self.begun(now, conn, before, verdict, out),
             Answer::Audited(audited) => {
                 self.audited(conn, before, audited, out);
                 Changed::Nothing
@@ -415,13 +442,22 @@ impl MrChase {
     }
 
     /// An order, or a piece of it, was carried out. The next piece follows as long as the tool is there.
-    fn ordered(&mut self, conn: ConnId, before: Option<State>, ordered: Ordered, out: &mut Out) -> Changed {
-        let Ordered { json, opened, cancelled, more, walks } = ordered;
+    fn ordered(
+        &mut self,
+        now: Millis,
+        conn: ConnId,
+        before: Option<State>,
+        ordered: Ordered,
+        out: &mut Out,
+    ) -> Changed {
+        let Ordered { json, opened, cancelled, logs, more, walks } = ordered;
         if let Some(State::Ordering(mut order, mut pieces)) = before {
-            match pieces.add(&json) {
+            match pieces.add(&json, logs) {
                 Ok(next) if more => {
                     let after = match &mut *order {
-                        Order::Requeue(Requeue { after, .. }) | Order::Rebuild { after, .. } => Some(after),
+                        Order::Requeue(Requeue { after, .. })
+                        | Order::Rebuild { after, .. }
+                        | Order::Remove(Remove { after, .. }) => Some(after),
                         _ => None,
                     };
                     if let (Some(after), Some(next)) = (after, next) {
@@ -431,11 +467,17 @@ impl MrChase {
                     self.enter(conn, State::Ordering(order, pieces));
                 }
                 Ok(_) => {
-                    let json = pieces.json().to_string();
+                    let (map, page, logs) = pieces.end();
+                    let json = serde_json::Value::Object(map.clone()).to_string();
                     if let Some(tool) = self.tools.get(&conn) {
                         log::warn!("{} ordered: {} {json}", tool.peer, order.name());
                     }
-                    done(conn, true, json, out);
+                    match *order {
+                        Order::Remove(Remove { package, .. }) => {
+                            self.await_page(now, conn, package, page, map, logs, out);
+                        }
+                        _ => done(conn, true, json, out),
+                    }
                 }
                 Err(error) => {
                     log::error!("the database's answer to {order:?} is {json:?}: {error}");
@@ -458,9 +500,10 @@ impl MrChase {
         }
     }
 
-    /// Whether no tool waits for an answer that is worth waiting for: an audit takes minutes, and is lost without harm.
+    /// Whether no tool waits for an answer that is worth waiting for: an audit takes minutes, and is lost without harm; what
+    /// is between an import's last byte and its record is the publisher's to wait for.
     pub fn settled(&self) -> bool {
-        self.tools.values().all(|tool| matches!(tool.state, State::Ready | State::Auditing(_)))
+        self.tools.values().all(|tool| matches!(tool.state, State::Ready | State::Auditing(_) | State::Sending(_) | State::Paging))
     }
 }
 

@@ -12,13 +12,14 @@ use postgres::error::{DbError, SqlState};
 use postgres::types::{FromSqlOwned, ToSql, Type};
 use postgres::{Client, Row};
 
-use super::query::{Adoption, Answer, BuildRecord, Job, Logged, Query, Swept};
+use super::query::{Adoption, Answer, BuildRecord, FileRecord, Job, Logged, Query, Swept};
 use crate::domain::{AbiTag, BuildId, JobToken, ProjectName, Sha256, Version};
 use crate::schema::SCHEMA_VERSION;
 
 mod audit;
 mod downloads;
 mod follow;
+mod imports;
 mod lists;
 mod orders;
 mod pages;
@@ -144,6 +145,8 @@ pub fn execute(client: &mut Client, query: &Query) -> Result<Answer, Failure> {
             Ok(Answer::FilesKnown(known.collect::<Result<_, Failure>>()?))
         }
         Query::LogBuild(record) => log_build(client, record),
+        Query::BeginImport(plan) => imports::begin(client, plan),
+        Query::LogImport(record) => imports::log(client, record),
         Query::Sweep => sweep(client),
         Query::RewritesDue { limit } => pages::rewrites_due(client, *limit),
         Query::RewritesDone(orders) => pages::rewritten(client, orders),
@@ -263,18 +266,7 @@ fn adopt(client: &mut Client, token: JobToken, slave: &str, lease_secs: u32) -> 
 }
 
 fn log_build(client: &mut Client, record: &BuildRecord) -> Result<Answer, Failure> {
-    let size =
-        |bytes: u64| i64::try_from(bytes).map_err(|_| Failure::Refused(format!("{bytes} is out of range")));
-    let files = &record.files;
-    let filenames: Vec<&str> = files.iter().map(|f| f.filename.as_str()).collect();
-    let sizes: Vec<i64> = files.iter().map(|f| size(f.size)).collect::<Result<_, Failure>>()?;
-    let sha256s: Vec<&[u8]> = files.iter().map(|f| &f.sha256.0[..]).collect();
-    let python_tags: Vec<&str> = files.iter().map(|f| f.python_tag.as_str()).collect();
-    let abi_tags: Vec<&str> = files.iter().map(|f| f.abi_tag.as_str()).collect();
-    let platform_tags: Vec<&str> = files.iter().map(|f| f.platform_tag.as_str()).collect();
-    let requires: Vec<Option<&str>> = files.iter().map(|f| f.requires_python.as_deref()).collect();
-    let metadata: Vec<&[u8]> = files.iter().map(|f| &f.metadata_sha256.0[..]).collect();
-    let requires_dist: Vec<String> = files.iter().map(|f| f.requires_dist.join("\n")).collect();
+    let files = Columns::of(&record.files)?;
     let sql = "SELECT verdict, opened FROM piw.log_build($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, \
                $15, $16::jsonb)";
     let report = record.report.as_ref().map(serde_json::to_string).transpose();
@@ -289,15 +281,15 @@ fn log_build(client: &mut Client, record: &BuildRecord) -> Result<Answer, Failur
             (&record.outcome.name(), Type::TEXT),
             (&saturated(record.duration_ms), Type::INT8),
             (&saturated(record.log_bytes), Type::INT8),
-            (&filenames, Type::TEXT_ARRAY),
-            (&sizes, Type::INT8_ARRAY),
-            (&sha256s, Type::BYTEA_ARRAY),
-            (&python_tags, Type::TEXT_ARRAY),
-            (&abi_tags, Type::TEXT_ARRAY),
-            (&platform_tags, Type::TEXT_ARRAY),
-            (&requires, Type::TEXT_ARRAY),
-            (&metadata, Type::BYTEA_ARRAY),
-            (&requires_dist, Type::TEXT_ARRAY),
+            (&files.filenames, Type::TEXT_ARRAY),
+            (&files.sizes, Type::INT8_ARRAY),
+            (&files.sha256s, Type::BYTEA_ARRAY),
+            (&files.python_tags, Type::TEXT_ARRAY),
+            (&files.abi_tags, Type::TEXT_ARRAY),
+            (&files.platform_tags, Type::TEXT_ARRAY),
+            (&files.requires, Type::TEXT_ARRAY),
+            (&files.metadata, Type::BYTEA_ARRAY),
+            (&files.requires_dist, Type::TEXT_ARRAY),
             (&report, Type::TEXT),
         ],
     )?;
@@ -308,6 +300,38 @@ fn log_build(client: &mut Client, record: &BuildRecord) -> Result<Answer, Failur
         "unknown" => Logged::Unknown,
         other => return Err(odd(other)),
     }))
+}
+
+/// Files as lists of their columns, which is how functions take them.
+struct Columns<'a> {
+    filenames: Vec<&'a str>,
+    sizes: Vec<i64>,
+    sha256s: Vec<&'a [u8]>,
+    python_tags: Vec<&'a str>,
+    abi_tags: Vec<&'a str>,
+    platform_tags: Vec<&'a str>,
+    requires: Vec<Option<&'a str>>,
+    metadata: Vec<&'a [u8]>,
+    requires_dist: Vec<String>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(files: &'a [FileRecord]) -> Result<Self, Failure> {
+        let size = |bytes: u64| {
+            i64::try_from(bytes).map_err(|_| Failure::Refused(format!("{bytes} is out of range")))
+        };
+        Ok(Self {
+            filenames: files.iter().map(|f| f.filename.as_str()).collect(),
+            sizes: files.iter().map(|f| size(f.size)).collect::<Result<_, Failure>>()?,
+            sha256s: files.iter().map(|f| &f.sha256.0[..]).collect(),
+            python_tags: files.iter().map(|f| f.python_tag.as_str()).collect(),
+            abi_tags: files.iter().map(|f| f.abi_tag.as_str()).collect(),
+            platform_tags: files.iter().map(|f| f.platform_tag.as_str()).collect(),
+            requires: files.iter().map(|f| f.requires_python.as_deref()).collect(),
+            metadata: files.iter().map(|f| &f.metadata_sha256.0[..]).collect(),
+            requires_dist: files.iter().map(|f| f.requires_dist.join("\n")).collect(),
+        })
+    }
 }
 
 fn sweep(client: &mut Client) -> Result<Answer, Failure> {

@@ -28,6 +28,10 @@ use super::query::{Answer, BuildRecord, FileRecord, Job, Logged, Outcome, Query}
 use super::report::KeptReport;
 use crate::domain::{BuildId, Millis, Sha256, WheelName};
 
+mod imports;
+
+pub use imports::Import;
+
 /// A build whose BUILT was found sound.
 #[derive(Debug)]
 pub struct Offer {
@@ -47,6 +51,8 @@ pub struct Offer {
     pub report: Option<Box<KeptReport>>,
     /// The master's own words for the end of the log.
     pub remark: Option<String>,
+    /// An administrator's tool brings it, and no slave; then `slave` is who that is.
+    pub import: Option<Import>,
 }
 
 /// One file of an offer.
@@ -72,6 +78,8 @@ pub enum Step {
     /// Drop the connection of the slave, which offers the build again when it is back: it sent other bytes than it
     /// promised; or, for no fault of its own, it serves a transfer that nobody will fetch.
     Drop(BuildId, Option<String>),
+    /// An import has come to nothing, and this is why.
+    Refused(BuildId, String),
 }
 
 #[derive(Debug)]
@@ -80,6 +88,8 @@ struct Publication {
     stage: Stage,
     /// Files fetched and checked, in the order of the offer.
     ready: Vec<(TransferId, FileRecord)>,
+    /// The project's name as METADATA of the first of them spells it.
+    spelling: Option<String>,
     digest_failures: u8,
     /// Names that no row knows, learned when they were taken.
     unclaimed: Vec<String>,
@@ -155,6 +165,7 @@ impl Publisher {
             offer,
             stage: Stage::Waiting,
             ready: Vec::new(),
+            spelling: None,
             digest_failures: 0,
             unclaimed: Vec::new(),
             resolved: false,
@@ -229,6 +240,7 @@ impl Publisher {
             sha256: file.sha256,
             project: publication.offer.job.package.clone(),
             version: publication.offer.job.version.clone(),
+            once: publication.offer.import.is_some(),
         })
     }
 
@@ -275,6 +287,11 @@ impl Publisher {
                 self.advance(build, out);
             }
             Checked::WrongDigest { found } => {
+                if publication.offer.import.is_some() {
+                    let name = publication.offer.files[publication.ready.len()].wheel.as_str();
+                    let reason = format!("{name} changed while it was sent (SHA-256 {found})");
+                    return self.refuse_import(build, reason, out);
+                }
                 publication.digest_failures += 1;
                 publication.stage = Stage::Waiting;
                 let failures = publication.digest_failures;
@@ -304,6 +321,10 @@ impl Publisher {
     /// not told SEND before it has left the transfer behind, and for that its connection ends.
     pub fn transfer_failed(&mut self, now: Millis, transfer: TransferId, reason: &str, out: &mut Out) {
         let Some(&build) = self.transfers.get(&transfer) else { return };
+        if self.is_import(build) {
+            log::error!("build {build}: a file of an import cannot be kept: {reason}");
+            return self.refuse_import(build, format!("the master cannot keep it: {reason}"), out);
+        }
         log::error!(
             "build {build}: a file from the slave cannot be kept: {reason}; trying again in {} s",
             DISK_RETRY.0 / 1000
@@ -346,6 +367,7 @@ impl Publisher {
             metadata_sha256: facts.metadata_sha256,
             requires_dist: facts.requires_dist,
         };
+        publication.spelling.get_or_insert(facts.spelling);
         publication.ready.push((transfer, record));
         self.transfers.remove(&transfer);
         self.steps.push(Step::Forget(transfer));
@@ -354,6 +376,9 @@ impl Publisher {
 
     /// The build is recorded without files, with the reason in its log.
     fn fail(&mut self, build: BuildId, outcome: Outcome, reason: String, out: &mut Out) {
+        if self.is_import(build) {
+            return self.refuse_import(build, reason, out);
+        }
         let Some(publication) = self.builds.get_mut(&build) else { return };
         log::warn!(
             "build {build} of {} {} is recorded as {}: {reason}",
@@ -374,6 +399,9 @@ impl Publisher {
     fn place(&mut self, build: BuildId, out: &mut Out) {
         let Some(publication) = self.builds.get_mut(&build) else { return };
         publication.stage = Stage::Placing;
+        if let Some(import) = &publication.offer.import {
+            out.effects.push(Effect::Disk(DiskRequest::Log(build, 0, import.output.clone())));
+        }
         let placed = |(transfer, file): &(TransferId, FileRecord)| PlacedFile {
             transfer: *transfer,
             filename: file.filename.clone(),
@@ -397,6 +425,9 @@ impl Publisher {
         match placed {
             Placed::Durable => {
                 publication.stage = Stage::Committing;
+                if let Some(record) = publication.import_record() {
+                    return out.ask(Purpose::Build(build), record);
+                }
                 let record = BuildRecord {
                     token: publication.offer.job.token,
                     slave: publication.offer.slave.clone(),
@@ -407,6 +438,11 @@ impl Publisher {
                     report: publication.offer.report.clone(),
                 };
                 out.ask(Purpose::Build(build), Query::LogBuild(Box::new(record)));
+            }
+            Placed::Taken(names) if publication.resolved && publication.offer.import.is_some() => {
+                let names = names.join(", ");
+                let reason = format!("{names}: other bytes have the name, and another build may be bringing them");
+                self.refuse_import(build, reason, out);
             }
             Placed::Taken(names) if publication.resolved => {
                 // rows and disk disagree: asking either again at once would go round in a circle
@@ -422,6 +458,12 @@ impl Publisher {
                 publication.resolved = true;
                 publication.stage = Stage::Resolving;
                 out.ask(Purpose::Build(build), Query::FilesKnown(names));
+            }
+            Placed::Missing if publication.offer.import.is_some() => {
+                self.refuse_import(build, "a file of it is gone from the master's spool".to_owned(), out);
+            }
+            Placed::Failed(reason) if publication.offer.import.is_some() => {
+                self.refuse_import(build, format!("it cannot be brought into place: {reason}"), out);
             }
             Placed::Missing => {
                 log::error!(
@@ -469,6 +511,11 @@ impl Publisher {
                         format!("{name} is published already, with other bytes; the published ones stay");
                     self.fail(build, Outcome::BadWheel, reason, out);
                 } else if publication.ready.iter().any(|(_, f)| on_their_way.contains(&f.filename)) {
+                    if publication.offer.import.is_some() {
+                        let reason = "another build brings a file of that name just now; try again";
+                        self.refuse_import(build, reason.to_owned(), out);
+                        return None;
+                    }
                     // another build's bytes are under that name, and its row may come yet
                     publication.resolved = false;
                     publication.stage = Stage::DiskRetry { at: now + DISK_RETRY };
@@ -488,6 +535,11 @@ impl Publisher {
             }
             Answer::Refused(reason) if !publication.offer.files.is_empty() => {
                 self.fail(build, Outcome::BadWheel, format!("not recorded: {reason}"), out);
+                None
+            }
+            other if publication.offer.import.is_some() => {
+                log::error!("import {build} cannot be recorded: {other:?}");
+                self.refuse_import(build, "it cannot be recorded; the master's log says why".to_owned(), out);
                 None
             }
             // one that the database cannot keep, such as in an encoding without its characters

@@ -14,12 +14,14 @@ use crate::wire::import;
 mod audit;
 mod follow;
 mod home;
+mod imports;
 mod orders;
 mod pages;
 
 pub use audit::*;
 pub use follow::*;
 pub use home::*;
+pub use imports::*;
 pub use orders::*;
 pub use pages::*;
 
@@ -87,6 +89,10 @@ pub enum Query {
     FilesKnown(Vec<String>),
     /// The one commit point of a build: build row, files, lease closed, next ABI queued, counters, page due.
     LogBuild(Box<BuildRecord>),
+    /// Whether files of an administrator's may be published.
+    BeginImport(Box<ImportPlan>),
+    /// The one commit point of an import.
+    LogImport(Box<ImportRecord>),
     /// Ends the leases that ran out, queues what is due again, folds the counters. At most 500 leases a call.
     Sweep,
     /// The oldest pages that are due for writing.
@@ -248,8 +254,10 @@ pub enum Answer {
     Released(Option<AbiTag>),
     /// To [`Query::FilesKnown`]: those that are.
     FilesKnown(Vec<(String, Sha256)>),
-    /// To [`Query::LogBuild`].
+    /// To [`Query::LogBuild`] and [`Query::LogImport`].
     Logged(Logged),
+    /// To [`Query::BeginImport`].
+    ImportBegun(ImportVerdict),
     /// To [`Query::Sweep`].
     Swept(Swept),
     /// To [`Query::RewritesDue`].
@@ -549,6 +557,8 @@ pub enum Logged {
     Superseded,
     /// No such job.
     Unknown,
+    /// An import, recorded now or before.
+    Imported(Box<Imported>),
 }
 
 /// What a sweep found.

@@ -594,6 +594,7 @@ fn offer(held: &HeldJob, outcome: Outcome, duration_ms: u64, remark: &str) -> Of
         files: Vec::new(),
         report: None,
         remark: (!remark.is_empty()).then(|| remark.to_owned()),
+        import: None,
     }
 }
 

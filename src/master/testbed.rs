@@ -548,6 +548,7 @@ pub(super) fn log(offset: u64, length: usize) -> FromSlave {
 /// A check that found nothing wrong.
 pub(super) fn sound() -> Checked {
     Checked::Sound(WheelFacts {
+        spelling: "Foo".to_owned(),
         requires_python: Some(">=3.9".to_owned()),
         requires_dist: vec!["bar>=1".to_owned()],
         metadata_sha256: Sha256([5; 32]),

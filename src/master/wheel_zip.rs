@@ -30,6 +30,8 @@ pub(super) struct Claim<'a> {
 #[derive(Debug)]
 pub(super) struct Metadata {
     pub(super) bytes: Vec<u8>,
+    /// The project's name as it stands there.
+    pub(super) spelling: String,
     pub(super) requires_python: Option<String>,
     pub(super) requires_dist: Vec<String>,
 }
@@ -87,7 +89,12 @@ pub(super) fn read(file: &File, claim: Claim<'_>) -> Result<Metadata, Unreadable
             head.left_out
         );
     }
-    Ok(Metadata { bytes, requires_python: head.requires_python, requires_dist: head.requires_dist })
+    Ok(Metadata {
+        bytes,
+        spelling: head.name.unwrap_or_default(),
+        requires_python: head.requires_python,
+        requires_dist: head.requires_dist,
+    })
 }
 
 /// An entry that is read whole, and as far as its limit only; the error says why it is not.

@@ -6,6 +6,7 @@
 //!   <spool>/t<build>-<index>-<digest>.whl        a file that is coming in, digested as it comes
 //!   <spool>/t<build>-<index>-<digest>.have       which bytes of it are there: for a master after this one
 //!   <spool>/t<build>-<index>-<digest>.metadata   its METADATA, once checked
+//!   <spool>/i<build>-<index>-<digest>.…          the same of a file that a tool brings: of no use to another master
 //!   <spool>/b<build>.log           a build's log, as it comes; until the build is recorded
 //!   <output>/simple/<project>/<file>, <file>.metadata
 //!   <output>/logs/dddd/dddd/dddd.txt.gz    by build number, 12 digits
@@ -72,6 +73,9 @@ impl FileWriter {
                 }
             }
             DiskRequest::DiscardLog(build) => remove(&self.log_file(build)),
+            DiskRequest::RemoveLogs(builds) => {
+                builds.iter().for_each(|build| remove(&self.output.join(log_path(*build))));
+            }
             DiskRequest::Measure(tool) => answer(DiskAnswer::Measured(tool, space(&self.output))),
             DiskRequest::Locate(tool) => answer(DiskAnswer::Located(tool, self.tree())),
             DiskRequest::Sweep(tool, project, names) => {
@@ -147,7 +151,8 @@ impl FileWriter {
 
     fn open(&mut self, id: TransferId, part: &Part) -> io::Result<RangeSet> {
         let digest: String = part.sha256.to_string().chars().take(16).collect();
-        self.stems.insert(id, format!("t{}-{}-{digest}", part.build, part.index));
+        let kind = if part.once { 'i' } else { 't' };
+        self.stems.insert(id, format!("{kind}{}-{}-{digest}", part.build, part.index));
         let (incoming, have) = Incoming::open(&self.transfer_file(id), &self.journal_file(id), part.size)?;
         self.transfers.insert(id, incoming);
         Ok(have)
@@ -197,6 +202,7 @@ impl FileWriter {
         file.write_all(&read.bytes)?;
         let metadata_sha256 = Sha256::of(&read.bytes);
         Ok(Checked::Sound(WheelFacts {
+            spelling: read.spelling,
             requires_python: read.requires_python,
             requires_dist: read.requires_dist,
             metadata_sha256,
@@ -256,6 +262,9 @@ pub fn failed(request: &DiskRequest) -> Vec<DiskAnswer> {
         DiskRequest::Unpack(tool, ..) => vec![DiskAnswer::Unpacked(*tool, Err(reason()))],
         DiskRequest::Sweep(tool, ..) => vec![DiskAnswer::Swept(*tool, Err(reason()))],
         DiskRequest::Look => vec![DiskAnswer::Unlooked],
-        DiskRequest::Discard(_) | DiskRequest::DiscardLog(_) | DiskRequest::KeepLog(..) => Vec::new(),
+        DiskRequest::Discard(_)
+        | DiskRequest::DiscardLog(_)
+        | DiskRequest::KeepLog(..)
+        | DiskRequest::RemoveLogs(_) => Vec::new(),
     }
 }

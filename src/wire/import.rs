@@ -2,7 +2,8 @@
 
 use super::ids::{BuildId, Sha256};
 use super::limits::*;
-use super::{List, Text};
+use super::slave::BuiltFile;
+use super::{Blob, List, Text};
 
 record! {
     /// A package that is wanted.
@@ -216,6 +217,57 @@ messages! {
             /// What METADATA must be.
             sha256: Sha256,
         }
+        /// Has wheels published that the tool has: one build of one version.
+        0x20 "IMPORT" Import {
+            /// Whose they are, in any spelling; empty: as their names say.
+            package: Text<NAME_BYTES>,
+            /// Which version; empty: as their names say.
+            version: Text<NAME_BYTES>,
+            /// The ABI that they were built for; empty: as their names say.
+            abi: Text<TAG_BYTES>,
+            /// Wall-clock time of the build.
+            duration_ms: u64,
+            /// What the build printed; not empty.
+            output: Blob<OUTPUT_BYTES>,
+            /// The wheels; one at least.
+            files: List<BuiltFile, FILES_PER_BUILD>,
+            /// A package or version that the farm does not know is made.
+            create: bool,
+        }
+        /// Bytes that a FETCH asked for.
+        0x21 "CHUNK" Chunk {
+            /// Where they stand in the file.
+            offset: u64,
+            /// The bytes.
+            data: Blob<CHUNK_BYTES>,
+        }
+        /// Removes what is published of a package, or marks it.
+        0x22 "REMOVE" Remove {
+            /// Its name, in any spelling.
+            package: Text<NAME_BYTES>,
+            /// One version; empty for all that are known.
+            version: Text<NAME_BYTES>,
+            /// What of it.
+            what: Removal,
+            /// Nothing of it is built any more, for this reason. Only where something is removed.
+            skip: Option<Text<REASON_BYTES>>,
+            /// Why, for people; not empty.
+            reason: Text<REASON_BYTES>,
+        }
+    }
+}
+
+code! {
+    /// What of a package is removed.
+    Removal {
+        /// Its files.
+        1 "files" Files,
+        /// The same, and what is recorded of its builds.
+        2 "builds" Builds,
+        /// Nothing: it is marked as yanked.
+        3 "yank" Yank,
+        /// That mark.
+        4 "unyank" Unyank,
     }
 }
 
@@ -245,6 +297,18 @@ messages! {
         0x82 "ERROR" Error {
             /// Reasons, for people, one a line.
             reasons: List<Text<REASON_BYTES>, ADD_ITEMS>,
+        }
+        /// Turns to a file of an IMPORT.
+        0xa0 "SEND" Send {
+            /// Its place among them, from 0.
+            index: u16,
+        }
+        /// Asks for bytes of the file that SEND named last.
+        0xa1 "FETCH" Fetch {
+            /// Where they begin.
+            offset: u64,
+            /// How many, 1 to 262,144.
+            length: u32,
         }
     }
 }

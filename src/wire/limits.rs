@@ -21,6 +21,8 @@ pub const SMALLEST_LOG_LIMIT: u64 = 16 * 1024;
 pub const FILES_PER_BUILD: usize = 64;
 /// Requirements in one ADD.
 pub const ADD_ITEMS: usize = 5_000;
+/// What a build printed, sent with an import, in bytes: the default of the master's own limit of a log.
+pub const OUTPUT_BYTES: usize = 8 * 1024 * 1024;
 /// Platforms of one ABI.
 pub const ABI_PLATFORMS: usize = 16;
 
@@ -94,6 +96,9 @@ const _: () = assert!(
         + SEAL_BYTES
         <= SLAVE_FRAME_BYTES
 );
+const _: () =
+    assert!(OUTPUT_BYTES + FILES_PER_BUILD * (FILENAME_BYTES + 2 + 8 + 32) + 1024 <= IMPORT_FRAME_BYTES);
+const _: () = assert!(CHUNK_BYTES + 64 <= IMPORT_FRAME_BYTES);
 const _: () = assert!(ADD_ITEMS * (3 * NAME_BYTES + 6) <= IMPORT_FRAME_BYTES);
 const _: () =
     assert!(DOWNLOAD_RECORDS * (FILENAME_BYTES + 10 * (CLIENT_BYTES + 2) + 64) <= IMPORT_FRAME_BYTES);

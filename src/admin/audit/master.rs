@@ -134,6 +134,7 @@ impl Master {
                 return Err(Failure::error(words).into());
             }
         };
+        let odd = client.out_of_turn().into();
         self.client = Some(client);
         match answer {
             ToTool::Done { json } => Ok(client::parsed(&json)?),
@@ -141,6 +142,7 @@ impl Master {
                 let reasons = reasons.iter().map(ToString::to_string).collect();
                 Err(Trouble::Failed(Failure { reasons, code: 1, answered: true }))
             }
+            ToTool::Send { .. } | ToTool::Fetch { .. } => Err(odd),
         }
     }
 

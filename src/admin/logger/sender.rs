@@ -146,6 +146,9 @@ impl<'a> Sender<'a> {
                     let reasons = reasons.iter().map(ToString::to_string).collect();
                     return Try::Again(Failure { reasons, code: 1, answered: true });
                 }
+                Ok(Some(ToTool::Send { .. } | ToTool::Fetch { .. })) => {
+                    return Try::Again(client.out_of_turn());
+                }
                 Ok(None) if self.left(begun).is_zero() || asked.elapsed() >= ANSWER_LIMIT => {
                     let seconds = asked.elapsed().as_secs();
                     let reason = format!("the master did not answer within {seconds} s; its log may say why");

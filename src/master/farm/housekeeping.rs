@@ -55,6 +55,7 @@ impl Farm {
         self.juggler.tick(now, &mut out.effects);
         self.give_up_transfers(now, out);
         self.publisher.tick(now, out);
+        self.chase.tick(now, &self.pages.trouble(), out);
         // a draining master may have hours of building before it: leases are renewed and pages written meanwhile
         if !matches!(self.running, Running::Yes | Running::Draining) {
             return;

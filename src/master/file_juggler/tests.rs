@@ -25,6 +25,7 @@ fn expected(size: u64) -> Expected {
         sha256: Sha256([0; 32]),
         project: ProjectName::parse("x").unwrap(),
         version: Version::parse("1").unwrap(),
+        once: false,
     }
 }
 

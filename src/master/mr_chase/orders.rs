@@ -4,11 +4,11 @@
 use serde_json::{Map, Value, json};
 
 use super::{AbiTag, ProjectName, Version};
-use crate::domain::NamePattern;
+use crate::domain::{BuildId, NamePattern};
 use crate::master::event::Space;
 use crate::master::follower::Following;
 use crate::master::pages::PageTrouble;
-use crate::master::query::{Audited, Named, Order, Outcome, Requeue, Statistics};
+use crate::master::query::{Audited, Named, Order, Outcome, Remove, Requeue, Statistics};
 use crate::wire::import::FromTool;
 
 /// Entries of a list in an answer that is made of pieces; the counts beside it go on.
@@ -52,6 +52,14 @@ pub(super) fn order(message: &FromTool) -> Result<Option<Order>, String> {
                 .collect::<Result<_, _>>()?,
             after: 0,
         },
+        FromTool::Remove { package, version, what, skip, reason } => Order::Remove(Remove {
+            package: ProjectName::parse(package).map_err(|e| e.to_string())?,
+            version: some(version, |text| Version::parse(text).map_err(|e| e.to_string()))?,
+            what: *what,
+            skip: skip.as_ref().map(ToString::to_string),
+            reason: reason.to_string(),
+            after: 0,
+        }),
         _ => return Ok(None),
     }))
 }
@@ -79,18 +87,27 @@ fn outcome(name: &str) -> Result<Outcome, String> {
 
 /// What the pieces of one order came to so far.
 #[derive(Debug, Default)]
-pub(super) struct Pieces(Map<String, Value>);
+pub(super) struct Pieces {
+    all: Map<String, Value>,
+    /// The newest order for the page that changes.
+    page: Option<i64>,
+    /// Logs of builds that are forgotten.
+    logs: Vec<BuildId>,
+}
 
 impl Pieces {
     /// Takes a piece in: numbers add up, lists go on, what was changed once was changed. Gives back where the next piece
     /// begins, if this one says.
-    pub(super) fn add(&mut self, piece: &str) -> Result<Option<i32>, serde_json::Error> {
+    pub(super) fn add(&mut self, piece: &str, logs: Vec<BuildId>) -> Result<Option<i32>, serde_json::Error> {
         let mut piece: Map<String, Value> = serde_json::from_str(piece)?;
+        self.logs.extend(logs);
+        let page = piece.remove("page").and_then(|page| page.as_i64()).filter(|page| *page > 0);
+        self.page = page.max(self.page);
         let next = piece.remove("next").and_then(|next| i32::try_from(next.as_i64()?).ok());
         for (key, new) in piece {
-            match (self.0.get_mut(&key), new) {
+            match (self.all.get_mut(&key), new) {
                 (None, new) => {
-                    self.0.insert(key, new);
+                    self.all.insert(key, new);
                 }
                 (Some(old @ Value::Bool(false)), new @ Value::Bool(true)) => *old = new,
                 (Some(Value::Array(old)), Value::Array(new)) => {
@@ -108,16 +125,16 @@ impl Pieces {
 
     /// What a refusal means for what was asked for, for people.
     pub(super) fn done_so_far(&self) -> &'static str {
-        if self.0.is_empty() {
+        if self.all.is_empty() {
             "nothing was changed"
         } else {
             "a part of it is done; give the order again for the rest"
         }
     }
 
-    /// All of it.
-    pub(super) fn json(self) -> Value {
-        Value::Object(self.0)
+    /// All of it, the page that is to be waited for, and the logs that go.
+    pub(super) fn end(self) -> (Map<String, Value>, Option<i64>, Vec<BuildId>) {
+        (self.all, self.page, self.logs)
     }
 }
 

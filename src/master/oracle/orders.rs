@@ -6,7 +6,7 @@ use postgres::types::Type;
 use super::lists::abi_list;
 use super::{Failure, Parameters, ask_one, read};
 use crate::domain::{AbiTag, BuildId, ProjectName, Version};
-use crate::master::query::{Answer, Order, Ordered, Outcome, Report};
+use crate::master::query::{Answer, Order, Ordered, Outcome, Remove, Report};
 
 pub(super) fn order(client: &mut Client, order: &Order) -> Result<Answer, Failure> {
     let name = |package: &Option<ProjectName>| package.as_ref().map(|p| p.as_str().to_owned());
@@ -65,6 +65,7 @@ pub(super) fn order(client: &mut Client, order: &Order) -> Result<Answer, Failur
                 &[(&what.name(), Type::TEXT), (&names, Type::TEXT_ARRAY), (after, Type::INT4)];
             give(client, "rebuild($1, $2, $3)", parameters, order)
         }
+        Order::Remove(what) => remove(client, what),
     }
 }
 
@@ -80,8 +81,33 @@ fn give(
         json: read(&row, 0)?,
         opened: abi_list(&read::<Vec<String>>(&row, 1)?)?,
         cancelled: read::<Vec<i64>>(&row, 2)?.into_iter().map(BuildId).collect(),
+        logs: Vec::new(),
         more: read(&row, 3)?,
         walks: order.walks(),
+    }))
+}
+
+fn remove(client: &mut Client, what: &Remove) -> Result<Answer, Failure> {
+    let row = ask_one(
+        client,
+        "SELECT answer, opened, cancelled, more, logs FROM piw.remove($1, $2, $3, $4, $5, $6)",
+        &[
+            (&what.package.as_str(), Type::TEXT),
+            (&what.version.as_ref().map(Version::sort_key), Type::BYTEA),
+            (&what.what.name(), Type::TEXT),
+            (&what.skip, Type::TEXT),
+            (&what.reason, Type::TEXT),
+            (&what.after, Type::INT4),
+        ],
+    )?;
+    let builds = |column| Ok(read::<Vec<i64>>(&row, column)?.into_iter().map(BuildId).collect());
+    Ok(Answer::Ordered(Ordered {
+        json: read(&row, 0)?,
+        opened: abi_list(&read::<Vec<String>>(&row, 1)?)?,
+        cancelled: builds(2)?,
+        logs: builds(4)?,
+        more: read(&row, 3)?,
+        walks: false,
     }))
 }
 

@@ -29,6 +29,7 @@ fn offer(files: &[&str]) -> Offer {
         files: files.iter().map(file).collect(),
         report: None,
         remark: None,
+        import: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::domain::{AbiTag, BuildId, NamePattern, ProjectName, Version};
 use crate::master::query::Outcome;
-use crate::wire::import::Pages;
+use crate::wire::import::{Pages, Removal};
 
 /// What the administrator wants. The SQL function behind each is in `sql/functions/`; given twice, an order changes
 /// nothing the second time.
@@ -53,6 +53,8 @@ pub enum Order {
         /// In pieces, as in [`Requeue::after`].
         after: i32,
     },
+    /// Remove what is published of a package, or mark it: `remove`.
+    Remove(Remove),
 }
 
 impl Order {
@@ -67,6 +69,7 @@ impl Order {
             Self::RetireAbi { .. } => "abi retire",
             Self::Requeue(_) => "requeue",
             Self::Rebuild { .. } => "rebuild",
+            Self::Remove(_) => "remove",
         }
     }
 
@@ -105,15 +108,35 @@ pub struct Requeue {
     pub after: i32,
 }
 
+/// What is removed of a package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remove {
+    /// The package.
+    pub package: ProjectName,
+    /// One version of it; `None` for all that are known.
+    pub version: Option<Version>,
+    /// What of it.
+    pub what: Removal,
+    /// Nothing of it is built any more, for this reason.
+    pub skip: Option<String>,
+    /// Why, for people.
+    pub reason: String,
+    /// In pieces, as in [`Requeue::after`].
+    pub after: i32,
+}
+
 /// What an order came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ordered {
-    /// A JSON object, see `wire-spec/import.md`; that of [`Order::Requeue`] and [`Order::Rebuild`] is of one piece.
+    /// A JSON object, see `wire-spec/import.md`; that of [`Order::Requeue`], [`Order::Rebuild`] and
+    /// [`Order::Remove`] is of one piece.
     pub json: String,
     /// ABIs whose queues have something to hand out now.
     pub opened: Vec<AbiTag>,
     /// Builds that must not go on.
     pub cancelled: Vec<BuildId>,
+    /// Builds that are forgotten, whose logs go.
+    pub logs: Vec<BuildId>,
     /// The order is to be given again, for there is more to do.
     pub more: bool,
     /// [`Order::walks`].

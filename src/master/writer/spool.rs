@@ -91,9 +91,10 @@ pub fn clear(spool: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a master after this one can go on with a file of this name: a transfer's part and its journal, or a log.
+/// Whether a master after this one can go on with a file of this name: a transfer's part and its journal, or a log. Not with
+/// what a tool was sending, which is gone.
 fn goes_on(name: &str) -> bool {
-    name.ends_with(".have") || name.ends_with(".whl") || name.ends_with(".log")
+    !name.starts_with('i') && (name.ends_with(".have") || name.ends_with(".whl") || name.ends_with(".log"))
 }
 
 /// Whether the file writer, the index scribe or the start gives this name.
@@ -115,7 +116,7 @@ fn is_ours(name: &str) -> bool {
             })
     };
     let part = || {
-        let Some((stem, ending)) = name.strip_prefix('t').and_then(|rest| rest.rsplit_once('.')) else {
+        let Some((stem, ending)) = name.strip_prefix(['t', 'i']).and_then(|rest| rest.rsplit_once('.')) else {
             return false;
         };
         let mut words = stem.split('-');
@@ -162,6 +163,8 @@ mod tests {
             ".piw-probe",
             "t9-0-0123456789abcdef.whl",
             "b9.log",
+            "i4-0-0123456789abcdef.whl",
+            "i4-0-0123456789abcdef.have",
         ];
         let kept = ["t1-0-0123456789abcdef.whl", "t1-0-0123456789abcdef.have", "b7.log"];
         let others = [
