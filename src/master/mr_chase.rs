@@ -91,8 +91,7 @@ pub struct MrChase {
 }
 
 /// What a tool's request changed, for the rooms beside this one.
-#[derive(Debug)]
-#[cfg_attr(test, derive(PartialEq))]
+#[derive(Debug, PartialEq)]
 pub enum Changed {
     /// Nothing.
     Nothing,

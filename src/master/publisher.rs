@@ -33,7 +33,7 @@ mod imports;
 pub use imports::Import;
 
 /// A build whose BUILT was found sound.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Offer {
     /// The job.
     pub job: Job,

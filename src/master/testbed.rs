@@ -329,6 +329,8 @@ fn message_word(message: &Message) -> String {
         Message::Slave(other) => other.name().to_owned(),
         Message::File(file::ToSlave::Fetch { offset, length }) => format!("FETCH {offset}+{length}"),
         Message::File(file::ToSlave::Done {}) => "file DONE".to_owned(),
+        Message::Tool(import::ToTool::Send { index }) => format!("SEND {index}"),
+        Message::Tool(import::ToTool::Fetch { offset, length }) => format!("FETCH {offset}+{length}"),
         Message::Tool(import::ToTool::Done { json }) => format!("DONE {json}"),
         Message::Monitor(message) => match &**message {
             status::ToMonitor::Slave { slave } => {
@@ -363,6 +365,10 @@ fn disk_word(request: &DiskRequest) -> String {
         DiskRequest::Discard(id) => format!("discard t{}", id.0),
         DiskRequest::KeepLog(build, _) => format!("keep log {build}"),
         DiskRequest::DiscardLog(build) => format!("discard log {build}"),
+        DiskRequest::RemoveLogs(builds) => {
+            let builds: Vec<_> = builds.iter().map(ToString::to_string).collect();
+            format!("remove logs {}", builds.join(" "))
+        }
         DiskRequest::Measure(tool) => format!("measure for {}", tool.0),
         DiskRequest::Locate(tool) => format!("locate for {}", tool.0),
         DiskRequest::Unpack(tool, wheel, _) => format!("unpack {wheel} for {}", tool.0),
@@ -429,6 +435,13 @@ fn ask(query: &Query) -> String {
         Query::LogBuild(record) => {
             let (build, outcome) = (record.token.build, record.outcome.name());
             format!("log-build {build} {outcome} {} files", record.files.len())
+        }
+        Query::BeginImport(plan) => {
+            let abi = plan.abi.as_ref().map_or("any", AbiTag::as_str);
+            format!("begin-import {} {} for {abi}: {} files", plan.package, plan.version, plan.files.len())
+        }
+        Query::LogImport(record) => {
+            format!("log-import {} {} as {}", record.token.build, record.files.len(), record.display)
         }
         Query::Sweep => "sweep".to_owned(),
         Query::RewritesDue { limit } => format!("rewrites-due {limit}"),

@@ -6,10 +6,12 @@ use crate::master::query::{AddedVersion, DownloadsLogged, Wanted};
 use crate::master::testbed::{abi, project, text, words};
 use crate::wire::import::{Download as Record, Requirement};
 
+mod imports;
 mod orders;
 mod tree;
 
 const TOOL: ConnId = ConnId(1);
+const NOW: Millis = Millis::secs(1000);
 const QUIET: Following<'_> = Following { mode: Follow::List, trouble: None, heard: None };
 
 struct Bench {
@@ -36,7 +38,7 @@ impl Bench {
     }
 
     fn answer(&mut self, answer: Answer) -> (Changed, Vec<String>) {
-        let changed = self.chase.answered(TOOL, answer, QUIET, &mut self.out);
+        let changed = self.chase.answered(NOW, TOOL, answer, QUIET, &mut self.out);
         (changed, words(&mut self.out))
     }
 

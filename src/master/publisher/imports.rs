@@ -9,7 +9,7 @@ use crate::master::event::{DiskRequest, Effect, Out};
 use crate::master::query::{ImportRecord, Query};
 
 /// What an import has that a slave's build has not.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Import {
     /// The database's clock when it began.
     pub begun: i64,

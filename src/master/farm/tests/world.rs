@@ -328,6 +328,7 @@ impl World {
                 *log = offset + length;
                 Some(DiskAnswer::LogWritten(build, length))
             }
+            DiskRequest::RemoveLogs(_) => None,
             DiskRequest::Measure(tool) => Some(DiskAnswer::Measured(tool, None)),
             DiskRequest::Locate(tool) => Some(DiskAnswer::Located(tool, Tree::default())),
             DiskRequest::Unpack(tool, ..) => Some(DiskAnswer::Unpacked(tool, Ok(()))),

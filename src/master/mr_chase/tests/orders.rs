@@ -239,7 +239,7 @@ fn reports_and_numbers_are_handed_on() {
     assert_eq!(bench.say(FromTool::Feed {}), ["ask report Feed"]);
     let following = Following { mode: Follow::All, trouble: Some("it is away"), heard: None };
     let report = Answer::Report(r#"{"serial": 7}"#.to_owned());
-    assert_eq!(bench.chase.answered(TOOL, report, following, &mut bench.out), Changed::Nothing);
+    assert_eq!(bench.chase.answered(NOW, TOOL, report, following, &mut bench.out), Changed::Nothing);
     let said = words(&mut bench.out);
     assert_eq!(json_of(&said), json!({"serial": 7, "mode": "all", "trouble": "it is away"}));
     assert_eq!(bench.say(FromTool::Feed {}), ["ask report Feed"]);
@@ -320,7 +320,7 @@ fn one_audit_at_a_time_though_its_tool_is_gone() {
     assert_eq!(again(&mut bench), ["2: ERROR an audit is under way already; wait for its end"]);
     assert!(bench.answer(audited(9, 9)).1.is_empty(), "and no further round");
     assert_eq!(again(&mut bench), ["ask audit, mend false"]);
-    bench.chase.answered(other, Answer::Failed("oops".to_owned()), QUIET, &mut bench.out);
+    bench.chase.answered(NOW, other, Answer::Failed("oops".to_owned()), QUIET, &mut bench.out);
     words(&mut bench.out);
     assert_eq!(again(&mut bench), ["ask audit, mend false"], "one that failed is over too");
 }
