@@ -21,7 +21,8 @@ BEGIN
     INSERT INTO stat_delta (kind, n, amount) VALUES ('tried', -1, 0);
     UPDATE vstate s SET done = 0, covered = false, abi3_from = NULL WHERE s.ver_id = p_ver;
     DELETE FROM delayed d WHERE d.ver_id = p_ver AND d.why = 'retry';
-    UPDATE queue q SET attempt = 1 WHERE q.ver_id = p_ver AND q.attempt > 1;
+    -- the lowest ABI's turn comes first again
+    DELETE FROM queue q WHERE q.ver_id = p_ver;
     RETURN v_builds;
 END
 $$;

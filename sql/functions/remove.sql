@@ -5,7 +5,7 @@
 --   yank     nothing goes: the version is marked as yanked (PEP 592) for p_reason, whatever the index says, and not built
 --   unyank   that mark goes
 -- With p_skip nothing of it is built any more, for this reason (_set_skip.sql); else what is open then is built again as
--- soon as its turn comes. A slave that builds a version whose files go is to be cancelled (`cancelled`).
+-- soon as its turn comes. A slave whose wheel would have a name that goes is to be cancelled (`cancelled`), another goes on.
 -- In pieces: of versions with larger numbers than p_after, at most 200. With `more` the same order is to be given again with
 -- the answer's "next" for p_after.
 -- The answer, of one piece: {"package", "version", "what", "versions": something of which changed, "files", "builds": that
@@ -80,7 +80,8 @@ BEGIN
                 UPDATE version v SET imported = false WHERE v.ver_id = v_ver AND v.imported;
                 WITH stopped AS (
                     UPDATE lease l SET ended = 'superseded', ended_at = clock_timestamp()
-                    WHERE l.ver_id = v_ver AND l.ended IS NULL RETURNING l.build_id
+                    WHERE l.ver_id = v_ver AND l.ended IS NULL AND l.build_tag < _build_tag(l.ver_id, l.abi_id)
+                    RETURNING l.build_id
                 )
                 SELECT v_cancelled || coalesce(array_agg(o.build_id ORDER BY o.build_id), '{}') INTO v_cancelled
                 FROM stopped o;

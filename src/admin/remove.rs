@@ -26,7 +26,8 @@ pub struct Remove {
     #[arg(value_name = "PACKAGE")]
     pub package: String,
     /// The version of the package to remove (default: all of them)
-    #[arg(value_name = "VERSION")]
+    // --version is the program's own
+    #[arg(id = "which", value_name = "VERSION")]
     pub version: Option<String>,
     /// Run non-interactively; never prompt during operation
     #[arg(short, long)]

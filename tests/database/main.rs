@@ -15,6 +15,7 @@ mod crash;
 mod downloads;
 mod farm;
 mod home;
+mod imports;
 mod index;
 mod initdb;
 mod late;

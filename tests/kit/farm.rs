@@ -1,6 +1,7 @@
 //! A whole farm on this machine: PostgreSQL, the real master, real slaves, the real tools.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -286,6 +287,30 @@ impl Farm {
         command.arg("--import-queue").arg(format!("ipc://{}", self.path("run/import").display()));
         command.args(arguments);
         command
+    }
+
+    /// The command line of `piw-import` or `piw-remove`.
+    pub(crate) fn tool_command(&self, tool: &str, arguments: &[&str]) -> Command {
+        let program = match tool {
+            "piw-import" => env!("CARGO_BIN_EXE_piw-import"),
+            "piw-remove" => env!("CARGO_BIN_EXE_piw-remove"),
+            other => panic!("no tool {other}"),
+        };
+        let mut command = account::command(account::runnable(program, &self.path("bin")));
+        command.arg("--import-queue").arg(format!("ipc://{}", self.path("run/import").display()));
+        command.args(arguments).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs such a tool, with this on its standard input: its exit code, and what it printed.
+    pub(crate) fn tool(&self, tool: &str, arguments: &[&str], input: &str) -> (i32, String) {
+        let mut command = self.tool_command(tool, arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // one that refuses before it reads has closed it
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        (output.status.code().unwrap_or(-1), text(&output))
     }
 
     /// What `piw why` says of one version for one ABI.

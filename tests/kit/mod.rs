@@ -13,3 +13,4 @@ pub(crate) mod sdist;
 pub(crate) mod tmux;
 pub(crate) mod wait;
 pub(crate) mod wanted;
+pub(crate) mod wheel;
