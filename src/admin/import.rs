@@ -109,7 +109,8 @@ fn read_item(entry: &str, own: &Item) -> Result<Item, Failure> {
     let files = match object.get("files").map(Value::as_array) {
         None => vec![PathBuf::from(member("file")?.ok_or_else(|| bad("no \"file\" and no \"files\""))?)],
         Some(Some(files)) => {
-            let path = |file: &Value| file.as_str().map(PathBuf::from).ok_or_else(|| bad("a file is no text"));
+            let path =
+                |file: &Value| file.as_str().map(PathBuf::from).ok_or_else(|| bad("a file is no text"));
             files.iter().map(path).collect::<Result<Vec<_>, _>>()?
         }
         Some(None) => return Err(bad("\"files\" is no list")),
@@ -184,8 +185,7 @@ fn one(item: &Item, delete: bool, consent: Consent, queue: &Queue) -> Result<Tol
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => {
-                    told.trouble =
-                        Some(format!("published, but cannot remove {}: {error}", path.display()));
+                    told.trouble = Some(format!("published, but cannot remove {}: {error}", path.display()));
                 }
             }
         }
@@ -223,7 +223,8 @@ fn open(path: &Path) -> Result<Wheel, Failure> {
 
 /// What the build printed; of more than is taken, head and tail.
 fn output(path: Option<&Path>) -> Result<Bytes, Failure> {
-    let said = "piw-import: these files were built elsewhere and imported; what that build printed is not known\n";
+    let said =
+        "piw-import: these files were built elsewhere and imported; what that build printed is not known\n";
     let Some(path) = path else { return Ok(Bytes::from_static(said.as_bytes())) };
     let failed = |error: io::Error| its_own(format!("--output {}: {error}", path.display()));
     let mut file = File::open(path).map_err(failed)?;
@@ -338,13 +339,18 @@ mod tests {
         };
         let item = read_item("/a/x.whl", &own).unwrap();
         assert_eq!((item.files, item.abi.as_deref()), (vec![PathBuf::from("/a/x.whl")], Some("cp311")));
-        let line = r#"{"files":["a.whl","b.whl"],"version":"1.0","duration":"2m","abi":"cp39","output":"log"}"#;
+        let line =
+            r#"{"files":["a.whl","b.whl"],"version":"1.0","duration":"2m","abi":"cp39","output":"log"}"#;
         let item = read_item(line, &own).unwrap();
         assert_eq!(item.files.len(), 2);
         assert_eq!((item.version.as_deref(), item.abi.as_deref()), (Some("1.0"), Some("cp39")));
         assert_eq!((item.duration, item.output), (config::Duration::secs(120), Some(PathBuf::from("log"))));
-        for bad in [r#"{"package":"x"}"#, r#"{"files":"x"}"#, r#"{"file":"x","duration":"soon"}"#, r#"{"files":[1]}"#]
-        {
+        for bad in [
+            r#"{"package":"x"}"#,
+            r#"{"files":"x"}"#,
+            r#"{"file":"x","duration":"soon"}"#,
+            r#"{"files":[1]}"#,
+        ] {
             assert!(read_item(bad, &own).unwrap_err().answered, "{bad}");
         }
     }
@@ -357,7 +363,9 @@ mod tests {
         file.write_all_at(b"the beginning", 0).unwrap();
         file.write_all_at(b"the end", 3 * OUTPUT_BYTES as u64).unwrap();
         let kept = output(Some(&path)).unwrap();
-        assert!(kept.len() <= OUTPUT_BYTES && kept.starts_with(b"the beginning") && kept.ends_with(b"the end"));
+        assert!(
+            kept.len() <= OUTPUT_BYTES && kept.starts_with(b"the beginning") && kept.ends_with(b"the end")
+        );
         std::fs::write(&path, "").unwrap();
         assert_eq!(output(Some(&path)).unwrap(), output(None).unwrap());
     }

@@ -200,12 +200,7 @@ mod tests {
 
     #[test]
     fn an_entry_is_a_package_with_or_without_version_or_an_object() {
-        let own = Item {
-            package: "-".to_owned(),
-            version: None,
-            skip: Some("bad".to_owned()),
-            reason: None,
-        };
+        let own = Item { package: "-".to_owned(), version: None, skip: Some("bad".to_owned()), reason: None };
         let pair = |entry: &str| read_item(entry, &own).map(|item| (item.package, item.version, item.skip));
         let text = |text: &str| Some(text.to_owned());
         assert_eq!(pair("foo"), Ok(("foo".to_owned(), None, text("bad"))));

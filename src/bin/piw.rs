@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use piwheels::admin::client::Queue;
 use piwheels::admin::orders::{self, Queues};
-use piwheels::admin::{abi, add, audit, feed, import, policy, rebuild, remove, requeue, skips, slaves, stats, why};
+use piwheels::admin::{
+    abi, add, audit, feed, import, policy, rebuild, remove, requeue, skips, slaves, stats, why,
+};
 use piwheels::options::{Common, Failure};
 
 /// Administers a farm through its master.

@@ -25,7 +25,8 @@ use super::limits::TOOLS;
 use super::pages::PageTrouble;
 use super::publisher::Offer;
 use super::query::{
-    AddedState, Answer, Audited, Download, Order, Ordered, Query, Remove, Report, Requeue, RewriteOrder, Statistics,
+    AddedState, Answer, Audited, Download, Order, Ordered, Query, Remove, Report, Requeue, RewriteOrder,
+    Statistics,
 };
 use crate::domain::requirement::Extra;
 use crate::domain::{AbiTag, BuildId, Millis, ProjectName, Version, WheelName};
@@ -502,7 +503,9 @@ impl MrChase {
     /// Whether no tool waits for an answer that is worth waiting for: an audit takes minutes, and is lost without harm; what
     /// is between an import's last byte and its record is the publisher's to wait for.
     pub fn settled(&self) -> bool {
-        self.tools.values().all(|tool| matches!(tool.state, State::Ready | State::Auditing(_) | State::Sending(_) | State::Paging))
+        self.tools.values().all(|tool| {
+            matches!(tool.state, State::Ready | State::Auditing(_) | State::Sending(_) | State::Paging)
+        })
     }
 }
 

@@ -441,7 +441,8 @@ impl Publisher {
             }
             Placed::Taken(names) if publication.resolved && publication.offer.import.is_some() => {
                 let names = names.join(", ");
-                let reason = format!("{names}: other bytes have the name, and another build may be bringing them");
+                let reason =
+                    format!("{names}: other bytes have the name, and another build may be bringing them");
                 self.refuse_import(build, reason, out);
             }
             Placed::Taken(names) if publication.resolved => {

@@ -253,7 +253,8 @@ fn what_is_removed_is_built_again_under_a_new_name_unless_it_is_skipped() {
     farm.built(&job, &[("cp39", "cp39")]);
     farm.pages_are_written();
     let (answer, ordered) = farm.remove(Some("1.0"), Removal::Files, None);
-    let page = farm.rewrites().iter().find(|r| r.order.page == PageKind::Project(name("foo"))).unwrap().order.order;
+    let page =
+        farm.rewrites().iter().find(|r| r.order.page == PageKind::Project(name("foo"))).unwrap().order.order;
     assert_eq!(
         answer,
         json!({"package": "foo", "version": "1.0", "what": "files", "versions": 1, "files": 1, "builds": 0,
@@ -265,7 +266,10 @@ fn what_is_removed_is_built_again_under_a_new_name_unless_it_is_skipped() {
     assert_eq!(farm.job("cp39").build_tag, 1);
 
     let (answer, _) = farm.remove(Some("1.0"), Removal::Files, Some("broken"));
-    assert_eq!((&answer["files"], &answer["skipped"], &answer["changed"]), (&json!(0), &json!(true), &json!(true)));
+    assert_eq!(
+        (&answer["files"], &answer["skipped"], &answer["changed"]),
+        (&json!(0), &json!(true), &json!(true))
+    );
     assert_eq!(farm.why("foo", None).unwrap()["versions"][0]["skip"], "broken");
     let (again, _) = farm.remove(Some("1.0"), Removal::Files, Some("broken"));
     assert_eq!(again["changed"], false);

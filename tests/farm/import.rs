@@ -155,7 +155,10 @@ fn several_files_of_one_build_come_at_once_and_what_they_serve_is_not_built() {
     let (code, said) = farm.import(&["--json", "-d", native.to_str().unwrap(), pure.to_str().unwrap()]);
     assert_eq!(code, 0, "{said}");
     let line: Value = serde_json::from_str(&said).unwrap();
-    assert_eq!((&line["ok"], &line["changed"], &line["state"]), (&true.into(), &true.into(), &"imported".into()));
+    assert_eq!(
+        (&line["ok"], &line["changed"], &line["state"]),
+        (&true.into(), &true.into(), &"imported".into())
+    );
     assert_eq!((&line["files"].as_array().unwrap().len(), &line["abi"]), (&2, &Value::from(abi.as_str())));
     assert!(!native.exists() && !pure.exists());
     assert_eq!(farm.count("SELECT count(DISTINCT build_id) FROM piw.file"), 1, "one build");
@@ -173,10 +176,14 @@ fn what_is_no_wheel_of_its_name_is_refused_with_one_line_and_leaves_nothing() {
     let lying = Wheel { metadata_version: Some("2.0"), ..pure("x") }.save(&dir);
     let (code, said) = farm.import(&[lying.to_str().unwrap()]);
     assert_eq!(code, 1);
-    assert!(said.contains("METADATA has version \"2.0\", not 1.0") && said.trim().lines().count() == 1, "{said}");
+    assert!(
+        said.contains("METADATA has version \"2.0\", not 1.0") && said.trim().lines().count() == 1,
+        "{said}"
+    );
 
     fs::write(&lying, "this is no zip").unwrap();
-    let huge = Wheel { tags: "py3-none-linux_x86_64".to_owned(), ..pure("x").with_ballast(1 << 20) }.save(&dir);
+    let huge =
+        Wheel { tags: "py3-none-linux_x86_64".to_owned(), ..pure("x").with_ballast(1 << 20) }.save(&dir);
     let other = Wheel { version: "2.0", ..pure("x") }.save(&dir);
     let foreign = Wheel::native("bad", "1.0", "x", "cp27").save(&dir);
     let no_name = dir.join("bad.whl");
@@ -273,7 +280,8 @@ fn a_master_killed_in_mid_import_ends_the_tool_with_one_line_and_the_next_master
         "a part of it in the spool",
         || farm.logs(),
         || {
-            let part = farm.in_spool("i").into_iter().find(|path| path.extension().is_some_and(|end| end == "whl"));
+            let part =
+                farm.in_spool("i").into_iter().find(|path| path.extension().is_some_and(|end| end == "whl"));
             part.filter(|path| fs::metadata(path).is_ok_and(|part| part.len() > 0))
         },
     );
@@ -354,7 +362,8 @@ fn without_a_master_it_says_so_and_ends() {
         let (code, said) = farm.tool(tool, &["-y", argument], "");
         assert_eq!(code, 1, "{said}");
         assert!(said.contains("no master at ipc://") && said.trim().lines().count() == 1, "{said}");
-        let (code, said) = farm.tool(tool, &["-y", "--keep-going", "-"], &format!("{argument}\n{argument}\n"));
+        let (code, said) =
+            farm.tool(tool, &["-y", "--keep-going", "-"], &format!("{argument}\n{argument}\n"));
         assert_eq!((code, said.trim().lines().count()), (1, 1), "it is the same for all: {said}");
         assert_eq!(farm.tool(tool, &["--no-such-option"], "").0, 2);
         let (code, said) = farm.tool(tool, &["--version"], "");

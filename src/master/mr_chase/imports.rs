@@ -99,11 +99,22 @@ impl MrChase {
                 done(conn, true, Value::Object(answer).to_string(), out);
             }
             ImportVerdict::Unchanged { abi, page } => {
-                self.await_page(now, conn, wish.package.clone(), page, told("unchanged", Some(&abi)), Vec::new(), out);
+                self.await_page(
+                    now,
+                    conn,
+                    wish.package.clone(),
+                    page,
+                    told("unchanged", Some(&abi)),
+                    Vec::new(),
+                    out,
+                );
             }
             ImportVerdict::Ready { build, abi, begun } => {
                 let odd = wish.files.iter().find_map(|file| {
-                    file.wheel.check_abi(abi.as_str()).map_err(|odd| format!("{}: {odd} the import's, {abi}", file.wheel)).err()
+                    file.wheel
+                        .check_abi(abi.as_str())
+                        .map_err(|odd| format!("{}: {odd} the import's, {abi}", file.wheel))
+                        .err()
                 });
                 if let Some(odd) = odd {
                     refuse(conn, vec![odd], out);
@@ -291,7 +302,10 @@ fn wish(message: FromTool, secret: [u8; 16], limits: &Limits) -> Result<(ImportP
         return Err(one(format!("the build's output is over {} bytes (--max-log)", limits.log_bytes)));
     }
     if files.is_empty() || files.len() > limits.files {
-        return Err(one(format!("between 1 and {} files are imported at a time (--max-files)", limits.files)));
+        return Err(one(format!(
+            "between 1 and {} files are imported at a time (--max-files)",
+            limits.files
+        )));
     }
     let mut offered: Vec<OfferedFile> = Vec::with_capacity(files.len());
     let mut bad = Vec::new();

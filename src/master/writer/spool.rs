@@ -116,7 +116,8 @@ fn is_ours(name: &str) -> bool {
             })
     };
     let part = || {
-        let Some((stem, ending)) = name.strip_prefix(['t', 'i']).and_then(|rest| rest.rsplit_once('.')) else {
+        let Some((stem, ending)) = name.strip_prefix(['t', 'i']).and_then(|rest| rest.rsplit_once('.'))
+        else {
             return false;
         };
         let mut words = stem.split('-');

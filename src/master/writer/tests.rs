@@ -114,7 +114,10 @@ fn a_piece_of_a_transfer_that_is_not_known_is_answered_with_a_failure() {
     let mut rig = Rig::new();
     let piece = || DiskRequest::Write(ID, 0, Bytes::from_static(b"x"));
     assert_eq!(failure(rig.ask(piece())), "the transfer is unknown");
-    rig.ask(DiskRequest::Open(ID, Part { build: BUILD, index: 0, size: 1, sha256: Sha256([1; 32]), once: false }));
+    rig.ask(DiskRequest::Open(
+        ID,
+        Part { build: BUILD, index: 0, size: 1, sha256: Sha256([1; 32]), once: false },
+    ));
     assert!(matches!(rig.ask(piece()), Some(DiskAnswer::Written(ID, 0, 1))));
 }
 
@@ -141,7 +144,10 @@ fn a_lost_slaves_log_is_kept_as_far_as_it_came_and_the_whole_one_takes_its_place
 #[test]
 fn a_failed_transfer_fails_once() {
     let mut rig = Rig::new();
-    rig.ask(DiskRequest::Open(ID, Part { build: BUILD, index: 0, size: 1, sha256: Sha256([1; 32]), once: false }));
+    rig.ask(DiskRequest::Open(
+        ID,
+        Part { build: BUILD, index: 0, size: 1, sha256: Sha256([1; 32]), once: false },
+    ));
     // a file that cannot be written to stands for a disk that is full
     rig.writer.transfers.get_mut(&ID).unwrap().file = File::open(rig.dir.path()).unwrap();
     let piece = || DiskRequest::Write(ID, 0, Bytes::from_static(b"x"));

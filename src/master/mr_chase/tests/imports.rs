@@ -15,11 +15,8 @@ const WHEEL: &str = "Foo_Bar-1.0-cp311-cp311-linux_armv7l.whl";
 const BUILD: BuildId = BuildId(7);
 
 fn import(files: &[(&str, u64)], abi: &str) -> FromTool {
-    let file = |(name, size): &(&str, u64)| BuiltFile {
-        filename: text(name),
-        size: *size,
-        sha256: Sha256([1; 32]),
-    };
+    let file =
+        |(name, size): &(&str, u64)| BuiltFile { filename: text(name), size: *size, sha256: Sha256([1; 32]) };
     FromTool::Import {
         package: text(""),
         version: text(""),
@@ -53,7 +50,10 @@ impl Bench {
     /// An import whose files may come.
     fn sending() -> (Self, Box<Offer>) {
         let mut bench = Self::new();
-        assert_eq!(bench.import(import(&[(WHEEL, 5)], "")), ["ask begin-import foo-bar 1.0 for cp311: 1 files"]);
+        assert_eq!(
+            bench.import(import(&[(WHEEL, 5)], "")),
+            ["ask begin-import foo-bar 1.0 for cp311: 1 files"]
+        );
         let ready = ImportVerdict::Ready { build: BUILD, abi: abi("cp311"), begun: 5 };
         let (changed, said) = bench.answer(Answer::ImportBegun(ready));
         assert_eq!(said, Vec::<String>::new());
@@ -92,13 +92,11 @@ fn what_is_no_wheel_of_one_version_within_the_limits_is_refused_before_a_byte_is
         assert_eq!(bench.import(import(&[(WHEEL, 5)], "")).len(), 1);
     }
     let mut bench = Bench::new();
-    let FromTool::Import { abi, duration_ms, output, files, create, version, .. } =
-        import(&[(WHEEL, 5)], "")
+    let FromTool::Import { abi, duration_ms, output, files, create, version, .. } = import(&[(WHEEL, 5)], "")
     else {
         panic!()
     };
-    let named =
-        FromTool::Import { package: text("other"), version, abi, duration_ms, output, files, create };
+    let named = FromTool::Import { package: text("other"), version, abi, duration_ms, output, files, create };
     assert!(bench.import(named)[0].contains("it is of foo-bar, not of other"));
 }
 
@@ -144,13 +142,8 @@ fn an_import_is_a_build_of_the_publishers_and_is_known_by_its_number_while_it_is
     assert_eq!((offer.job.token.build, offer.duration_ms, offer.log_bytes), (BUILD, 90_000, 3));
     assert_eq!(offer.files[0].wheel.as_str(), WHEEL);
     assert_eq!(bench.chase.bringer(BUILD), Some(TOOL));
-    let again = bench.chase.import(
-        TOOL,
-        import(&[(WHEEL, 5)], ""),
-        [9; 16],
-        &Limits::default(),
-        &mut bench.out,
-    );
+    let again =
+        bench.chase.import(TOOL, import(&[(WHEEL, 5)], ""), [9; 16], &Limits::default(), &mut bench.out);
     assert!(again.unwrap_err().contains("IMPORT before its last request"));
     assert_eq!(bench.chase.closed(TOOL), Some(BUILD), "what it was sending goes with it");
     assert_eq!(bench.chase.bringer(BUILD), None);
@@ -173,7 +166,10 @@ fn done_comes_when_the_page_is_written_from_this_order_or_a_later_one() {
     assert_eq!(said, Vec::<String>::new());
     assert_eq!(bench.written(29), Vec::<String>::new());
     let json = json_of(&bench.written(31));
-    assert_eq!((&json["state"], &json["page"], &json["build_id"]), (&json!("imported"), &json!("written"), &json!(7)));
+    assert_eq!(
+        (&json["state"], &json["page"], &json["build_id"]),
+        (&json!("imported"), &json!("written"), &json!(7))
+    );
     assert_eq!((&json["new_package"], &json["new_version"]), (&json!(false), &json!(true)));
     assert_eq!(bench.say(FromTool::AbiList {}), ["ask report Abis"], "it may ask on");
 }
@@ -223,21 +219,15 @@ fn a_removal_in_pieces_is_one_answer_and_logs_go_behind_the_page() {
     assert_eq!(bench.written(40), Vec::<String>::new(), "the page of the first piece alone");
     let said = bench.written(41);
     assert_eq!(said[0], "remove logs 1 2 3");
-    assert_eq!(
-        json_of(&said[1..]),
-        json!({"files": 2, "changed": true, "page": "written", "trouble": null})
-    );
+    assert_eq!(json_of(&said[1..]), json!({"files": 2, "changed": true, "page": "written", "trouble": null}));
 }
 
 #[test]
 fn a_tool_that_is_gone_is_not_answered_and_the_logs_go_all_the_same() {
     let mut bench = Bench::new();
     bench.say(remove());
-    let done = Ordered {
-        json: json!({"page": 41}).to_string(),
-        logs: vec![BuildId(1)],
-        ..Ordered::default()
-    };
+    let done =
+        Ordered { json: json!({"page": 41}).to_string(), logs: vec![BuildId(1)], ..Ordered::default() };
     bench.answer(Answer::Ordered(done));
     assert_eq!(bench.chase.closed(TOOL), None);
     assert_eq!(bench.tick(NOW + PAGE_PATIENCE), Vec::<String>::new());
