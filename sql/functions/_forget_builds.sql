@@ -9,7 +9,13 @@ DECLARE
     v_builds bigint[];
 BEGIN
     WITH gone AS (
-        DELETE FROM build b WHERE b.ver_id = p_ver RETURNING b.build_id, b.outcome, b.duration_ms
+        DELETE FROM build b WHERE b.ver_id = p_ver RETURNING b.build_id, b.outcome, b.duration_ms, b.built_at
+    ), days AS (
+        -- those of older days are dropped, or about to be
+        INSERT INTO stat_delta (kind, n, amount)
+        SELECT _day_counter(g.built_at, g.outcome), -count(*), 0 FROM gone g
+        WHERE g.built_at >= (date_trunc('day', now() AT TIME ZONE 'UTC') - interval '58 days') AT TIME ZONE 'UTC'
+        GROUP BY 1
     ), counted AS (
         INSERT INTO stat_delta (kind, n, amount)
         SELECT 'build:' || g.outcome, -count(*), -sum(g.duration_ms) FROM gone g GROUP BY g.outcome

@@ -474,7 +474,9 @@ impl MrChase {
                     }
                     match *order {
                         Order::Remove(Remove { package, .. }) => {
-                            self.await_page(now, conn, package, page, map, logs, out);
+                            let mut awaited = Awaited::new(conn, package, page, map);
+                            awaited.logs = logs;
+                            self.await_page(now, awaited, out);
                         }
                         _ => done(conn, true, json, out),
                     }

@@ -101,7 +101,7 @@ impl Farm {
     /// Writes every page that is due.
     fn pages_are_written(&mut self) {
         for rewrite in self.rewrites() {
-            self.ask(&Query::RewriteDone(rewrite.order));
+            self.ask(&Query::RewritesDone(vec![rewrite.order]));
         }
     }
 
@@ -190,14 +190,17 @@ fn a_name_that_was_published_never_comes_with_other_bytes() {
     farm.log_import(&first);
     let refusal = farm.refusal(&Query::LogImport(Box::new(second)));
     assert!(refusal.contains("published already, with other bytes"), "{refusal}");
-    assert!(farm.refused(plan("1.0", None, &[b.clone()])).contains("published already, with other bytes"));
-    assert!(farm.refused(plan("2.0", None, &[a.clone()])).contains("for another version"));
+    assert!(
+        farm.refused(plan("1.0", None, std::slice::from_ref(&b)))
+            .contains("published already, with other bytes")
+    );
+    assert!(farm.refused(plan("2.0", None, std::slice::from_ref(&a))).contains("for another version"));
     assert_eq!(farm.number("SELECT count(*) FROM piw.build", &[]), 1, "what is refused leaves nothing");
 
     // one that was on its way when the name was withdrawn: its bytes may be going from the disk
     let on_its_way = farm.record_of("1.0", None, vec![a.clone(), file("1.0", "py3", "none", "a")]);
     farm.remove(Some("1.0"), Removal::Files, None);
-    assert!(farm.refused(plan("1.0", None, &[a.clone()])).contains("just going from the disk"));
+    assert!(farm.refused(plan("1.0", None, std::slice::from_ref(&a))).contains("just going from the disk"));
     farm.pages_are_written();
     let refusal = farm.refusal(&Query::LogImport(Box::new(on_its_way)));
     assert!(refusal.contains("was withdrawn"), "{refusal}");

@@ -40,12 +40,13 @@ pub(super) struct Awaited {
     /// The tool, until it is answered or gone.
     conn: Option<ConnId>,
     project: ProjectName,
-    order: i64,
+    /// The order by which its page is due; none where it is as it should be.
+    order: Option<i64>,
     until: Millis,
     /// What the tool is answered.
     answer: Map<String, Value>,
     /// Logs that go when nothing names them any more.
-    logs: Vec<BuildId>,
+    pub(super) logs: Vec<BuildId>,
 }
 
 impl MrChase {
@@ -99,15 +100,8 @@ impl MrChase {
                 done(conn, true, Value::Object(answer).to_string(), out);
             }
             ImportVerdict::Unchanged { abi, page } => {
-                self.await_page(
-                    now,
-                    conn,
-                    wish.package.clone(),
-                    page,
-                    told("unchanged", Some(&abi)),
-                    Vec::new(),
-                    out,
-                );
+                let answer = told("unchanged", Some(&abi));
+                self.await_page(now, Awaited::new(conn, wish.package.clone(), page, answer), out);
             }
             ImportVerdict::Ready { build, abi, begun } => {
                 let odd = wish.files.iter().find_map(|file| {
@@ -182,39 +176,24 @@ impl MrChase {
             "abi": job.abi.as_str(), "files": files, "build_id": job.token.build.0,
             "new_package": imported.new_package, "new_version": imported.new_version,
         });
-        self.await_page(now, conn, job.package.clone(), imported.page, as_map(answer), Vec::new(), out);
+        self.await_page(now, Awaited::new(conn, job.package.clone(), imported.page, as_map(answer)), out);
         Some(conn)
     }
 
-    /// Answers a tool when the page of this order is written: at once where none is due.
-    pub(super) fn await_page(
-        &mut self,
-        now: Millis,
-        conn: ConnId,
-        project: ProjectName,
-        order: Option<i64>,
-        answer: Map<String, Value>,
-        logs: Vec<BuildId>,
-        out: &mut Out,
-    ) {
-        let mut awaited = Awaited {
-            conn: Some(conn),
-            project,
-            order: order.unwrap_or_default(),
-            until: now + PAGE_PATIENCE,
-            answer,
-            logs,
-        };
+    /// Answers a tool when its page is written: at once where none is due.
+    pub(super) fn await_page(&mut self, now: Millis, mut awaited: Awaited, out: &mut Out) {
+        awaited.until = now + PAGE_PATIENCE;
         // it may have been faster than the database's answer
         let written = |written: &RewriteOrder| {
-            written.page == PageKind::Project(awaited.project.clone()) && awaited.order <= written.order
+            written.page == PageKind::Project(awaited.project.clone()) && awaited.order <= Some(written.order)
         };
-        if order.is_none() || self.written.iter().any(written) {
+        let conn = awaited.conn;
+        if awaited.order.is_none() || self.written.iter().any(written) {
             awaited.end(None, out);
-            self.enter(conn, State::Ready);
+            conn.into_iter().for_each(|conn| self.enter(conn, State::Ready));
             return;
         }
-        self.enter(conn, State::Paging);
+        conn.into_iter().for_each(|conn| self.enter(conn, State::Paging));
         if self.awaited.len() >= PAGES_AWAITED
             && let Some(oldest) = self.awaited.iter().position(|awaited| awaited.conn.is_none())
         {
@@ -231,7 +210,7 @@ impl MrChase {
             self.written.pop_front();
         }
         self.written.push_back(order.clone());
-        let is_it = |a: &Awaited| a.project == *project && a.order <= order.order;
+        let is_it = |a: &Awaited| a.project == *project && a.order <= Some(order.order);
         while let Some(at) = self.awaited.iter().position(is_it) {
             let mut awaited = self.awaited.remove(at);
             let conn = awaited.conn;
@@ -266,6 +245,15 @@ impl MrChase {
 }
 
 impl Awaited {
+    pub(super) fn new(
+        conn: ConnId,
+        project: ProjectName,
+        order: Option<i64>,
+        answer: Map<String, Value>,
+    ) -> Self {
+        Self { conn: Some(conn), project, order, until: Millis(0), answer, logs: Vec::new() }
+    }
+
     /// The page is as it should be.
     fn end(&mut self, waits: Option<&PageTrouble>, out: &mut Out) {
         if !self.logs.is_empty() {

@@ -370,6 +370,7 @@ fn ask_until_answered(pool: &Pool, query: &Query, trouble: &Trouble) -> Option<A
             // a person or a tool waits for these
             Query::Why { .. }
             | Query::AddVersions { .. }
+            | Query::BeginImport(_)
             | Query::AddAbi { .. }
             | Query::LogDownloads { .. }
             | Query::Order(_)
