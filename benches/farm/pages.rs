@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use piwheels::domain::{BuildId, ProjectName, Sha256};
 use piwheels::master::event::{PageAnswer, PageRequest};
@@ -15,6 +15,8 @@ use piwheels::master::query::{
     RootName,
 };
 
+use crate::kit::farm::Farm;
+use crate::kit::wait::until_within;
 use crate::row::{Goal, Rows};
 
 /// Files of a project, as the design's budget has it: five versions for four ABIs.
@@ -152,7 +154,35 @@ pub(crate) fn run(rows: &mut Rows, projects: usize, names: usize) {
     rows.plain("pages, new", new, "projects/s");
     rows.add("pages, changed", changed, limit, "projects/s", Goal::Share(0.8));
     rows.add("pages, unchanged", same, 2000.0, "projects/s", Goal::Share(1.0));
+    through_the_farm(rows, projects);
     root_index(rows, &mut scribe, &www.join("simple"), names);
+}
+
+/// The same through the whole farm: rows out of the database, pages onto the disk, orders struck off.
+fn through_the_farm(rows: &mut Rows, projects: usize) {
+    let farm = Farm::start_durable(&["cp39", "cp310", "cp311", "cp312"], &[]);
+    let mut superuser = farm.database().superuser();
+    for statement in
+        include_str!("pages.sql").replace("{projects}", &projects.to_string()).split_inclusive(";\n")
+    {
+        superuser.batch_execute(statement).unwrap();
+    }
+    for (name, goal) in [("farm's pages, new", None), ("farm's pages, unchanged", Some(2000.0))] {
+        let begun = Instant::now();
+        farm.piw(&["rebuild", "project"]);
+        let due = || farm.count("SELECT count(*) FROM piw.rewrite WHERE kind = 'project'");
+        until_within(
+            Duration::from_secs(600),
+            "end of page writing",
+            || farm.logs(),
+            || (due() == 0).then_some(()),
+        );
+        let rate = projects as f64 / begun.elapsed().as_secs_f64();
+        match goal {
+            Some(goal) => rows.add(name, rate, goal, "projects/s", Goal::Share(1.0)),
+            None => rows.plain(name, rate, "projects/s"),
+        }
+    }
 }
 
 /// Peak of this process's memory since the last call, in KiB.

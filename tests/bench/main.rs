@@ -1,4 +1,4 @@
-//! The benches of the queue and of the slave at their smallest size: they measure everything that they name, and the first
+//! The benches of the queue, of pages and of the slave at their smallest size: they measure everything that they name, and the first
 //! leaves a sound database. Never how fast.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on ends")]
@@ -8,6 +8,8 @@
 mod database;
 #[path = "../kit/mod.rs"]
 mod kit;
+#[path = "../../benches/farm/pages.rs"]
+mod pages;
 #[path = "../../benches/farm/pgbench.rs"]
 mod pgbench;
 #[path = "../../benches/farm/queue/mod.rs"]
@@ -24,6 +26,14 @@ fn the_queues_bench_measures_every_row_and_its_audits_find_nothing() {
     let mut rows = row::Rows::new(true);
     queue::run(&mut rows, queue::LEAST);
     assert_eq!(names(&rows), queue::NAMES);
+    check(&rows);
+}
+
+#[test]
+fn the_bench_of_pages_measures_every_row_and_sees_that_a_second_writing_changes_nothing() {
+    let mut rows = row::Rows::new(true);
+    pages::run(&mut rows, 20, 1000);
+    assert_eq!(names(&rows).len(), 9, "{:?}", names(&rows));
     check(&rows);
 }
 
