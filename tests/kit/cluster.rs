@@ -145,6 +145,13 @@ impl Cluster {
         format!("postgres://{user}@/{database}?host={}", self.dir.display())
     }
 
+    /// One of PostgreSQL's own programs, which connects to a database of this cluster as its super-user.
+    pub(crate) fn tool(&self, program: &str, database: &str) -> Command {
+        let mut command = account::command(binaries().join(program));
+        command.arg("--host").arg(&self.dir).args(["--username", SUPERUSER, "--dbname", database]);
+        command
+    }
+
     /// A directory that the ordinary account can read and that goes with the cluster.
     pub(crate) fn dir(&self) -> &Path {
         &self.dir

@@ -142,6 +142,13 @@ impl Farm {
         farm
     }
 
+    /// The next master works with this database of this cluster; the old cluster ends.
+    pub(crate) fn move_to(&mut self, cluster: Cluster, database: &str) {
+        assert!(self.master.is_none());
+        self.cluster = cluster;
+        database.clone_into(&mut self.database);
+    }
+
     pub(crate) fn path(&self, part: &str) -> PathBuf {
         self.dir.path().join(part)
     }
