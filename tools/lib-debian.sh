@@ -146,6 +146,11 @@ add_backports() {
 # candidate PACKAGE: the version that would be fetched; nothing where there is none.
 candidate() { apt_private apt-cache show --no-all-versions "$1" 2>/dev/null | sed -n 's/^Version: *//p' | head -n 1; }
 
+# status_without NAME: this machine's packages as if it had none whose name begins with NAME, a regular expression.
+status_without() {
+  awk -v name="^Package: ($1)" 'BEGIN { RS = ""; ORS = "\n\n" } $0 !~ name' /var/lib/dpkg/status
+}
+
 # shellcheck disable=SC2034  # DEBS is for the scripts that source this
 # fetch_packages STATUS ARCH PACKAGE…: PACKAGEs and what they need beyond what STATUS (a file such as dpkg's own) says is
 # there, for machines of that kind; sets DEBS to the files. drop_packages deletes them.
@@ -178,4 +183,36 @@ unpack() {
   shift 2
   dpkg-deb --fsys-tarfile "$deb" | tar -x --keep-directory-symlink --no-same-owner -C "$dir" --wildcards "$@" ||
     die "$deb cannot be unpacked into $dir"
+}
+
+# provide PACKAGE OWN [--cache DIR] [--unpack]: prints a program: OWN, unless it is empty or --unpack asks for Debian's; then
+# CACHE/PACKAGE/PACKAGE, where the script's unpack_program VERSION puts it, unless it is there and the script's `runs` says
+# that it does.
+provide() {
+  local package=$1 own=$2 force='' version program
+  shift 2
+  CACHE=''
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --cache) CACHE=${2:-} && shift ;;
+      --unpack) force=1 ;;
+      *) die "unknown argument $1; --cache DIR [--unpack]" ;;
+    esac
+    shift
+  done
+  [ -n "$CACHE" ] || die "--cache DIR"
+  if [ -n "$own" ] && [ -z "$force" ]; then
+    printf '%s\n' "$own"
+    return
+  fi
+  mkdir -p "$CACHE"
+  CACHE=$(readlink -f "$CACHE")
+  program=$CACHE/$package/$package
+  lock_cache
+  prepare_apt
+  version=$(candidate "$package")
+  [ -n "$version" ] || lack "there is no $package in Debian's archive for this machine"
+  { is_stamped "$CACHE/$package" "$version" && runs "$program"; } || unpack_program "$version" >&2
+  runs "$program" || die "what was unpacked does not run: $program --version says why"
+  printf '%s\n' "$program"
 }
