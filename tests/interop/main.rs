@@ -1,10 +1,12 @@
-//! The protocol, implemented a second time (`piwire/`, in Python, from wire-spec's text alone), against the farm's programs.
+//! The protocol, implemented a second time (`piwire/`, in Python, from wire-spec's text alone), against the farm's programs; and
+//! the dissector for Wireshark on what really goes over the wire.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "../kit/mod.rs"]
 mod kit;
 
+mod dissector;
 mod peers;
 
 use std::path::Path;

@@ -5,7 +5,9 @@
     frames.py      preamble, frames, seals: bytes <-> messages
     auth.py        proofs and keys
     link.py        a connection: a socket with all of the above
-    slave.py, master.py, tools.py    peers
+    slave.py, master.py, tools.py    peers; wheel.py what they bring
+    spec.py        the tables of the text, and the vectors
+    pcap.py        captures
 
 Nothing but Python's own library, and nothing of the farm's programs.
 """
