@@ -93,6 +93,8 @@ static BACKGROUND: OnceLock<Background> = OnceLock::new();
 struct Background {
     lines: SyncSender<Line>,
     lost: AtomicU64,
+    /// Those that were told of, too.
+    lost_ever: AtomicU64,
     /// Handed over, and written.
     counts: [AtomicU64; 2],
 }
@@ -105,6 +107,7 @@ impl Background {
             }
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
                 self.lost.fetch_add(1, Ordering::Relaxed);
+                self.lost_ever.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
@@ -123,12 +126,21 @@ impl Background {
     }
 }
 
+/// Lines that were lost since the start.
+pub fn lost() -> u64 {
+    BACKGROUND.get().map_or(0, |background| background.lost_ever.load(Ordering::Relaxed))
+}
+
 /// From now on a thread of its own writes the lines, and whoever logs never waits. To be called when the signals of the
 /// process are blocked, which the thread inherits.
 pub fn detach() -> std::io::Result<()> {
     let (lines, inbox) = sync_channel(WAITING_LINES);
-    let background =
-        Background { lines, lost: AtomicU64::new(0), counts: [AtomicU64::new(0), AtomicU64::new(0)] };
+    let background = Background {
+        lines,
+        lost: AtomicU64::new(0),
+        lost_ever: AtomicU64::new(0),
+        counts: [AtomicU64::new(0), AtomicU64::new(0)],
+    };
     if BACKGROUND.set(background).is_err() {
         return Ok(());
     }

@@ -154,6 +154,7 @@ pub const FUNCTIONS: &[Script] = scripts![
     "functions/requirements_due.sql",
     "functions/requirement_done.sql",
     "functions/statistics.sql",
+    "functions/queue_sizes.sql",
     "functions/home.sql",
     "functions/version_name.sql",
     "functions/_download_partition.sql",

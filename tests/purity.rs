@@ -60,6 +60,7 @@ const PURE: &[&str] = &[
     "src/master/hub.rs",
     "src/master/hub",
     "src/master/limits.rs",
+    "src/master/metrics",
     "src/master/mr_chase.rs",
     "src/master/pages.rs",
     "src/master/publisher.rs",

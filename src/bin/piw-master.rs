@@ -79,6 +79,9 @@ struct Options {
     /// Where commands to the running farm come in (default: ipc:///tmp/piw-control)
     #[arg(long, value_name = "ADDR")]
     control_queue: Option<Address>,
+    /// Where Prometheus scrapes metrics: a Unix socket, or a loopback address such as tcp://127.0.0.1:5557 (default: nowhere)
+    #[arg(long, value_name = "ADDR")]
+    metrics_queue: Option<Address>,
     /// Let slaves on other machines connect without a key
     #[arg(long)]
     insecure: bool,
@@ -209,6 +212,7 @@ fn run(options: Options) -> Result<(), Failure> {
             "control-queue",
             Address::Path("/tmp/piw-control".into()),
         )?,
+        metrics_queue: config.find(options.metrics_queue, "metrics-queue")?,
         insecure: config.value(options.insecure.then_some(true), "insecure", false)?,
         limits,
     };

@@ -425,6 +425,8 @@ pub enum Purpose {
     Follower,
     /// The hub, for monitors.
     Hub,
+    /// Metrics: numbers that the database has.
+    Figures,
 }
 
 /// Where the state machines put what they want, in order; the caller owns it and uses it again.

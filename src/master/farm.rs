@@ -10,6 +10,7 @@ use super::file_juggler::{FileJuggler, TransferKey};
 use super::follower::{FollowSettings, Follower};
 use super::hub::{Counts, Hub, View};
 use super::limits::Limits;
+use super::metrics::figures::Tally;
 use super::mr_chase::{Changed, MrChase};
 use super::pages::Pages;
 use super::publisher::{Publisher, Recorded, Step};
@@ -23,6 +24,7 @@ use crate::wire::slave::{FromSlave, Held, Holding, Resume, ToSlave};
 use crate::wire::{Channel, Text};
 
 mod control;
+mod figures;
 mod following;
 mod housekeeping;
 mod imports;
@@ -32,6 +34,7 @@ mod unwanted;
 mod work;
 
 use control::Orders;
+use figures::Measuring;
 use housekeeping::Housekeeping;
 use stopping::Running;
 use unwanted::Unwanted;
@@ -102,6 +105,8 @@ pub struct Farm {
     orders: Orders,
     hub: Hub,
     counts: Counts,
+    tally: Tally,
+    measuring: Measuring,
     turns: Turns,
     unwanted: Unwanted,
     /// A moment of the farm's clock, and what the wall clock showed then.
@@ -139,6 +144,8 @@ impl Farm {
             orders: Orders::default(),
             hub: Hub::default(),
             counts: Counts::default(),
+            tally: Tally::default(),
+            measuring: Measuring::default(),
             turns: Turns::default(),
             unwanted: Unwanted::default(),
             clock: None,
@@ -222,6 +229,7 @@ impl Farm {
                 if self.hub.tick(&view, out) {
                     self.pages.home_changed();
                 }
+                self.measuring.tick(now, wall - now.since(self.started), out);
             }
         }
         self.steps(now, out);
@@ -476,6 +484,7 @@ impl Farm {
             (Purpose::Walk, Answer::Walked { opened, more }) => self.walked(&opened, more, out),
             (Purpose::Abis, Answer::Abis(abis)) => self.abis = built_for(&abis),
             (Purpose::Popularity, Answer::PopularityRolled(looked_at)) => self.rolled(now, looked_at),
+            (Purpose::Figures, answer) => self.measuring.answered(now, answer),
             (Purpose::Hub, answer) => self.hub.answered(answer, self.wall(now).unwrap_or_default()),
             (Purpose::Pages, answer) => self.pages.answered(now, answer, out),
             (Purpose::HomeOrder, answer) => self.pages.home_ordered(&answer, out),
@@ -581,6 +590,7 @@ impl Farm {
                     Outcome::Built => self.counts.built += 1,
                     _ => self.counts.failed += 1,
                 }
+                self.tally.build(&offer);
                 self.hub.recorded(&offer, self.wall(now).unwrap_or_default());
                 let files: Vec<_> = offer.files.iter().map(|f| f.wheel.as_str()).collect();
                 let seconds = offer.duration_ms as f64 / 1000.0;
@@ -601,6 +611,7 @@ impl Farm {
     }
 
     fn disk(&mut self, now: Millis, answer: DiskAnswer, out: &mut Out) {
+        self.tally.disk(&answer);
         match answer {
             DiskAnswer::LogWritten(build, bytes) => self.slaves.log_written(build, bytes, out),
             DiskAnswer::Written(id, offset, length) => {

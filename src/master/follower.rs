@@ -25,6 +25,7 @@ use super::limits::{
     CHECK_AHEAD, INDEX_AWAY_FIRST, INDEX_AWAY_LONGEST, PAGES_DUE_AT_ONCE, PAGES_DUE_EVERY,
     REQUIREMENTS_AT_ONCE, REQUIREMENTS_EVERY,
 };
+use super::metrics::figures::FollowFigures;
 use super::query::{
     Answer, DepsDue, DuePage, FeedState, Learned, Query, RequirementDue, RequirementEnd, Unread,
 };
@@ -147,6 +148,32 @@ pub struct Follower {
     away: u32,
     /// What the operator is shown.
     last_trouble: Option<String>,
+    /// When the index last answered.
+    answered: Option<Millis>,
+    failures: LookCounts,
+}
+
+/// Looks at the index that failed, since the start, by what was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LookCounts {
+    page: u64,
+    changelog: u64,
+    list: u64,
+    wheel: u64,
+    requirement: u64,
+}
+
+impl LookCounts {
+    /// For each kind of look its name, and how many failed.
+    pub fn by_kind(&self) -> [(&'static str, u64); 5] {
+        [
+            ("page", self.page),
+            ("changelog", self.changelog),
+            ("list", self.list),
+            ("wheel", self.wheel),
+            ("requirement", self.requirement),
+        ]
+    }
 }
 
 impl Follower {
@@ -174,6 +201,8 @@ impl Follower {
             away_until: started,
             away: 0,
             last_trouble: None,
+            answered: None,
+            failures: LookCounts::default(),
         }
     }
 
@@ -192,6 +221,18 @@ impl Follower {
     /// How the following goes, for people: what is followed, and the last trouble, if it lasts.
     pub fn following(&self) -> Following<'_> {
         Following { mode: self.settings.follow, trouble: self.last_trouble.as_deref(), heard: self.heard }
+    }
+
+    /// The same in numbers.
+    pub fn figures(&self) -> FollowFigures {
+        FollowFigures {
+            mode: self.settings.follow,
+            serial: self.feed.as_ref().map(|feed| feed.serial),
+            answered: self.answered,
+            heard: self.heard,
+            trouble: self.last_trouble.is_some(),
+            failures: self.failures,
+        }
     }
 
     /// How far the changelog was read; `None` before the database said so, and where it is not read.
@@ -291,6 +332,7 @@ impl Follower {
             (Busy::Changelog, GazeAnswer::Changelog(Err(failure))) => {
                 self.unheard_since.get_or_insert(now);
                 let pause = back_off(self.unheard, &failure);
+                self.failures.changelog += 1;
                 self.unheard += 1;
                 self.next_changelog = now + pause;
                 self.complain(self.unheard == 1, "the index's changelog", &failure.reason, pause);
@@ -298,6 +340,7 @@ impl Follower {
             (Busy::List, GazeAnswer::List(Ok(piece))) => self.list_seen(now, piece, out),
             (Busy::List, GazeAnswer::List(Err(failure))) => {
                 self.listing = None;
+                self.failures.list += 1;
                 self.is_away(now, "the list of all projects", &failure);
             }
             (Busy::Wheel(asked), GazeAnswer::Wheel(wheel, news))
@@ -320,10 +363,12 @@ impl Follower {
                 return self.ask(Busy::Learning, Query::LearnPage { package, truth, next_secs }, out);
             }
             PageNews::Failed(failure) if failure.everywhere => {
+                self.failures.page += 1;
                 self.pages.push_front(page);
                 return self.is_away(now, &format!("the page of {package}"), &failure);
             }
             PageNews::Failed(failure) => {
+                self.failures.page += 1;
                 log::warn!("{package}: its page cannot be read: {}; looked at again later", failure.reason);
                 Unread::Failed { retry_secs: failure.retry_after_secs.unwrap_or(0) }
             }
@@ -435,6 +480,7 @@ impl Follower {
             log::warn!("the index answers again");
         }
         (self.away, self.away_until) = (0, now);
+        self.answered = Some(now);
         if self.unheard == 0 {
             self.last_trouble = None;
         }

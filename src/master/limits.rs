@@ -183,6 +183,18 @@ pub const LOG_TAIL_BYTES: usize = 4 << 10;
 pub const LOG_SHARE_BYTES: usize = 64 << 10;
 /// Bytes that wait to be sent to one monitor, whose first picture names every slave; then it is dropped.
 pub const MONITOR_BACKLOG_BYTES: usize = 16 << 20;
+/// How often the database is asked for the numbers of metrics, where those are served.
+pub const FIGURES_EVERY: Millis = Millis::secs(15);
+/// Connections of scrapers at once; for a further one the oldest goes.
+pub const METRICS_CONNECTIONS: usize = 8;
+/// Bytes of a scraper's request; then it is dropped.
+pub const METRICS_REQUEST_BYTES: usize = 8 << 10;
+/// From connecting to having read the answer; then a scraper is dropped.
+pub const METRICS_TIME: Millis = Millis::secs(10);
+/// The text of metrics is made no more often than this, however often it is asked for.
+pub const METRICS_FRESH: Millis = Millis::secs(1);
+/// How often the master's own memory, time and disks are looked at while metrics are served.
+pub const PROCESS_EVERY: Millis = Millis::secs(5);
 /// Administrators' tools at once; a further one is closed.
 pub const TOOLS: usize = 64;
 /// Labels of slaves that are told to sleep, at most; those that are not connected are forgotten first.

@@ -14,6 +14,7 @@ pub mod gaze;
 pub mod hub;
 pub mod index_scribe;
 pub mod limits;
+pub mod metrics;
 pub mod mr_chase;
 pub mod oracle;
 pub mod pages;

@@ -89,6 +89,8 @@ pub struct MrChase {
     awaited: Vec<Awaited>,
     /// Projects' pages that were written last, as many at most.
     written: VecDeque<RewriteOrder>,
+    /// Orders of removal that were carried out, since the start.
+    pub(super) removals: u64,
 }
 
 /// What a tool's request changed, for the rooms beside this one.
@@ -476,6 +478,7 @@ impl MrChase {
                         Order::Remove(Remove { package, .. }) => {
                             let mut awaited = Awaited::new(conn, package, page, map);
                             awaited.logs = logs;
+                            self.removals += 1;
                             self.await_page(now, awaited, out);
                         }
                         _ => done(conn, true, json, out),

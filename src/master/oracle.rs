@@ -190,7 +190,8 @@ pub fn execute(client: &mut Client, query: &Query) -> Result<Answer, Failure> {
         Query::RequirementDone { requirement, end } => {
             requirements::requirement_done(client, *requirement, end)
         }
-        Query::Statistics => lists::statistics(client),
+        Query::Statistics => lists::statistics(client).map(|found| Answer::Statistics(Box::new(found))),
+        Query::Figures => lists::figures(client),
         Query::Audit { mend } => lists::audit(client, *mend),
         Query::LogDownloads { batch, downloads } => downloads::log(client, batch, downloads),
         Query::RollPopularity { limit } => downloads::roll_popularity(client, *limit),

@@ -53,6 +53,27 @@ pub struct Pages {
     clock: HomeClock,
     /// The home page's order, while the database is asked what the page is made from.
     home: Option<RewriteOrder>,
+    counts: PageCounts,
+}
+
+/// Pages that were written and that failed, since the start, by kind: projects', root index, home page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PageCounts([(u64, u64); 3]);
+
+impl PageCounts {
+    fn count(&mut self, page: &PageKind, written: bool) {
+        let (done, failed) = match page {
+            PageKind::Project(_) => &mut self.0[0],
+            PageKind::Root => &mut self.0[1],
+            PageKind::Home => &mut self.0[2],
+        };
+        *(if written { done } else { failed }) += 1;
+    }
+
+    /// For each kind its name, how many were written, and how many tries failed.
+    pub fn by_kind(&self) -> impl Iterator<Item = (&'static str, u64, u64)> {
+        ["project", "root", "home"].into_iter().zip(self.0).map(|(kind, (done, failed))| (kind, done, failed))
+    }
 }
 
 #[derive(Debug)]
@@ -113,6 +134,11 @@ impl Pages {
     /// What is wrong with pages now.
     pub fn trouble(&self) -> PageTrouble {
         PageTrouble { failing: self.failed.len(), reason: self.trouble.clone() }
+    }
+
+    /// Pages written and failed since the start.
+    pub fn counts(&self) -> PageCounts {
+        self.counts
     }
 
     /// Whether nothing is half done: orders that wait are rows, and safe.
@@ -248,6 +274,7 @@ impl Pages {
             }
             PageAnswer::Written(order, result) => {
                 let root = order.page == PageKind::Root;
+                self.counts.count(&order.page, result.is_ok());
                 if root {
                     self.root_rests(now);
                 } else {

@@ -12,6 +12,7 @@ use crate::domain::{AbiTag, BuildId, JobToken, ProjectName, Sha256, Version};
 use crate::wire::import;
 
 mod audit;
+mod figures;
 mod follow;
 mod home;
 mod imports;
@@ -19,6 +20,7 @@ mod orders;
 mod pages;
 
 pub use audit::*;
+pub use figures::*;
 pub use follow::*;
 pub use home::*;
 pub use imports::*;
@@ -193,6 +195,8 @@ pub enum Query {
     },
     /// The farm in numbers.
     Statistics,
+    /// The same and its queues, for metrics: asked on a schedule, and not again when it fails.
+    Figures,
     /// An order of the administrator's about policies or the queue.
     Order(Box<Order>),
     /// A report for people, as JSON.
@@ -288,6 +292,8 @@ pub enum Answer {
     Noted,
     /// To [`Query::Statistics`].
     Statistics(Box<Statistics>),
+    /// To [`Query::Figures`].
+    Figures(Box<Figures>),
     /// To [`Query::Audit`].
     Audited(Audited),
     /// To [`Query::LogDownloads`].

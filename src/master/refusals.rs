@@ -32,6 +32,22 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::NotAuthenticated,
+        Self::UnknownName,
+        Self::WrongKey,
+        Self::Revoked,
+        Self::BadSeal,
+        Self::Replayed,
+        Self::Reordered,
+        Self::NotIts,
+        Self::TooMany,
+        Self::TooSlow,
+        Self::NotReading,
+        Self::Protocol,
+    ];
+
     /// For people and scripts.
     pub const fn name(self) -> &'static str {
         match self {
@@ -70,6 +86,11 @@ impl Refusals {
     /// Each kind that occurred.
     pub fn iter(&self) -> impl Iterator<Item = (Refusal, u64)> {
         self.0.iter().map(|(refusal, times)| (*refusal, *times))
+    }
+
+    /// How often this was the reason.
+    pub fn of(&self, refusal: Refusal) -> u64 {
+        self.0.get(&refusal).copied().unwrap_or_default()
     }
 
     /// All of them.

@@ -15,6 +15,7 @@ pub struct OracleId(pub usize);
 /// Questions that wait, and oracles that are free.
 #[derive(Debug)]
 pub struct Seraph {
+    oracles: usize,
     waiting: VecDeque<(Ticket, Query)>,
     free: Vec<OracleId>,
 }
@@ -22,7 +23,7 @@ pub struct Seraph {
 impl Seraph {
     /// As many oracles as the pool has connections.
     pub fn new(oracles: usize) -> Self {
-        Self { waiting: VecDeque::new(), free: (0..oracles).rev().map(OracleId).collect() }
+        Self { oracles, waiting: VecDeque::new(), free: (0..oracles).rev().map(OracleId).collect() }
     }
 
     /// A question came.
@@ -53,6 +54,11 @@ impl Seraph {
         Some((oracle, ticket, query))
     }
 
+    /// Oracles that are not free.
+    pub fn busy(&self) -> usize {
+        self.oracles - self.free.len()
+    }
+
     /// Questions that wait for an oracle.
     pub fn waiting(&self) -> usize {
         self.waiting.len()
@@ -72,7 +78,7 @@ mod tests {
         let (oracle, ticket, _) = seraph.take().unwrap();
         assert_eq!(ticket, Ticket(1));
         assert!(seraph.take().is_none());
-        assert_eq!(seraph.waiting(), 2);
+        assert_eq!((seraph.busy(), seraph.waiting()), (1, 2));
         assert!(seraph.forget(Ticket(2)) && !seraph.forget(Ticket(1)), "what is asked already is answered");
         seraph.freed(oracle);
         assert_eq!(seraph.take().unwrap().1, Ticket(3));

@@ -18,10 +18,10 @@ use super::index_scribe::{HTML, Site};
 use super::limits::Limits;
 use super::oracle;
 use super::query::{Abi, Answer, Order, Query};
-use super::reactor::address::Address;
+use super::reactor::address::{Address, check_local};
 use super::reactor::gate::Gate;
 use super::reactor::threads::{ORACLES, Places, Pool, Threads};
-use super::reactor::{ANSWERS, Listener, Reactor, Signals};
+use super::reactor::{ANSWERS, Listener, Reactor, Service, Signals};
 use super::writer::spool;
 use crate::domain::Millis;
 use crate::dsn;
@@ -58,6 +58,8 @@ pub struct Settings {
     pub status_queue: Address,
     /// Where the administrator's commands come in.
     pub control_queue: Address,
+    /// Where metrics are scraped; `None`: nowhere.
+    pub metrics_queue: Option<Address>,
     /// Slaves may connect from other machines without a key.
     pub insecure: bool,
     /// How the index is followed.
@@ -107,6 +109,9 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
             return Err(usage(format!("--{option}-queue {address}: must be an ipc:// address")));
         }
     }
+    if let Some(address) = &settings.metrics_queue {
+        check_local(address).map_err(|reason| usage(format!("--metrics-queue {reason}")))?;
+    }
     allow_files(settings.limits.connections)?;
     let (spool, _lock) = prepare_directories(&settings.output, settings.spool.clone())?;
     let (config, abis) = open_database(&settings.dsn, &settings.output)?;
@@ -133,7 +138,10 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         (&settings.control_queue, Channel::Control),
     ] {
         let open = settings.insecure || !keys.is_empty();
-        listeners.extend(Listener::bind(address, channel, open).map_err(error)?);
+        listeners.extend(Listener::bind(address, channel.into(), open).map_err(error)?);
+    }
+    if let Some(address) = &settings.metrics_queue {
+        listeners.extend(Listener::bind(address, Service::Metrics, false).map_err(error)?);
     }
     spool::clear(&spool).map_err(|e| error(format!("cannot empty {}: {e}", spool.display())))?;
 
@@ -150,7 +158,10 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     logging::detach().map_err(error)?;
     let places = Places { output: settings.output.clone(), spool, keys: keys_file };
     let threads = Threads::start(waker, &pool, places, settings.site.clone(), gazer).map_err(error)?;
-    let farm = Farm::new(Millis(0), settings.limits.clone(), index_url, settings.follow, &abis, seed()?);
+    let mut farm = Farm::new(Millis(0), settings.limits.clone(), index_url, settings.follow, &abis, seed()?);
+    if settings.metrics_queue.is_some() {
+        farm.measure();
+    }
     let gate = Gate::new(keys, settings.insecure, seed()?, &settings.limits);
     let connections = settings.limits.connections;
     let reactor = Reactor::new(poll, listeners, signals, threads, farm, connections, gate).map_err(error)?;

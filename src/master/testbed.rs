@@ -420,6 +420,7 @@ fn ask(query: &Query) -> String {
         Query::RequirementsDue(limit) => format!("requirements-due {limit}"),
         Query::RequirementDone { requirement, end } => format!("requirement {requirement} {end:?}"),
         Query::Statistics => "statistics".to_owned(),
+        Query::Figures => "figures".to_owned(),
         Query::Audit { mend } => format!("audit, mend {mend}"),
         Query::Order(order) => format!("order {order:?}"),
         Query::Report(report) => format!("report {report:?}"),

@@ -14,6 +14,7 @@ mod coverage;
 mod crash;
 mod downloads;
 mod farm;
+mod figures;
 mod home;
 mod imports;
 mod index;

@@ -50,6 +50,7 @@ fn the_masters_role_may_call_these_functions_and_no_others() {
             "page_unread",
             "pages_due",
             "policy_report",
+            "queue_sizes",
             "rebuild",
             "release",
             "remove",

@@ -5,6 +5,7 @@ use super::{Farm, Running};
 use crate::domain::{AbiTag, BuildId, Millis};
 use crate::master::event::{DiskRequest, Effect, Out, Purpose};
 use crate::master::limits::{POPULARITY_AT_ONCE, POPULARITY_EVERY, SWEEP_EVERY, WALK_AT_ONCE};
+use crate::master::metrics::figures::TransferEnd;
 use crate::master::query::{Query, Swept};
 use crate::master::slave_driver::State;
 
@@ -116,6 +117,7 @@ impl Farm {
             matches!(build.and_then(|b| self.slaves.holder(b)), Some((_, State::Offered(_))))
         };
         for (id, reason) in self.juggler.hopeless(now, is_there) {
+            self.tally.transfers[TransferEnd::Lost as usize] += 1;
             self.publisher.lost(id, reason, out);
         }
     }
@@ -144,6 +146,7 @@ impl Farm {
                 }
                 _ => {
                     log::warn!("build {build}: {slave} was not heard from in time; {what} is queued again");
+                    self.tally.leases_expired += 1;
                     self.lose(*build, slave, out);
                 }
             }

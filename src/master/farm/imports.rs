@@ -67,6 +67,7 @@ impl Farm {
     /// An import came to nothing.
     pub(super) fn import_refused(&mut self, build: BuildId, reason: String, out: &mut Out) {
         log::warn!("import {build} is refused: {reason}");
+        self.tally.imports_refused += 1;
         if let Some(conn) = self.chase.import_refused(build, reason, out) {
             self.juggler.closed(conn);
         }
@@ -84,6 +85,8 @@ impl Farm {
             files.join(" ")
         );
         self.counts.built += 1;
+        self.tally.imported += 1;
+        self.tally.published(offer);
         if let Some(conn) = self.chase.imported(now, offer, &imported, out) {
             self.juggler.closed(conn);
         }

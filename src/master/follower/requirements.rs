@@ -52,10 +52,14 @@ impl Follower {
     ) {
         let reason = match news {
             Err(failure) if failure.everywhere => {
+                self.failures.wheel += 1;
                 self.wheels.push_front(asked);
                 return self.is_away(now, &format!("what {wheel} requires"), &failure);
             }
-            Err(failure) => failure.reason,
+            Err(failure) => {
+                self.failures.wheel += 1;
+                failure.reason
+            }
             Ok(WheelNews::Unknown(reason)) => reason,
             Ok(WheelNews::Read(lines)) => {
                 self.answers(now);
@@ -100,6 +104,7 @@ impl Follower {
                 self.end(&due, RequirementEnd::Refused(reason), out);
             }
             LookAnswer::Unanswered(failure) => {
+                self.failures.requirement += 1;
                 self.end(&due, RequirementEnd::Again, out);
                 if failure.everywhere {
                     self.is_away(now, "a requirement's page", &failure);

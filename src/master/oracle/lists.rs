@@ -6,7 +6,9 @@ use postgres::types::Type;
 
 use super::{Failure, Parameters, abi, ask, ask_one, failure, odd, optional_abi, read};
 use crate::domain::AbiTag;
-use crate::master::query::{AUDIT_LINES, Abi, AddedState, AddedVersion, Answer, Audited, Statistics, Wanted};
+use crate::master::query::{
+    AUDIT_LINES, Abi, AddedState, AddedVersion, Answer, Audited, Figures, QueueSize, Statistics, Wanted,
+};
 
 /// Limit of one audit, which scans everything: 13 s were measured for 8 million versions, mending is slower.
 const AUDIT_TIMEOUT: &str = "SET LOCAL statement_timeout = '30min'";
@@ -109,13 +111,13 @@ pub(super) fn add_versions(client: &mut Client, wanted: &[Wanted], deps: bool) -
     Ok(Answer::Added(added.collect::<Result<_, Failure>>()?))
 }
 
-pub(super) fn statistics(client: &mut Client) -> Result<Answer, Failure> {
+pub(super) fn statistics(client: &mut Client) -> Result<Statistics, Failure> {
     let sql = "SELECT packages_count, packages_built, versions_count, versions_tried, builds_count, builds_success, \
                builds_last_hour, builds_time, builds_size, files_count, downloads_last_month, queued, unchecked, \
                delayed, leased, pages_due, pages_waiting FROM piw.statistics()";
     let row = ask_one(client, sql, &[])?;
     let number = |column| Ok(u64::try_from(read::<i64>(&row, column)?).unwrap_or_default());
-    Ok(Answer::Statistics(Box::new(Statistics {
+    Ok(Statistics {
         packages_count: number(0)?,
         packages_built: number(1)?,
         versions_count: number(2)?,
@@ -133,7 +135,20 @@ pub(super) fn statistics(client: &mut Client) -> Result<Answer, Failure> {
         leased: number(14)?,
         pages_due: number(15)?,
         pages_waiting: number(16)?,
-    })))
+    })
+}
+
+pub(super) fn figures(client: &mut Client) -> Result<Answer, Failure> {
+    let rows = ask(client, "SELECT abi, class, jobs FROM piw.queue_sizes()", &[])?;
+    let queue = rows.iter().map(|row| {
+        Ok(QueueSize {
+            abi: abi(&read::<String>(row, 0)?)?,
+            class: u8::try_from(read::<i16>(row, 1)?).map_err(odd)?,
+            jobs: u64::try_from(read::<i64>(row, 2)?).unwrap_or_default(),
+        })
+    });
+    let queue = queue.collect::<Result<_, Failure>>()?;
+    Ok(Answer::Figures(Box::new(Figures { statistics: statistics(client)?, queue })))
 }
 
 pub(super) fn audit(client: &mut Client, mend: bool) -> Result<Answer, Failure> {

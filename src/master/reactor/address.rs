@@ -59,6 +59,23 @@ pub fn resolve(host: &str, port: u16) -> Result<(Vec<SocketAddr>, bool), String>
     Ok((found, outside))
 }
 
+/// Whether only this machine can reach an address; else why not, for people.
+pub fn check_local(address: &Address) -> Result<(), String> {
+    let outside = match address {
+        Address::Path(_) => false,
+        Address::Any(_) => true,
+        Address::Host(host, port) => resolve(host, *port)?.1,
+    };
+    if !outside {
+        return Ok(());
+    }
+    Err(format!(
+        "{address}: other machines can reach it, and whoever connects is answered without a password: must be a loopback \
+         address (tcp://127.0.0.1:PORT) or a Unix socket (ipc:///PATH); put ssh, WireGuard or a web server with a password \
+         before it"
+    ))
+}
+
 fn is_loopback(ip: IpAddr) -> bool {
     ip.to_canonical().is_loopback()
 }
@@ -66,6 +83,25 @@ fn is_loopback(ip: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_other_machines_reach_is_not_local() {
+        let local = |text: &str| check_local(&text.parse().unwrap()).is_ok();
+        for text in [
+            "ipc:///run/x",
+            "tcp://127.0.0.1:1",
+            "tcp://127.9.9.9:1",
+            "tcp://[::1]:1",
+            "tcp://[::ffff:127.0.0.1]:1",
+        ] {
+            assert!(local(text), "{text}");
+        }
+        for text in
+            ["tcp://*:1", "tcp://0.0.0.0:1", "tcp://[::]:1", "tcp://192.0.2.1:1", "tcp://[2001:db8::1]:1"]
+        {
+            assert!(!local(text), "{text}");
+        }
+    }
 
     #[test]
     fn the_manuals_addresses_are_read() {

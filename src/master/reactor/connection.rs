@@ -40,14 +40,14 @@ pub(super) enum Stream {
 }
 
 impl Stream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.read(buffer),
             Self::Unix(stream) => stream.read(buffer),
         }
     }
 
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.write(bytes),
             Self::Unix(stream) => stream.write(bytes),
@@ -61,7 +61,7 @@ impl Stream {
         }
     }
 
-    fn end_writing(&self) -> io::Result<()> {
+    pub(super) fn end_writing(&self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Self::Unix(stream) => stream.shutdown(Shutdown::Write),
@@ -120,7 +120,7 @@ pub(super) struct Connection {
     pub(super) peer: String,
     /// Where it comes from; none for a local socket.
     pub(super) address: Option<IpAddr>,
-    channel: Channel,
+    pub(super) channel: Channel,
     trust: Trust,
     allowance: Allowance,
     input: BytesMut,
@@ -143,6 +143,8 @@ pub(super) struct Connection {
     blocked: bool,
     closing: Option<Millis>,
     write_ended: bool,
+    /// Bytes that came and went since this was last asked.
+    carried: (u64, u64),
 }
 
 impl Connection {
@@ -173,6 +175,7 @@ impl Connection {
             blocked: false,
             closing: None,
             write_ended: false,
+            carried: (0, 0),
         }
     }
 
@@ -184,6 +187,11 @@ impl Connection {
 
     pub(super) fn wants_reading(&self) -> bool {
         self.readable && !self.held && !self.throttled
+    }
+
+    /// Bytes from and to the peer since this was last called.
+    pub(super) fn take_carried(&mut self) -> (u64, u64) {
+        std::mem::take(&mut self.carried)
     }
 
     /// Whether something waits to be sent.
@@ -220,8 +228,13 @@ impl Connection {
         }
         match self.stream.read(scratch) {
             Ok(0) => return Err(self.hung_up()),
-            Ok(_) if self.closing.is_some() => return Ok(()),
-            Ok(n) => self.input.extend_from_slice(&scratch[..n]),
+            Ok(n) => {
+                self.carried.0 += n as u64;
+                if self.closing.is_some() {
+                    return Ok(());
+                }
+                self.input.extend_from_slice(&scratch[..n]);
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.readable = false;
                 return Ok(());
@@ -357,7 +370,10 @@ impl Connection {
         while !self.output.is_empty() {
             match self.stream.write(&self.output) {
                 Ok(0) => return Err(Gone::Quietly),
-                Ok(n) => self.output.advance(n),
+                Ok(n) => {
+                    self.carried.1 += n as u64;
+                    self.output.advance(n);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.blocked = true;
                     break;

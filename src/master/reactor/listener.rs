@@ -1,5 +1,6 @@
-//! Listening sockets: TCP for slaves and files, a Unix socket for the administrator's tools.
+//! Listening sockets: TCP for slaves and files, a Unix socket for the administrator's tools, either for metrics.
 
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -20,20 +21,44 @@ enum Socket {
     Closed,
 }
 
+/// What connections of a listener are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// The farm.
+    Channel(Channel),
+    /// Those who scrape metrics.
+    Metrics,
+}
+
+impl From<Channel> for Service {
+    fn from(channel: Channel) -> Self {
+        Self::Channel(channel)
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Channel(channel) => write!(f, "{channel:?}"),
+            Self::Metrics => f.write_str("metrics"),
+        }
+    }
+}
+
 /// One listening socket.
 pub struct Listener {
     socket: Socket,
     /// What its connections are for.
-    pub channel: Channel,
+    pub service: Service,
 }
 
 impl Listener {
-    /// Listens for `channel` on an address; more than one socket where the address stands for more. Addresses that
+    /// Listens for `service` on an address; more than one socket where the address stands for more. Addresses that
     /// other machines can reach need `open`: slaves have keys, or the network is trusted. The error is for people.
-    pub fn bind(address: &Address, channel: Channel, open: bool) -> Result<Vec<Self>, String> {
+    pub fn bind(address: &Address, service: Service, open: bool) -> Result<Vec<Self>, String> {
         let sockets: Vec<SocketAddr> = match address {
-            Address::Path(path) => return Self::bind_path(path, channel).map(|listener| vec![listener]),
-            Address::Any(port) if open => return Self::bind_any(*port, channel),
+            Address::Path(path) => return Self::bind_path(path, service).map(|listener| vec![listener]),
+            Address::Any(port) if open => return Self::bind_any(*port, service),
             Address::Any(port) => {
                 log::warn!(
                     "{address}: only this machine's own programs can connect; 'piw-master --add-slave NAME' makes a key for \
@@ -61,7 +86,7 @@ impl Listener {
                 socket.set_port(first.port());
             }
             match TcpListener::bind(socket) {
-                Ok(bound) => listeners.push(Self::tcp(bound, channel)),
+                Ok(bound) => listeners.push(Self::tcp(bound, service)),
                 // a machine without IPv6 has no ::1
                 Err(error) if socket.is_ipv6() && error.kind() == io::ErrorKind::AddrNotAvailable => {}
                 Err(error) => failed = Some(format!("cannot listen on {socket}: {error}")),
@@ -74,7 +99,7 @@ impl Listener {
         }
     }
 
-    fn bind_any(port: u16, channel: Channel) -> Result<Vec<Self>, String> {
+    fn bind_any(port: u16, service: Service) -> Result<Vec<Self>, String> {
         // one IPv6 socket serves IPv4 too, unless the system says otherwise
         let six = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port).into());
         let port = six.as_ref().ok().and_then(|s| s.local_addr().ok()).map_or(port, |a| a.port());
@@ -82,20 +107,20 @@ impl Listener {
         let bound: Vec<_> = match (six, four) {
             (Err(error), Err(_)) => return Err(format!("cannot listen on port {port}: {error}")),
             (six, four) => {
-                [six, four].into_iter().flatten().map(|socket| Self::tcp(socket, channel)).collect()
+                [six, four].into_iter().flatten().map(|socket| Self::tcp(socket, service)).collect()
             }
         };
         Ok(bound)
     }
 
-    fn tcp(socket: TcpListener, channel: Channel) -> Self {
+    fn tcp(socket: TcpListener, service: Service) -> Self {
         if let Ok(address) = socket.local_addr() {
-            log::info!("listening for {channel:?} connections on tcp://{address}");
+            log::info!("listening for {service} connections on tcp://{address}");
         }
-        Self { socket: Socket::Tcp(socket), channel }
+        Self { socket: Socket::Tcp(socket), service }
     }
 
-    fn bind_path(path: &Path, channel: Channel) -> Result<Self, String> {
+    fn bind_path(path: &Path, service: Service) -> Result<Self, String> {
         let at = path.display();
         if let Ok(found) = path.symlink_metadata() {
             use std::os::unix::fs::FileTypeExt;
@@ -109,8 +134,8 @@ impl Listener {
         let bound = UnixListener::bind(path);
         umask(before);
         let socket = bound.map_err(|e| format!("cannot listen on ipc://{at}: {e}"))?;
-        log::info!("listening for {channel:?} connections on ipc://{at}");
-        Ok(Self { socket: Socket::Unix(socket, path.to_owned()), channel })
+        log::info!("listening for {service} connections on ipc://{at}");
+        Ok(Self { socket: Socket::Unix(socket, path.to_owned()), service })
     }
 
     fn port(&self) -> u16 {
@@ -216,15 +241,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         drop(std::os::unix::net::UnixListener::bind(at("stale")).unwrap());
-        Listener::bind_path(&at("stale"), Channel::Import).unwrap();
+        Listener::bind_path(&at("stale"), Channel::Import.into()).unwrap();
 
         let _heard = std::os::unix::net::UnixListener::bind(at("heard")).unwrap();
-        let refused = Listener::bind_path(&at("heard"), Channel::Import).err().unwrap();
+        let refused = Listener::bind_path(&at("heard"), Channel::Import.into()).err().unwrap();
         assert!(refused.contains("running already"), "{refused}");
 
         // a socket of another kind, which a stream cannot connect to: another program's
         let _other = std::os::unix::net::UnixDatagram::bind(at("other")).unwrap();
-        let refused = Listener::bind_path(&at("other"), Channel::Import).err().unwrap();
+        let refused = Listener::bind_path(&at("other"), Channel::Import.into()).err().unwrap();
         assert!(refused.contains("cannot be told"), "{refused}");
         for name in ["heard", "other"] {
             assert!(at(name).exists(), "{name}");

@@ -22,25 +22,31 @@ use crate::wire::Channel;
 pub mod address;
 mod connection;
 pub mod gate;
+mod gauges;
 mod listener;
+mod process;
+mod scrapers;
 mod signals;
 pub mod threads;
 mod turns;
 
 use connection::{Connection, Gone};
 use gate::Gate;
-pub use listener::Listener;
+use gauges::Gauges;
+pub use listener::{Listener, Service};
+use scrapers::Scrapers;
 pub use signals::Signals;
 use signals::Wish;
 use threads::{Reply, Threads};
-use turns::Turns;
 
 const SIGNALS: Token = Token(0);
 /// The threads' answers.
 pub(super) const ANSWERS: Token = Token(1);
 const FIRST_LISTENER: usize = 2;
-/// Connections' tokens are their numbers, which begin here.
+/// Scrapers' tokens are in between; connections' tokens are their numbers, which begin here.
 const FIRST_CONNECTION: u64 = 64;
+
+const _: () = assert!(scrapers::TOKENS.end as u64 <= FIRST_CONNECTION);
 
 /// Answers taken in one turn, so that a burst of them does not keep the sockets waiting.
 const ANSWERS_PER_TURN: usize = 512;
@@ -84,6 +90,8 @@ pub struct Reactor {
     scratch: Box<[u8]>,
     notify: Notify,
     standing_at: Millis,
+    scrapers: Scrapers,
+    gauges: Gauges,
     running: bool,
 }
 
@@ -98,6 +106,8 @@ impl Reactor {
         max_connections: usize,
         gate: Gate,
     ) -> io::Result<Self> {
+        debug_assert!(FIRST_LISTENER + listeners.len() <= scrapers::TOKENS.start);
+        let served = listeners.iter().any(|listener| listener.service == Service::Metrics);
         for (index, listener) in listeners.iter_mut().enumerate() {
             poll.registry().register(listener, Token(FIRST_LISTENER + index), Interest::READABLE)?;
         }
@@ -124,6 +134,8 @@ impl Reactor {
             scratch: vec![0; connection::READ_BYTES].into_boxed_slice(),
             notify: Notify::from_environment(),
             standing_at: Millis(0),
+            scrapers: Scrapers::default(),
+            gauges: Gauges::new(served),
             running: true,
         })
     }
@@ -133,9 +145,11 @@ impl Reactor {
         let mut events = Events::with_capacity(1024);
         let mut tick_at = self.now();
         self.notify.ready();
-        let mut turns = Turns::default();
         while self.running {
-            let busy = !self.ready.is_empty() || !self.accepting.is_empty() || self.threads.more();
+            let busy = !self.ready.is_empty()
+                || !self.accepting.is_empty()
+                || self.threads.more()
+                || self.scrapers.more();
             let due = self.notify.next_deadline().map_or(tick_at, |at| at.min(tick_at));
             let wait = if busy { Millis(0) } else { due.since(self.now()) };
             match self.poll.poll(&mut events, Some(std::time::Duration::from_millis(wait.0))) {
@@ -147,6 +161,7 @@ impl Reactor {
                 match event.token() {
                     SIGNALS => self.take_signals(),
                     ANSWERS => self.threads.noticed(),
+                    Token(n) if scrapers::TOKENS.contains(&n) => self.scrapers.noticed(n),
                     Token(n) if (n as u64) < FIRST_CONNECTION => self.accepting.push(n - FIRST_LISTENER),
                     Token(n) => self.noticed(ConnId(n as u64), event.is_readable(), event.is_writable()),
                 }
@@ -154,15 +169,17 @@ impl Reactor {
             self.take_answers();
             self.accept();
             self.read();
+            self.scrape();
             if self.now() >= tick_at {
                 self.tick();
                 tick_at = self.farm.next_deadline(self.now());
             }
             self.flush();
             self.tell_manager();
-            turns.count(begun.elapsed());
+            self.gauges.turns.count(begun.elapsed());
         }
         self.notify.stopping();
+        let turns = &self.gauges.turns;
         log::info!(
             "{} turns of the reactor: 99.9 % of them within {} us, the longest {} us",
             turns.total(),
@@ -224,6 +241,14 @@ impl Reactor {
                 Reply::Page(answer) => Event::Page(answer),
                 Reply::Looked(ticket, answer) => Event::Looked(ticket, answer),
                 Reply::Gazed(answer) => Event::Gazed(answer),
+                Reply::Wrote(kind, took) => {
+                    self.gauges.wrote(kind, took);
+                    continue;
+                }
+                Reply::Process(figures) => {
+                    self.gauges.process(self.now(), figures);
+                    continue;
+                }
                 Reply::Keys(keys) => {
                     self.take_keys(keys);
                     if self.notify.is_reloading() {
@@ -244,9 +269,12 @@ impl Reactor {
                     break;
                 }
                 let Some(listener) = self.listeners.get(index) else { break };
-                let channel = listener.channel;
+                let service = listener.service;
                 match listener.accept() {
-                    Ok(Some((stream, peer, address))) => self.adopt(stream, channel, peer, address),
+                    Ok(Some((stream, peer, address))) => match service {
+                        Service::Channel(channel) => self.adopt(stream, channel, peer, address),
+                        Service::Metrics => self.adopt_scraper(stream, peer),
+                    },
                     Ok(None) => break,
                     Err(error) => {
                         // perhaps for want of descriptors; the poll will not say again that others wait
@@ -289,9 +317,37 @@ impl Reactor {
         }
         let mut connection = Connection::new(stream, channel, (peer, address), self.now(), &self.gate);
         connection.readable_now();
+        self.gauges.opened(channel);
         self.connections.insert(conn, connection);
         self.ready.push_back(conn);
         self.dirty.push(conn);
+    }
+
+    fn adopt_scraper(&mut self, stream: connection::Stream, peer: String) {
+        let now = self.now();
+        match self.scrapers.adopt(self.poll.registry(), stream, peer, now) {
+            Ok(dropped) => self.refuse_scrapers(dropped),
+            Err(error) => log::warn!("a scraper cannot be watched: {error}"),
+        }
+    }
+
+    /// Reads what scrapers ask, and answers them.
+    fn scrape(&mut self) {
+        let now = self.now();
+        let dropped = self.scrapers.read(self.poll.registry(), &mut self.scratch);
+        while let Some(format) = self.scrapers.wants(now) {
+            let text = self.gauges.text(format, now, &self.farm, &self.threads, &self.scrapers);
+            self.scrapers.keep(format, now, text);
+        }
+        self.scrapers.write(self.poll.registry());
+        self.refuse_scrapers(dropped);
+    }
+
+    fn refuse_scrapers(&mut self, dropped: impl IntoIterator<Item = scrapers::Dropped>) {
+        for (peer, refusal, reason) in dropped {
+            log::warn!("{peer}: dropped: {reason} [{}]", refusal.name());
+            self.handle(Event::Refused(refusal));
+        }
     }
 
     /// Reads every ready connection once, and the events of what came.
@@ -301,6 +357,7 @@ impl Reactor {
             let Some(conn) = self.ready.pop_front() else { return };
             let Some(connection) = self.connections.get_mut(&conn) else { continue };
             let outcome = connection.read(conn, now, &mut self.gate, &mut self.scratch, &mut self.events);
+            self.gauges.carried(connection.channel, connection.take_carried());
             if connection.wants_writing() {
                 self.dirty.push(conn);
             }
@@ -340,6 +397,7 @@ impl Reactor {
     fn drop_connection(&mut self, conn: ConnId, gone: Gone) {
         let Some(mut connection) = self.connections.remove(&conn) else { return };
         let _ = self.poll.registry().deregister(&mut connection.stream);
+        self.gauges.closed(connection.channel);
         connection.address.into_iter().for_each(|address| self.gate.leave(address));
         if let Gone::Defect(refusal, reason) = gone {
             log::warn!("{}: dropped: {reason} [{}]", connection.peer, refusal.name());
@@ -427,7 +485,7 @@ impl Reactor {
             Effect::Gaze(request) => self.threads.gaze(request),
             // files are still fetched from slaves that finish, and their end is watched and hurried: those listeners stay
             Effect::StopListening => self.listeners.iter_mut().for_each(|listener| {
-                if matches!(listener.channel, Channel::Slave | Channel::Import) {
+                if [Channel::Slave, Channel::Import].map(Service::from).contains(&listener.service) {
                     listener.close(self.poll.registry());
                 }
             }),
@@ -448,6 +506,9 @@ impl Reactor {
         for (conn, gone) in overdue {
             self.drop_connection(conn, gone);
         }
+        let dropped = self.scrapers.tick(self.poll.registry(), now);
+        self.refuse_scrapers(dropped);
+        self.gauges.tick(now, &self.threads);
     }
 
     fn flush(&mut self) {
@@ -459,6 +520,7 @@ impl Reactor {
             for conn in dirty {
                 let Some(connection) = self.connections.get_mut(&conn) else { continue };
                 let flushed = connection.flush();
+                self.gauges.carried(connection.channel, connection.take_carried());
                 let interest = connection.interest_changed();
                 if let Err(gone) = flushed {
                     self.drop_connection(conn, gone);

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,11 +17,14 @@ use super::super::cloud_gazer::{self, CloudGazer};
 use super::super::event::{DiskAnswer, DiskRequest, LookAnswer, LookUp, PageAnswer, PageRequest, Ticket};
 use super::super::gaze::{GazeAnswer, GazeFailure, GazeRequest};
 use super::super::index_scribe::{self, IndexScribe, Site};
+use super::super::metrics::figures::{DatabaseFigures, ProcessFigures, WORK_SECONDS};
+use super::super::metrics::histogram::Histogram;
 use super::super::oracle;
 use super::super::query::{Answer, Query, Swept};
 use super::super::seraph::{OracleId, Seraph};
 use super::super::worker::Worker;
 use super::super::writer::{self, FileWriter};
+use super::process;
 use crate::keyfile::Keys;
 
 /// Connections to the database, and threads that use them: more than the server's cores gain nothing.
@@ -55,6 +58,10 @@ pub enum Reply {
     Gazed(GazeAnswer),
     /// The keys of slaves were read again.
     Keys(Result<Keys, String>),
+    /// The index scribe has done what it was asked for a page of this kind, in this time.
+    Wrote(&'static str, Duration),
+    /// The process was looked at.
+    Process(ProcessFigures),
 }
 
 /// Work for the cloud gazer, done in the order given: the index never sees two requests at once.
@@ -105,6 +112,11 @@ pub struct Threads {
     scribe: Worker<PageRequest>,
     gazer: Worker<Gaze>,
     keys: Worker<()>,
+    process: Worker<()>,
+    /// Since when each oracle is at its question.
+    asked: [Option<Instant>; ORACLES],
+    /// How long they took.
+    took: Histogram,
     replies: Receiver<Reply>,
     taken: VecDeque<Reply>,
     trouble: Arc<Trouble>,
@@ -114,6 +126,9 @@ pub struct Threads {
 #[derive(Default)]
 struct Trouble {
     stopping: AtomicBool,
+    /// Tries that failed because the database could not answer, and whether the last one was one.
+    failures: AtomicU64,
+    away: AtomicBool,
     complained: Mutex<Option<Instant>>,
     /// Ends the audit that is under way, which takes minutes and is lost without harm. There is one at a time (Mr Chase).
     audit: Mutex<Option<CancelToken>>,
@@ -193,14 +208,25 @@ impl Threads {
             move |answer| back.say(Reply::Disk(answer)),
         )?;
         let back = way.clone();
+        let (at, beside) = (output.clone(), spool.clone());
         let scribe = Worker::start(
             "index-scribe",
-            move || IndexScribe::new(output.clone(), spool.clone(), site.clone()),
-            |scribe: &mut IndexScribe, request, answer: &mut dyn FnMut(PageAnswer)| {
-                scribe.handle(request, answer)
+            move || IndexScribe::new(at.clone(), beside.clone(), site.clone()),
+            |scribe: &mut IndexScribe, request: PageRequest, answer: &mut dyn FnMut(Reply)| {
+                let (kind, begun) = (kind_of_page(&request), Instant::now());
+                scribe.handle(request, &mut |page| answer(Reply::Page(page)));
+                answer(Reply::Wrote(kind, begun.elapsed()));
             },
-            index_scribe::failed,
-            move |answer| back.say(Reply::Page(answer)),
+            |request| index_scribe::failed(request).into_iter().map(Reply::Page).collect(),
+            move |reply| back.say(reply),
+        )?;
+        let back = way.clone();
+        let process = Worker::start(
+            "process-watch",
+            || (),
+            move |(): &mut (), (), answer: &mut dyn FnMut(_)| answer(process::look(&output, &spool)),
+            |()| Vec::new(),
+            move |figures| back.say(Reply::Process(figures)),
         )?;
         let back = way.clone();
         let keys = Worker::start(
@@ -230,6 +256,9 @@ impl Threads {
             scribe,
             gazer,
             keys,
+            process,
+            asked: [None; ORACLES],
+            took: Histogram::new(WORK_SECONDS),
             replies,
             taken: VecDeque::new(),
             trouble,
@@ -247,12 +276,16 @@ impl Threads {
     }
 
     pub(super) fn freed(&mut self, oracle: OracleId) {
+        if let Some(asked) = self.asked[oracle.0].take() {
+            self.took.count(asked.elapsed());
+        }
         self.seraph.freed(oracle);
         self.dispatch();
     }
 
     fn dispatch(&mut self) {
         while let Some((OracleId(n), ticket, query)) = self.seraph.take() {
+            self.asked[n] = Some(Instant::now());
             self.oracles[n].send((ticket, query));
         }
     }
@@ -278,6 +311,25 @@ impl Threads {
         self.keys.send(());
     }
 
+    /// Has the process looked at.
+    pub(super) fn look_at_process(&self) {
+        self.process.send(());
+    }
+
+    /// How the database answers.
+    pub(super) fn database(&self) -> DatabaseFigures<'_> {
+        let oldest = self.asked.iter().flatten().map(Instant::elapsed).max();
+        DatabaseFigures {
+            size: ORACLES,
+            busy: self.seraph.busy(),
+            waiting: self.seraph.waiting(),
+            oldest: oldest.unwrap_or_default(),
+            took: &self.took,
+            failures: self.trouble.failures.load(Ordering::Relaxed),
+            away: self.trouble.away.load(Ordering::Relaxed),
+        }
+    }
+
     /// The waker fired.
     pub(super) fn noticed(&mut self) {
         self.taken.extend(self.replies.try_iter());
@@ -301,6 +353,16 @@ impl Threads {
         self.writer.finish();
         self.scribe.finish();
         self.oracles.into_iter().for_each(Worker::finish);
+    }
+}
+
+/// What a request to the index scribe is counted as.
+const fn kind_of_page(request: &PageRequest) -> &'static str {
+    match request {
+        PageRequest::Projects(_) => "project",
+        PageRequest::Home(..) => "home",
+        PageRequest::RootBegin | PageRequest::RootNames(_) | PageRequest::RootEnd(_) => "root",
+        PageRequest::Slaves(_) => "slaves",
     }
 }
 
@@ -342,12 +404,16 @@ fn ask_until_answered(pool: &Pool, query: &Query, trouble: &Trouble) -> Option<A
                 }
                 match result {
                     Ok(answer) => {
+                        trouble.away.store(false, Ordering::Relaxed);
                         if tries > 0 {
                             trouble.over();
                         }
                         return Some(answer);
                     }
-                    Err(oracle::Failure::Refused(reason)) => return Some(Answer::Refused(reason)),
+                    Err(oracle::Failure::Refused(reason)) => {
+                        trouble.away.store(false, Ordering::Relaxed);
+                        return Some(Answer::Refused(reason));
+                    }
                     Err(oracle::Failure::Again(reason)) => reason,
                 }
             }
@@ -356,6 +422,8 @@ fn ask_until_answered(pool: &Pool, query: &Query, trouble: &Trouble) -> Option<A
         if trouble.stopping.load(Ordering::Relaxed) {
             return None;
         }
+        trouble.failures.fetch_add(1, Ordering::Relaxed);
+        trouble.away.store(true, Ordering::Relaxed);
         match query {
             // it comes again by itself; one that waited for the database could end leases before they are renewed
             Query::Sweep => {
@@ -367,6 +435,8 @@ fn ask_until_answered(pool: &Pool, query: &Query, trouble: &Trouble) -> Option<A
                 trouble.complain(&failure);
                 return Some(Answer::PopularityRolled(0));
             }
+            // nobody waits for it, and the age of what is known says that it failed
+            Query::Figures => return Some(Answer::Failed(failure)),
             // a person or a tool waits for these
             Query::Why { .. }
             | Query::AddVersions { .. }

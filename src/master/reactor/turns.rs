@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use super::super::metrics::figures::TURN_SECONDS;
+use super::super::metrics::histogram::Histogram;
+
 /// Steps from one power of two to the next: a bound is known to an eighth of itself.
 const STEPS: u32 = 8;
 
@@ -9,12 +12,13 @@ const STEPS: u32 = 8;
 #[derive(Debug)]
 pub(super) struct Turns {
     counts: Vec<u64>,
+    sum: Duration,
     longest: Duration,
 }
 
 impl Default for Turns {
     fn default() -> Self {
-        Self { counts: vec![0; (64 * STEPS) as usize], longest: Duration::ZERO }
+        Self { counts: vec![0; (64 * STEPS) as usize], sum: Duration::ZERO, longest: Duration::ZERO }
     }
 }
 
@@ -38,6 +42,7 @@ impl Turns {
     /// Counts a turn.
     pub(super) fn count(&mut self, took: Duration) {
         self.longest = self.longest.max(took);
+        self.sum += took;
         let slot = slot(took.as_micros() as u64);
         if let Some(count) = self.counts.get_mut(slot) {
             *count += 1;
@@ -52,6 +57,16 @@ impl Turns {
     /// The longest.
     pub(super) fn longest(&self) -> Duration {
         self.longest
+    }
+
+    /// The same in fewer counts, of which each begins where one of these does.
+    pub(super) fn histogram(&self) -> Histogram {
+        let mut counts = vec![0; TURN_SECONDS.len() + 1];
+        for (slot, count) in self.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+            let seconds = least(slot) as f64 / 1e6;
+            counts[TURN_SECONDS.partition_point(|bound| *bound <= seconds)] += count;
+        }
+        Histogram::of(TURN_SECONDS, counts, self.sum)
     }
 
     /// What all but so many of a thousand turns kept under, an eighth too much at most.
@@ -81,6 +96,23 @@ mod tests {
             assert!(micros - least(at) <= micros / 8);
             before = at;
         }
+    }
+
+    #[test]
+    fn the_histogram_of_metrics_has_every_turn_in_the_right_bucket() {
+        let mut turns = Turns::default();
+        let micros = [0, 63, 64, 127, 128, 1000, 2_000_000];
+        micros.iter().for_each(|micros| turns.count(Duration::from_micros(*micros)));
+        let histogram = turns.histogram();
+        for (bound, within) in histogram.cumulative() {
+            let wanted = micros.iter().filter(|micros| (**micros as f64 / 1e6) < bound).count();
+            assert_eq!(within, wanted as u64, "{bound}");
+            let exact =
+                bound.is_infinite() || (0..64 * STEPS as usize).any(|slot| least(slot) as f64 / 1e6 == bound);
+            assert!(exact, "{bound} is none of the bounds that the counts have");
+        }
+        assert_eq!(histogram.total(), turns.total());
+        assert!((histogram.sum() - 2.001_382).abs() < 1e-9, "{}", histogram.sum());
     }
 
     #[test]
