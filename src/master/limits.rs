@@ -184,7 +184,11 @@ pub const LOG_SHARE_BYTES: usize = 64 << 10;
 /// Bytes that wait to be sent to one monitor, whose first picture names every slave; then it is dropped.
 pub const MONITOR_BACKLOG_BYTES: usize = 16 << 20;
 /// How often the database is asked for the numbers of metrics, where those are served.
-pub const FIGURES_EVERY: Millis = Millis::secs(15);
+pub const FIGURES_EVERY: Millis = Millis::secs(5);
+/// It rests so many times as long as its answer took: queues of millions take some tenths of a second to count.
+pub const FIGURES_REST: u64 = 20;
+/// But no longer than this.
+pub const FIGURES_REST_MAX: Millis = Millis::secs(60);
 /// Connections of scrapers at once; for a further one the oldest goes.
 pub const METRICS_CONNECTIONS: usize = 8;
 /// Bytes of a scraper's request; then it is dropped.

@@ -39,7 +39,7 @@ pub(crate) fn wheel(name: &str, version: &str) -> Vec<u8> {
 }
 
 /// Delivers a build's one file, as a good slave does, up to DONE.
-fn deliver(farm: &Farm, slave: &mut Peer, token: JobToken, name: &str, bytes: &[u8]) {
+pub(crate) fn deliver(farm: &Farm, slave: &mut Peer, token: JobToken, name: &str, bytes: &[u8]) {
     slave.offer(token, &[(name, bytes.len() as u64, Sha256::of(bytes))]);
     hand_over(farm, slave, token, bytes);
 }

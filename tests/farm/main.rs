@@ -19,6 +19,7 @@ mod following;
 mod hostile;
 mod import;
 mod logger;
+mod metrics;
 mod moving;
 mod notify;
 mod orders;

@@ -1,4 +1,4 @@
-//! The units and sample files of `tools/systemd`: systemd knows every word of them, and so do the programs.
+//! The units and sample files of `tools/systemd` and `tools/prometheus`: systemd knows every word of them, and so do the programs.
 
 use std::collections::HashSet;
 use std::fs;
@@ -28,6 +28,9 @@ fn install(dir: &Path) {
         fs::write(dir.join(unit), unit_text.replace("/usr/local/bin/", &here)).unwrap();
     }
     symlink("piw-slave@.service", dir.join("piw-slave@1.service")).unwrap();
+    for unit in ["piw-metrics.socket", "piw-metrics.service"] {
+        fs::copy(units().join("../prometheus").join(unit), dir.join(unit)).unwrap();
+    }
 }
 
 fn verify(unit: &Path) -> Output {
@@ -43,7 +46,14 @@ fn systemd_knows_every_word_of_the_units() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("etc")).unwrap();
     install(dir.path());
-    for unit in ["piw-master.service", "piw-slave@1.service", "piw-audit.service", "piw-audit.timer"] {
+    for unit in [
+        "piw-master.service",
+        "piw-slave@1.service",
+        "piw-audit.service",
+        "piw-audit.timer",
+        "piw-metrics.socket",
+        "piw-metrics.service",
+    ] {
         let output = verify(&dir.path().join(unit));
         assert!(output.status.success() && text(&output).trim().is_empty(), "{unit}: {}", text(&output));
     }

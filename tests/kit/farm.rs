@@ -93,7 +93,8 @@ pub(crate) struct Farm {
 }
 
 impl Farm {
-    /// A farm with an index of its own that builds for these ABIs; `options` go to the master.
+    /// A farm with an index of its own that builds for these ABIs; `options` go to the master, `{run}` in them is a
+    /// directory for sockets.
     pub(crate) fn start(abis: &[&str], options: &[&str]) -> Self {
         Self::start_with(abis, options, None, Cluster::start(false))
     }
@@ -184,7 +185,8 @@ impl Farm {
             let path = self.path("run").join(queue);
             command.arg(format!("--{queue}-queue")).arg(format!("ipc://{}", path.display()));
         }
-        command.args(&self.options).args(more);
+        let run = self.path("run").display().to_string();
+        command.args(self.options.iter().map(|option| option.replace("{run}", &run))).args(more);
         command
     }
 
@@ -226,6 +228,13 @@ impl Farm {
         };
         (self.slave_port, self.file_port) = (port("Slave"), port("File"));
         self.master = Some(master);
+    }
+
+    /// Starts another master with these options beside those that the first had.
+    pub(crate) fn restart_with(&mut self, options: &[&str]) {
+        self.kill_master();
+        self.options.extend(options.iter().map(|option| (*option).to_owned()));
+        self.start_master();
     }
 
     pub(crate) fn master(&self) -> &Running {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::Farm;
 use crate::domain::Millis;
 use crate::master::event::{Checked, DiskAnswer, Out, Purpose};
-use crate::master::limits::FIGURES_EVERY;
+use crate::master::limits::{FIGURES_EVERY, FIGURES_REST, FIGURES_REST_MAX};
 use crate::master::metrics::figures::{FarmFigures, Tally, TransferEnd};
 use crate::master::publisher::Offer;
 use crate::master::query::{Answer, Figures, Query};
@@ -27,7 +27,8 @@ const LONGEST: Duration = Duration::from_secs(30 * 86_400);
 pub(super) struct Measuring {
     /// When it is asked next; none: it is not asked at all.
     next: Option<Millis>,
-    asked: bool,
+    /// Since when it is asked.
+    asked: Option<Millis>,
     known: Option<(Millis, Figures)>,
     /// When the master started, by the wall clock of its first tick: it must not move with that clock.
     started: Option<Millis>,
@@ -37,15 +38,18 @@ impl Measuring {
     /// `started` is when the master started, as the wall clock has it now.
     pub(super) fn tick(&mut self, now: Millis, started: Millis, out: &mut Out) {
         self.started.get_or_insert(started);
-        if self.next.is_some_and(|next| now >= next) && !self.asked {
-            self.asked = true;
+        if self.next.is_some_and(|next| now >= next) && self.asked.is_none() {
+            self.asked = Some(now);
             self.next = Some(now + FIGURES_EVERY);
             out.ask(Purpose::Figures, Query::Figures);
         }
     }
 
     pub(super) fn answered(&mut self, now: Millis, answer: Answer) {
-        self.asked = false;
+        if let Some(asked) = self.asked.take() {
+            let rest = Millis(now.since(asked).0.saturating_mul(FIGURES_REST)).min(FIGURES_REST_MAX);
+            self.next = self.next.max(Some(now + rest));
+        }
         match answer {
             Answer::Figures(figures) => self.known = Some((now, *figures)),
             other => log::debug!("the database does not answer for metrics: {other:?}"),
@@ -66,9 +70,10 @@ impl Farm {
             let abi = slave.introduction.as_ref().map_or("", |who| who.abi.as_str());
             *slaves.entry((abi, doing(slave))).or_default() += 1;
         }
-        // so that the count of an ABI without slaves is 0, and not missing
-        for abi in self.abis.keys() {
-            slaves.entry((abi.as_str(), "idle")).or_default();
+        // a count of none is 0, and not missing
+        let abis = self.abis.keys().flat_map(|abi| DOINGS.map(|doing| (abi.as_str(), doing)));
+        for series in abis.chain([("", "greeting")]) {
+            slaves.entry(series).or_default();
         }
         FarmFigures {
             now,
@@ -88,6 +93,9 @@ impl Farm {
         }
     }
 }
+
+/// What slaves may be doing once their ABI is known.
+const DOINGS: [&str; 7] = ["returning", "idle", "resting", "unfit", "building", "delivering", "leaving"];
 
 /// What a slave is doing, and why it does nothing.
 fn doing(slave: &Slave) -> &'static str {
