@@ -219,6 +219,19 @@ impl FromStr for Size {
     }
 }
 
+impl fmt::Display for Size {
+    /// As people write it, with one decimal where it is no whole number of its unit.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(bytes) = *self;
+        let unit = [(1u64 << 40, "T"), (1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K")];
+        match unit.into_iter().find(|(unit, _)| bytes >= *unit) {
+            Some((unit, name)) if bytes.is_multiple_of(unit) => write!(f, "{}{name}", bytes / unit),
+            Some((unit, name)) => write!(f, "{:.1}{name}", bytes as f64 / unit as f64),
+            None => write!(f, "{bytes} bytes"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -266,6 +279,8 @@ mod tests {
     fn sizes_are_powers_of_1024() {
         assert_eq!("2G".parse(), Ok(Size(2 << 30)));
         assert_eq!("64KiB".parse(), Ok(Size(65536)));
+        let written = [1000, 1536, 3 << 30, 5 << 40].map(|bytes| Size(bytes).to_string());
+        assert_eq!(written, ["1000 bytes", "1.5K", "3G", "5T"]);
         assert!("2X".parse::<Size>().is_err());
         assert!("".parse::<Size>().is_err());
     }

@@ -21,6 +21,8 @@ pub mod notify;
 pub mod options;
 #[cfg(any(feature = "master", feature = "admin"))]
 pub mod schema;
+#[cfg(any(feature = "master", feature = "admin"))]
+pub mod seat;
 #[cfg(feature = "slave")]
 pub mod slave;
 pub mod tcp;

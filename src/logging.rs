@@ -2,11 +2,12 @@
 //!
 //! The lines are the same for every program; the master and the tools filter them with env_logger. The master's are
 //! written by a thread of their own ([`detach`]): a terminal that is stopped, or a full disk, must not stop its sockets.
+//! A log file that was renamed is opened anew when that is asked for ([`reopen`]): no line is lost by it.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -31,14 +32,27 @@ struct Lines {
 }
 
 /// The log file, if there is one: for whichever thread writes.
-static FILE: OnceLock<Mutex<File>> = OnceLock::new();
+static FILE: OnceLock<Mutex<LogFile>> = OnceLock::new();
+
+struct LogFile {
+    /// Where it is, from the root: the working directory may change.
+    path: PathBuf,
+    file: File,
+}
+
+impl LogFile {
+    fn open(path: &Path) -> Result<Self, String> {
+        let file = OpenOptions::new().append(true).create(true).open(path);
+        let file = file.map_err(|e| format!("cannot open log file {}: {e}", path.display()))?;
+        Ok(Self { path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()), file })
+    }
+}
 
 impl Lines {
     fn new(program: &'static str, console: LevelFilter, file: Option<&Path>) -> Result<Self, String> {
         if let Some(path) = file {
-            let opened = OpenOptions::new().append(true).create(true).open(path);
-            let opened = opened.map_err(|e| format!("cannot open log file {}: {e}", path.display()))?;
-            FILE.set(Mutex::new(opened)).map_err(|_| "logging was started before".to_owned())?;
+            FILE.set(Mutex::new(LogFile::open(path)?))
+                .map_err(|_| "logging was started before".to_owned())?;
         }
         Ok(Self { console, to_file: file.is_some(), program })
     }
@@ -58,6 +72,10 @@ impl Lines {
             format!("{} {} {}: {text}\n", utc(now.as_secs()), self.program, level(record.level()))
         });
         let line = Line { console, file };
+        #[cfg(feature = "master")]
+        if record.level() == Level::Error {
+            remember(text);
+        }
         match BACKGROUND.get() {
             Some(background) => background.hand_over(line),
             None => line.write(),
@@ -77,8 +95,8 @@ impl Line {
         if let Some(text) = self.console {
             let _ = std::io::stderr().lock().write_all(text.as_bytes());
         }
-        if let (Some(text), Some(Ok(mut file))) = (self.file, FILE.get().map(Mutex::lock)) {
-            let _ = file.write_all(text.as_bytes());
+        if let (Some(text), Some(Ok(mut log))) = (self.file, FILE.get().map(Mutex::lock)) {
+            let _ = log.file.write_all(text.as_bytes());
         }
     }
 }
@@ -95,6 +113,8 @@ struct Background {
     lost: AtomicU64,
     /// Those that were told of, too.
     lost_ever: AtomicU64,
+    /// The log file is to be opened anew.
+    reopen: AtomicBool,
     /// Handed over, and written.
     counts: [AtomicU64; 2],
 }
@@ -114,6 +134,9 @@ impl Background {
 
     fn write_all(&self, lines: &Receiver<Line>) {
         while let Ok(line) = lines.recv() {
+            if self.reopen.swap(false, Ordering::Acquire) {
+                reopen_now();
+            }
             line.write();
             self.counts[1].fetch_add(1, Ordering::Release);
             let lost = self.lost.swap(0, Ordering::Relaxed);
@@ -139,6 +162,7 @@ pub fn detach() -> std::io::Result<()> {
         lines,
         lost: AtomicU64::new(0),
         lost_ever: AtomicU64::new(0),
+        reopen: AtomicBool::new(false),
         counts: [AtomicU64::new(0), AtomicU64::new(0)],
     };
     if BACKGROUND.set(background).is_err() {
@@ -150,6 +174,62 @@ pub fn detach() -> std::io::Result<()> {
         }
     })?;
     Ok(())
+}
+
+/// Whether there is a log file.
+pub fn to_file() -> bool {
+    FILE.get().is_some()
+}
+
+/// Has the log file opened anew, under its name: the one that was open may have been renamed, by logrotate or a person. Waits
+/// for nothing where [`detach`] was called. What cannot be opened is said, and the lines go on to the old file.
+pub fn reopen() {
+    match BACKGROUND.get() {
+        Some(background) => {
+            background.reopen.store(true, Ordering::Release);
+            // something to wake the thread up with; when there is no room, it is awake
+            background.hand_over(Line { console: None, file: None });
+        }
+        None => reopen_now(),
+    }
+}
+
+fn reopen_now() {
+    let Some(log) = FILE.get() else { return };
+    let opened = {
+        let Ok(mut log) = log.lock() else { return };
+        LogFile::open(&log.path).map(|anew| *log = anew)
+    };
+    match opened {
+        Ok(()) => log::info!("the log file is opened anew"),
+        Err(reason) => log::error!("{reason}; lines go on to the one that was open"),
+    }
+}
+
+/// Lines of trouble that are remembered.
+#[cfg(feature = "master")]
+const REMEMBERED: usize = crate::wire::limits::ERROR_LINES;
+
+/// The last lines of level ERROR, the oldest first: seconds since 1970, and the text.
+#[cfg(feature = "master")]
+static LAST_ERRORS: Mutex<std::collections::VecDeque<(u64, String)>> =
+    Mutex::new(std::collections::VecDeque::new());
+
+#[cfg(feature = "master")]
+fn remember(text: String) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    if let Ok(mut last) = LAST_ERRORS.lock() {
+        if last.len() == REMEMBERED {
+            last.pop_front();
+        }
+        last.push_back((now.as_secs(), text));
+    }
+}
+
+/// The last lines of level ERROR since the start, the oldest first: seconds since 1970, and the text. Ten at most.
+#[cfg(feature = "master")]
+pub fn last_errors() -> Vec<(u64, String)> {
+    LAST_ERRORS.lock().map(|last| last.iter().cloned().collect()).unwrap_or_default()
 }
 
 /// Waits until the lines so far are written, for a bounded time.

@@ -12,6 +12,7 @@ use postgres::{Client, NoTls, Transaction};
 use super::takeover::{self, Original, TakenOver};
 use crate::dsn;
 use crate::schema::{self, SCHEMA_VERSION, Script, Update};
+use crate::seat::{self, Lock};
 
 /// Owns the schema and everything in it; nobody logs in as this.
 pub const OWNER: &str = "piw_owner";
@@ -101,6 +102,9 @@ pub fn run(
         ),
     };
     let steps = steps_from(found, schema::UPDATES)?;
+    if changes_tables(found) {
+        check_no_master(&mut client)?;
+    }
     if !ask(&question) {
         return Ok(Done::Declined);
     }
@@ -206,6 +210,9 @@ fn apply(
     let mut transaction = client.transaction().map_err(failed)?;
     transaction.batch_execute(LOCK_TIMEOUT).map_err(failed)?;
     transaction.batch_execute(LOCK).map_err(failed)?;
+    if changes_tables(found) {
+        take_seat(&mut transaction)?;
+    }
     if detect(&mut transaction)? != found {
         return Err(Error("the database was changed while this piw-initdb asked; run it again".to_owned()));
     }
@@ -232,11 +239,37 @@ fn apply(
     Ok(done)
 }
 
-/// A master that is idle holds no lock, and would go on with what it knew of the tables.
+/// Whether a master that works on them would be in the way.
+fn changes_tables(found: Found) -> bool {
+    matches!(found, Found::Original(_)) || matches!(found, Found::Version(old) if old != SCHEMA_VERSION)
+}
+
+/// Refuses, before anything is asked, while a master works on the database.
+fn check_no_master(client: &mut impl postgres::GenericClient) -> Result<(), Error> {
+    let holders = seat::holders(client, Lock::Seat).map_err(failed)?;
+    holders.first().map_or(Ok(()), |holder| {
+        Err(Error(format!("the database has its master: {holder}; stop it and run this again")))
+    })
+}
+
+/// Has the master's seat until the transaction ends: none starts meanwhile.
+fn take_seat(transaction: &mut Transaction<'_>) -> Result<(), Error> {
+    let (space, number) = Lock::Seat.keys();
+    let row = transaction
+        .query_one("SELECT pg_try_advisory_xact_lock($1, $2)", &[&space, &number])
+        .map_err(failed)?;
+    if row.try_get(0).map_err(failed)? {
+        return Ok(());
+    }
+    check_no_master(transaction)?;
+    Err(Error("a master of the database has just ended; run this again".to_owned()))
+}
+
+/// A master that is of another software, or holds no lock, would go on with what it knew of the tables.
 fn check_nobody_works(transaction: &mut Transaction<'_>, user: &str) -> Result<(), Error> {
     let sql = "SELECT usename::text, application_name FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
-            AND (usename = $1::text::name OR application_name = 'piw-master')
+            AND (usename = $1::text::name OR application_name LIKE 'piw-master%')
         ORDER BY backend_start LIMIT 1";
     let Some(row) = transaction.query_opt(sql, &[&user]).map_err(failed)? else { return Ok(()) };
     let (role, program): (String, String) =

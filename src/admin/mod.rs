@@ -19,5 +19,6 @@ pub mod requirements;
 pub mod skips;
 pub mod slaves;
 pub mod stats;
+pub mod status;
 pub mod takeover;
 pub mod why;

@@ -6,6 +6,7 @@ use super::client::{self, Queue};
 use super::slaves::Picture;
 use crate::options::{Failure, say};
 use crate::wire::control::{FromTool, How, When};
+use crate::wire::status::Mode;
 
 /// One slave, or all.
 #[derive(Args, Clone, Debug)]
@@ -83,6 +84,12 @@ pub fn reload_keys(queues: &Queues) -> Result<(), Failure> {
 /// `piw resume`
 pub fn resume(queues: &Queues) -> Result<(), Failure> {
     let slaves = queues.order(&FromTool::Resume {})?;
+    // the order is carried out, whether or not it can be looked at what came of it
+    if Picture::take(&queues.status).is_ok_and(|picture| picture.mode() == Some(Mode::Held)) {
+        return say(
+            "the pause is over; nothing is handed out all the same, for want of disk: see 'piw status'",
+        );
+    }
     say(format_args!("jobs are handed out again, to {slaves}"))
 }
 

@@ -83,6 +83,14 @@ impl Picture {
         }
     }
 
+    /// Whether the farm works.
+    pub fn mode(&self) -> Option<Mode> {
+        match &self.hello {
+            ToMonitor::Hello { mode, .. } => Some(*mode),
+            _ => None,
+        }
+    }
+
     fn json(&self) -> Value {
         let slaves: Vec<_> = self.slaves.iter().map(slave_json).collect();
         let mut picture = json!({ "slaves": slaves });
@@ -219,7 +227,7 @@ fn state(slave: &SlaveNow) -> String {
     state
 }
 
-fn span(ms: u64) -> String {
+pub(super) fn span(ms: u64) -> String {
     match ms / 1000 {
         s @ 0..120 => format!("{s} s"),
         s @ 120..7200 => format!("{} min", s / 60),
@@ -271,6 +279,7 @@ const fn mode_name(mode: Mode) -> &'static str {
         Mode::Paused => "paused",
         Mode::Draining => "draining",
         Mode::Stopping => "stopping",
+        Mode::Held => "held",
     }
 }
 

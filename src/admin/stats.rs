@@ -65,7 +65,17 @@ fn describe(answer: &Value) -> Vec<String> {
         lines.push(format!("           {} failing; the last: {trouble}", n("pages_failing")));
     }
     if let (Some(free), Some(size)) = (answer["disk_free"].as_u64(), answer["disk_size"].as_u64()) {
-        lines.push(format!("disk       {free} bytes free of {size}"));
+        let bounds = match n("disk_floor") {
+            0 => String::new(),
+            floor => format!(", {floor} kept free, {} promised to files on their way", n("disk_promised")),
+        };
+        lines.push(format!("disk       {free} bytes free of {size}{bounds}"));
+    }
+    if let Some(reason) = answer["held"].as_str() {
+        lines.push(format!("           nothing is handed out: {reason}"));
+    }
+    if let Some(by) = answer["paused"].as_str() {
+        lines.push(format!("paused     by {by}: nothing is handed out until 'piw resume'"));
     }
     lines
 }
@@ -92,6 +102,23 @@ mod tests {
                 "           2 failing; the last: the page of foo cannot be written: no space",
             ]
         );
+    }
+
+    #[test]
+    fn why_nothing_is_handed_out_is_said() {
+        let answer = serde_json::json!({
+            "disk_free": 5, "disk_size": 9, "disk_floor": 7, "disk_promised": 1, "held": "it is full", "paused": "root",
+        });
+        assert_eq!(
+            describe(&answer)[7..],
+            [
+                "disk       5 bytes free of 9, 7 kept free, 1 promised to files on their way",
+                "           nothing is handed out: it is full",
+                "paused     by root: nothing is handed out until 'piw resume'",
+            ]
+        );
+        let answer = serde_json::json!({"disk_free": 5, "disk_size": 9, "disk_floor": 0, "held": null});
+        assert_eq!(describe(&answer)[7..], ["disk       5 bytes free of 9"]);
     }
 
     #[test]

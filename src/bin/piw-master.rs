@@ -124,6 +124,10 @@ struct Options {
     /// The largest file that is taken in (default: 2G)
     #[arg(long, value_name = "SIZE")]
     max_wheel: Option<Size>,
+    /// With less free on the disk of the web site, what is promised to files on their way counted as taken, nothing is handed
+    /// out; 0: that is not watched (default: 1G)
+    #[arg(long, value_name = "SIZE")]
+    disk_floor: Option<Size>,
 }
 
 fn main() -> ExitCode {
@@ -174,6 +178,7 @@ fn run(options: Options) -> Result<(), Failure> {
             standard.transfer_patience,
         )?,
         wheel_bytes: size(options.max_wheel, "max-wheel", standard.wheel_bytes)?,
+        disk_floor: size(options.disk_floor, "disk-floor", standard.disk_floor)?,
     };
     limits.check().map_err(Failure::usage)?;
     let standard_follow = FollowSettings::default();

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use piwheels::admin::client::Queue;
 use piwheels::admin::orders::{self, Queues};
 use piwheels::admin::{
-    abi, add, audit, feed, import, policy, rebuild, remove, requeue, skips, slaves, stats, why,
+    abi, add, audit, feed, import, policy, rebuild, remove, requeue, skips, slaves, stats, status, why,
 };
 use piwheels::options::{Common, Failure};
 
@@ -44,6 +44,7 @@ enum Verb {
     Import(import::Import),
     Remove(remove::Remove),
     Stats(stats::Stats),
+    Status(status::Status),
     Audit(audit::Audit),
     Feed(feed::Feed),
     Slaves(slaves::Slaves),
@@ -90,6 +91,7 @@ fn run(options: Options) -> Result<(), Failure> {
         Verb::Import(verb) => import::run(verb, options.common.quiet, &queue),
         Verb::Remove(verb) => remove::run(verb, options.common.quiet, &queue),
         Verb::Stats(verb) => stats::run(verb, &queue),
+        Verb::Status(verb) => status::run(verb, &queues.status),
         Verb::Audit(verb) => audit::run(verb, &queue),
         Verb::Feed(verb) => feed::run(verb, &queue),
         Verb::Slaves(verb) => slaves::run(verb, &queues.status),

@@ -66,6 +66,10 @@ pub enum Event {
     Looked(Ticket, LookAnswer),
     /// The cloud gazer looked at the index for the follower.
     Gazed(GazeAnswer),
+    /// The machine was looked at.
+    Surveyed(Box<Survey>),
+    /// The lock that makes this the only master of its database is held again, or is lost.
+    Seat(bool),
     /// A peer was turned away; if the farm knew of its connection, [`Event::Closed`] says that it is gone.
     Refused(Refusal),
     /// The master is to stop when its slaves have finished what they build.
@@ -100,6 +104,8 @@ pub enum Effect {
     Look(Ticket, Vec<LookUp>),
     /// Have the cloud gazer look at the index.
     Gaze(GazeRequest),
+    /// Look at the machine and its disks. Answer: [`Event::Surveyed`].
+    Survey,
     /// Read the keys of slaves again.
     ReadKeys,
     /// Accept no more connections.
@@ -147,8 +153,6 @@ pub enum DiskRequest {
     DiscardLog(BuildId),
     /// Remove the published logs of builds that are forgotten, where they have any: no page names them any more.
     RemoveLogs(Vec<BuildId>),
-    /// See how large the disk of the published files is, for this tool. Answer: [`DiskAnswer::Measured`].
-    Measure(ConnId),
     /// Say where the web tree is, to this tool. Answer: [`DiskAnswer::Located`].
     Locate(ConnId),
     /// Remove these names from a project's directory, which nothing stands for, for this tool. Answer:
@@ -157,8 +161,6 @@ pub enum DiskRequest {
     /// Take METADATA, which has this digest, out of a published wheel again, for this tool. Answer:
     /// [`DiskAnswer::Unpacked`].
     Unpack(ConnId, WheelName, Sha256),
-    /// See how this machine is doing. Answer: [`DiskAnswer::Machine`].
-    Look,
 }
 
 /// Which file a transfer brings: the same after a restart of the master.
@@ -244,18 +246,12 @@ pub enum DiskAnswer {
     Checked(TransferId, Checked),
     /// The build's files are in place and durable, or not.
     Placed(BuildId, Placed),
-    /// How large the disk is, for this tool; `None` where the system does not say.
-    Measured(ConnId, Option<Space>),
     /// Where the web tree is, for this tool.
     Located(ConnId, Tree),
     /// What was removed, for this tool; or why nothing more could be.
     Swept(ConnId, Result<SweptDir, String>),
     /// METADATA stands beside its wheel, for this tool; or why not.
     Unpacked(ConnId, Result<(), String>),
-    /// How this machine is doing, the disk of the published files included.
-    Machine(Box<status::Vitals>),
-    /// The machine could not be looked at.
-    Unlooked,
 }
 
 /// Where the master writes: absolute paths.
@@ -282,13 +278,41 @@ pub struct SweptDir {
     pub directory: bool,
 }
 
-/// The file system of the published files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Space {
+/// What a look at the master's machine found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// How it is doing.
+    pub vitals: Option<status::Vitals>,
+    /// The disk of the web tree, and that of the spool where it is another.
+    pub disks: Vec<Disk>,
+    /// Why they could not be looked at, for people.
+    pub trouble: Option<String>,
+    /// The last lines of trouble in the log, the oldest first.
+    pub errors: Vec<ErrorLine>,
+}
+
+/// A file system that the master writes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disk {
+    /// What of it was looked at.
+    pub path: String,
     /// Its size in bytes.
     pub size: u64,
     /// What the master's account may still write, in bytes.
     pub free: u64,
+    /// Inodes in all, where it has such a number.
+    pub inodes: Option<u64>,
+    /// Those that the master's account may still take.
+    pub inodes_free: Option<u64>,
+}
+
+/// A line of trouble in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorLine {
+    /// When: milliseconds since 1970.
+    pub at: Millis,
+    /// The line.
+    pub text: String,
 }
 
 /// What a check found.
@@ -423,10 +447,10 @@ pub enum Purpose {
     Tool(ConnId),
     /// The follower.
     Follower,
-    /// The hub, for monitors.
-    Hub,
     /// Metrics: numbers that the database has.
     Figures,
+    /// Big Brother: the statistics.
+    BigBrother,
 }
 
 /// Where the state machines put what they want, in order; the caller owns it and uses it again.

@@ -5,16 +5,17 @@
 use std::collections::HashMap;
 
 use super::architect::{Architect, Arrivals};
+use super::big_brother::{BigBrother, Task};
 use super::event::{ConnId, DiskAnswer, Event, Out, PageAnswer, Purpose};
 use super::file_juggler::{FileJuggler, TransferKey};
 use super::follower::{FollowSettings, Follower};
 use super::hub::{Counts, Hub, View};
 use super::limits::Limits;
 use super::metrics::figures::Tally;
-use super::mr_chase::{Changed, MrChase};
+use super::mr_chase::{Changed, Facts, MrChase};
 use super::pages::Pages;
 use super::publisher::{Publisher, Recorded, Step};
-use super::query::{Abi, Adoption, Answer, Logged, Outcome, Query};
+use super::query::{Abi, Adoption, Answer, Logged, Outcome, PageKind, Query};
 use super::refusals::{Refusal, Refusals};
 use super::slave_driver::{Abis, Finished, Greeting, SlaveDriver, State, Verdict};
 use crate::domain::{BuildId, JobToken, Millis};
@@ -31,6 +32,7 @@ mod imports;
 mod stopping;
 mod sweeping;
 mod unwanted;
+mod watch;
 mod work;
 
 use control::Orders;
@@ -78,6 +80,7 @@ macro_rules! view {
             transfers: $farm.juggler.load(),
             pages: $farm.pages.trouble(),
             follow: $farm.follower.following(),
+            paused: $farm.orders.paused(),
         }
     };
 }
@@ -104,6 +107,7 @@ pub struct Farm {
     refusals: Refusals,
     orders: Orders,
     hub: Hub,
+    brother: BigBrother,
     counts: Counts,
     tally: Tally,
     measuring: Measuring,
@@ -128,6 +132,7 @@ impl Farm {
         Self {
             housekeeping: Housekeeping::new(started, limits.lease),
             juggler: FileJuggler::new(&limits),
+            brother: BigBrother::new(limits.disk_floor),
             limits,
             index_url,
             secrets: Secrets { seed, drawn: 0 },
@@ -191,7 +196,7 @@ impl Farm {
             }
             Event::Monitor(conn, message) => {
                 let view = view!(self, now);
-                if let Err(defect) = self.hub.message(conn, message, &view, out) {
+                if let Err(defect) = self.hub.message(conn, message, &view, &mut self.brother, out) {
                     self.hub.closed(conn);
                     out.close(conn, Some(defect));
                 }
@@ -200,6 +205,9 @@ impl Farm {
             Event::Closed(conn) => self.closed(now, conn, out),
             Event::Database(ticket, answer) => {
                 if let Some(purpose) = out.purpose(ticket) {
+                    if !matches!(answer, Answer::Failed(_)) {
+                        self.brother.did(Task::Database, now);
+                    }
                     self.answered(now, purpose, answer, out);
                 }
             }
@@ -207,6 +215,8 @@ impl Farm {
             Event::Page(PageAnswer::SlavesWritten(result)) => self.hub.page_written(result),
             Event::Page(answer) => {
                 if let PageAnswer::Written(order, Ok(())) = &answer {
+                    let home = matches!(order.page, PageKind::Home);
+                    self.brother.did(if home { Task::Home } else { Task::Pages }, now);
                     self.chase.page_written(order, out);
                 }
                 self.pages.written(now, answer, out);
@@ -216,7 +226,14 @@ impl Farm {
                 Some(Purpose::Follower) => self.follower.looked(now, answer, out),
                 _ => {}
             },
-            Event::Gazed(answer) => self.follower.seen(now, answer, out),
+            Event::Gazed(answer) => {
+                self.follower.seen(now, answer, out);
+                if self.follower.following().trouble.is_none() {
+                    self.brother.did(Task::Index, now);
+                }
+            }
+            Event::Surveyed(survey) => self.brother.surveyed(now, *survey),
+            Event::Seat(held) => self.brother.seat(now, held),
             Event::Forgotten(ticket) => {
                 out.purpose(ticket);
             }
@@ -225,8 +242,9 @@ impl Farm {
             Event::Tick(wall) => {
                 self.clock = Some((now, wall));
                 self.tick(now, out);
+                self.watch_over(now, out);
                 let view = view!(self, now);
-                if self.hub.tick(&view, out) {
+                if self.hub.tick(&view, &mut self.brother, out) {
                     self.pages.home_changed();
                 }
                 self.measuring.tick(now, wall - now.since(self.started), out);
@@ -475,18 +493,31 @@ impl Farm {
             }
             (Purpose::Release, Answer::Released(Some(abi))) => self.arrived(&abi, out),
             (Purpose::Release, Answer::Released(None)) => {}
-            (Purpose::Renew, Answer::Renewed) => self.renewed(),
-            (Purpose::Sweep, Answer::Swept(swept)) => self.swept(swept, out),
+            (Purpose::Renew, Answer::Renewed) => {
+                self.brother.did(Task::Renewal, now);
+                self.renewed();
+            }
+            (Purpose::Sweep, Answer::Swept(swept)) => self.swept(now, swept, out),
             (Purpose::Follower, answer) => {
                 let followed = self.follower.answered(now, answer, out);
                 self.followed(followed, out);
             }
             (Purpose::Walk, Answer::Walked { opened, more }) => self.walked(&opened, more, out),
             (Purpose::Abis, Answer::Abis(abis)) => self.abis = built_for(&abis),
-            (Purpose::Popularity, Answer::PopularityRolled(looked_at)) => self.rolled(now, looked_at),
             (Purpose::Figures, answer) => self.measuring.answered(now, answer),
-            (Purpose::Hub, answer) => self.hub.answered(answer, self.wall(now).unwrap_or_default()),
-            (Purpose::Pages, answer) => self.pages.answered(now, answer, out),
+            (Purpose::Popularity, Answer::PopularityRolled(looked_at)) => {
+                self.brother.did(Task::Popularity, now);
+                self.rolled(now, looked_at);
+            }
+            (Purpose::BigBrother, answer) => {
+                self.brother.answered(now, answer, self.wall(now).unwrap_or_default());
+            }
+            (Purpose::Pages, answer) => {
+                if matches!(&answer, Answer::RewritesDue(due) if due.is_empty()) {
+                    self.brother.did(Task::Pages, now);
+                }
+                self.pages.answered(now, answer, out);
+            }
             (Purpose::HomeOrder, answer) => self.pages.home_ordered(&answer, out),
             (Purpose::Home, answer) => self.pages.home_answered(now, answer, out),
             (Purpose::Root, answer) => self.pages.root_answered(now, answer, out),
@@ -495,7 +526,14 @@ impl Farm {
                     // before the tool hears of it: its slaves may come then
                     self.abis = built_for(abis);
                 }
-                match self.chase.answered(now, conn, answer, self.follower.following(), out) {
+                let facts = Facts {
+                    wall: self.wall(now).unwrap_or_default(),
+                    following: self.follower.following(),
+                    pages: self.pages.trouble(),
+                    paused: self.orders.paused(),
+                    brother: &self.brother,
+                };
+                match self.chase.answered(now, conn, answer, &facts, out) {
                     Changed::Nothing => {}
                     Changed::Queued(abis) => {
                         self.pages.home_changed();
@@ -621,12 +659,9 @@ impl Farm {
             DiskAnswer::TransferFailed(id, reason) => self.publisher.transfer_failed(now, id, &reason, out),
             DiskAnswer::Checked(id, checked) => self.publisher.checked(id, checked, out),
             DiskAnswer::Placed(build, placed) => self.publisher.placed(now, build, placed, out),
-            DiskAnswer::Measured(tool, space) => self.chase.measured(tool, space, self.pages.trouble(), out),
             DiskAnswer::Located(tool, tree) => self.chase.located(tool, &tree, out),
             DiskAnswer::Unpacked(tool, unpacked) => self.chase.unpacked(tool, unpacked, out),
             DiskAnswer::Swept(tool, swept) => self.chase.swept(tool, swept, out),
-            DiskAnswer::Machine(vitals) => self.hub.machine(Some(*vitals)),
-            DiskAnswer::Unlooked => self.hub.machine(None),
         }
     }
 

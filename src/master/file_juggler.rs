@@ -456,6 +456,11 @@ impl FileJuggler {
 }
 
 impl FileJuggler {
+    /// Bytes of a transfer that are on the disk.
+    pub fn written_of(&self, id: TransferId) -> u64 {
+        self.transfers.get(&id).map_or(0, |transfer| transfer.written.bytes())
+    }
+
     /// For monitors: transfers, and bytes of them asked for or unwritten.
     pub fn load(&self) -> (usize, u64) {
         (self.transfers.len(), self.in_flight)

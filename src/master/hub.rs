@@ -2,19 +2,19 @@
 //!
 //! No slave is reported to it. At every tick it looks at all of them and compares each with what it showed last; what
 //! differs is told to every monitor. So a slave costs a monitor one message a tick at most, whatever it does in between.
-//! It is told of builds that are recorded (`recent.rs`) and of pieces of logs (`logs.rs`), and asks the database for
-//! numbers while somebody watches (`numbers.rs`). Pure: no sockets, no clock.
+//! It is told of builds that are recorded (`recent.rs`) and of pieces of logs (`logs.rs`); what the database and the machine
+//! say, it has of Big Brother. Pure: no sockets, no clock.
 
 use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 
+use super::big_brother::BigBrother;
 use super::event::{ConnId, Effect, Message, Out, PageRequest};
 use super::follower::Following;
 use super::limits::{MONITORS, STATS_EVERY, TREND_EVERY};
 use super::pages::PageTrouble;
 use super::publisher::Offer;
-use super::query::Answer;
 use super::slave_driver::{HeldJob, Slave, SlaveDriver, State};
 use crate::domain::trend::{self, Trend};
 use crate::domain::{BuildId, Millis};
@@ -23,12 +23,10 @@ use crate::wire::status::{Doing, FromMonitor, JobNow, Mode, SlaveNow, ToMonitor,
 use crate::wire::{List, Text};
 
 mod logs;
-mod numbers;
 mod recent;
 mod showcase;
 
 use logs::{Logs, Watch};
-use numbers::Asking;
 use recent::Recent;
 
 pub use showcase::PublicSlave;
@@ -68,6 +66,8 @@ pub struct View<'a> {
     pub pages: PageTrouble,
     /// How the index is followed.
     pub follow: Following<'a>,
+    /// Since when the administrator has paused the farm, and who.
+    pub paused: Option<(Millis, &'a str)>,
 }
 
 /// What of a slave may change, as it was shown last.
@@ -102,7 +102,6 @@ pub struct Hub {
     showcase: Showcase,
     recent: Recent,
     logs: Logs,
-    asking: Asking,
 }
 
 /// A connected monitor.
@@ -135,6 +134,7 @@ impl Hub {
         conn: ConnId,
         message: FromMonitor,
         view: &View<'_>,
+        brother: &mut BigBrother,
         out: &mut Out,
     ) -> Result<(), String> {
         let Some(monitor) = self.monitors.get_mut(&conn) else { return Ok(()) };
@@ -152,7 +152,7 @@ impl Hub {
                 return Ok(());
             }
         }
-        self.asking.watched();
+        brother.watched();
         let mut tell = |message| out.effects.push(send(conn, message));
         tell(ToMonitor::Hello {
             software: Text::cut(crate::VERSION),
@@ -164,7 +164,7 @@ impl Hub {
             let since = self.shown.get(&slave.id).map_or(view.wall, |shown| shown.since);
             tell(ToMonitor::Slave { slave: picture(view, slave, since) });
         }
-        tell(self.stats(view));
+        tell(stats(view, brother));
         for (id, shown) in &self.shown {
             let samples: Vec<_> = shown.trend.samples().copied().collect();
             if !samples.is_empty() {
@@ -173,12 +173,13 @@ impl Hub {
         }
         self.recent.all().for_each(&mut tell);
         tell(self.recent.outcomes());
-        tell(self.asking.farm(view));
+        tell(brother.health(view));
+        tell(brother.farm(view));
         Ok(())
     }
 
     /// Tells the monitors what has changed. Returns whether slaves came, went or do something else.
-    pub fn tick(&mut self, view: &View<'_>, out: &mut Out) -> bool {
+    pub fn tick(&mut self, view: &View<'_>, brother: &mut BigBrother, out: &mut Out) -> bool {
         let listeners: Vec<ConnId> =
             self.monitors.iter().filter(|(_, monitor)| monitor.greeted).map(|(conn, _)| *conn).collect();
         let mut tell = |message: ToMonitor| {
@@ -219,7 +220,7 @@ impl Hub {
         }
         if view.now >= self.stats_at {
             self.stats_at = view.now + STATS_EVERY;
-            tell(self.stats(view));
+            tell(stats(view, brother));
         }
         if view.now >= self.trend_at {
             self.trend_at = view.now + TREND_EVERY;
@@ -231,11 +232,9 @@ impl Hub {
         }
         let (news, outcomes) = self.recent.news();
         news.into_iter().chain(outcomes).for_each(&mut tell);
-        if self.asking.is_news(view) {
-            tell(self.asking.farm(view));
-        }
-        if !listeners.is_empty() {
-            self.asking.ask(view, out);
+        if brother.is_news(view) {
+            tell(brother.health(view));
+            tell(brother.farm(view));
         }
         self.logs.keep(|build| view.slaves.jobs.get(&build).is_some_and(|job| job.conn.is_some()));
         self.monitors.values_mut().for_each(|monitor| monitor.watch.next_turn());
@@ -259,14 +258,9 @@ impl Hub {
         }
     }
 
-    /// The database answered; `wall` is what the wall clock shows.
-    pub fn answered(&mut self, answer: Answer, wall: Millis) {
-        self.asking.answered(answer, wall);
-    }
-
-    /// The master's machine was looked at, or could not be.
-    pub fn machine(&mut self, vitals: Option<Vitals>) {
-        self.asking.machine(vitals);
+    /// Whether somebody watches.
+    pub fn is_watched(&self) -> bool {
+        self.monitors.values().any(|monitor| monitor.greeted)
     }
 
     /// The page of slaves is written, or not: then the reason.
@@ -339,22 +333,20 @@ fn picture(view: &View<'_>, slave: &Slave, since: Millis) -> SlaveNow {
     }
 }
 
-impl Hub {
-    fn stats(&self, view: &View<'_>) -> ToMonitor {
-        let all = || view.slaves.slaves.values();
-        let count = |is: fn(Doing) -> bool| all().filter(|slave| is(doing_of(&slave.state))).count() as u32;
-        ToMonitor::Stats {
-            mode: view.mode,
-            connected: all().count() as u32,
-            building: count(|doing| doing == Doing::Building),
-            idle: count(|doing| matches!(doing, Doing::Idle | Doing::Asking | Doing::Asleep)),
-            queued: self.asking.queued(),
-            transfers: view.transfers.0 as u32,
-            bytes_in_flight: view.transfers.1,
-            builds_ok: view.counts.built,
-            builds_failed: view.counts.failed,
-            refusals: view.refusals,
-            log_bytes: view.counts.log_bytes,
-        }
+fn stats(view: &View<'_>, brother: &BigBrother) -> ToMonitor {
+    let all = || view.slaves.slaves.values();
+    let count = |is: fn(Doing) -> bool| all().filter(|slave| is(doing_of(&slave.state))).count() as u32;
+    ToMonitor::Stats {
+        mode: view.mode,
+        connected: all().count() as u32,
+        building: count(|doing| doing == Doing::Building),
+        idle: count(|doing| matches!(doing, Doing::Idle | Doing::Asking | Doing::Asleep)),
+        queued: brother.queued(),
+        transfers: view.transfers.0 as u32,
+        bytes_in_flight: view.transfers.1,
+        builds_ok: view.counts.built,
+        builds_failed: view.counts.failed,
+        refusals: view.refusals,
+        log_bytes: view.counts.log_bytes,
     }
 }

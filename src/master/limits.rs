@@ -33,6 +33,9 @@ pub struct Limits {
     pub transfer_patience: Millis,
     /// Bytes of one file; over it the build is recorded as a bad wheel.
     pub wheel_bytes: u64,
+    /// Bytes of disk that are kept free, what is promised to files on their way counted as taken; with less nothing is handed
+    /// out. 0: that is not watched.
+    pub disk_floor: u64,
 }
 
 impl Default for Limits {
@@ -51,6 +54,7 @@ impl Default for Limits {
             chunk: CHUNK_BYTES as u64,
             transfer_patience: Millis::secs(900),
             wheel_bytes: 2 << 30,
+            disk_floor: 1 << 30,
         }
     }
 }
@@ -169,8 +173,14 @@ pub const TOOL_BACKLOG_BYTES: usize = 32 << 20;
 pub const MONITORS: usize = 16;
 /// Between two STATS to the monitors.
 pub const STATS_EVERY: Millis = Millis::secs(1);
-/// How often the database and the machine are asked how they are while a monitor is there.
+/// How often the database is asked for the statistics while a monitor is there.
 pub const NUMBERS_EVERY: Millis = Millis::secs(5);
+/// And while nobody watches.
+pub const STATISTICS_EVERY: Millis = Millis::secs(30);
+/// How often the machine and its disks are looked at.
+pub const SURVEY_EVERY: Millis = Millis::secs(5);
+/// Leases that ran out of which the time is remembered.
+pub const EXPIRED_KEPT: usize = 1000;
 /// A question that waits for so long means that the database does not answer.
 pub const DATABASE_SILENT: Millis = Millis::secs(3);
 /// Between two moments of each slave's trend.

@@ -5,6 +5,7 @@
 //! [`cloud_gazer`] the requests to PyPI.
 
 pub mod architect;
+pub mod big_brother;
 pub mod cloud_gazer;
 pub mod event;
 pub mod farm;
@@ -27,8 +28,10 @@ pub mod seraph;
 pub mod slave_driver;
 pub mod slave_keys;
 pub mod start;
+mod survey;
 #[cfg(test)]
 mod testbed;
+pub mod warden;
 mod wheel_zip;
 pub mod worker;
 pub mod writer;

@@ -4,7 +4,6 @@
 //!   ready ──ADD──► looking up ──found──► adding ──► ready
 //!     │ WHY, ABI_ADD, DOWNLOADS … ──► asking the database ──► ready
 //!     │ SKIP, REQUEUE, POLICY … ──► ordering, a piece after the other ──► ready
-//!     │ STATISTICS ──► asking the database ──► measuring the disk ──► ready
 //!     │ AUDIT ──► auditing, with mending in rounds ──► ready
 //!     │ SWEEP ──► asking the database ──► the writer removes ──► ready
 //!     │ TREE, UNPACK_METADATA ──► the writer says, or does ──► ready
@@ -17,16 +16,14 @@ use std::collections::{HashMap, VecDeque};
 
 use serde_json::json;
 
-use super::event::{
-    ConnId, DiskRequest, Effect, LookAnswer, LookUp, Message, Out, Purpose, Space, SweptDir, Tree,
-};
+use super::big_brother::BigBrother;
+use super::event::{ConnId, DiskRequest, Effect, LookAnswer, LookUp, Message, Out, Purpose, SweptDir, Tree};
 use super::follower::Following;
 use super::limits::TOOLS;
 use super::pages::PageTrouble;
 use super::publisher::Offer;
 use super::query::{
     AddedState, Answer, Audited, Download, Order, Ordered, Query, Remove, Report, Requeue, RewriteOrder,
-    Statistics,
 };
 use crate::domain::requirement::Extra;
 use crate::domain::{AbiTag, BuildId, Millis, ProjectName, Version, WheelName};
@@ -61,8 +58,6 @@ enum State {
     AddingAbi(AbiTag, i16),
     Asking,
     AskingFeed,
-    /// The database's numbers are there, and the writer looks at the disk.
-    Measuring(Box<Statistics>),
     Ordering(Box<Order>, Pieces),
     Auditing(Rounds),
     /// The database is asked what nothing stands for in a project's directory.
@@ -75,6 +70,21 @@ enum State {
     Sending(BuildId),
     /// The page that the answer speaks of is being written.
     Paging,
+}
+
+/// What the rooms beside this one know and the database does not, for answers.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// The wall clock, milliseconds since 1970.
+    pub wall: Millis,
+    /// How the index is followed.
+    pub following: Following<'a>,
+    /// What is wrong with pages.
+    pub pages: PageTrouble,
+    /// Since when the administrator has paused the farm, and who.
+    pub paused: Option<(Millis, &'a str)>,
+    /// The disk, and what goes on by itself.
+    pub brother: &'a BigBrother,
 }
 
 /// The tools that are connected.
@@ -286,13 +296,13 @@ impl MrChase {
         }
     }
 
-    /// The database answered a tool's question. `following` is what the database does not know of the feed.
+    /// The database answered a tool's question.
     pub fn answered(
         &mut self,
         now: Millis,
         conn: ConnId,
         answer: Answer,
-        following: Following<'_>,
+        facts: &Facts<'_>,
         out: &mut Out,
     ) -> Changed {
         // what changed has changed, whether or not the tool is still there
@@ -343,14 +353,12 @@ impl MrChase {
                 Changed::Nothing
             }
             Answer::Statistics(statistics) => {
-                if before.is_some() {
-                    self.enter(conn, State::Measuring(statistics));
-                    out.effects.push(Effect::Disk(DiskRequest::Measure(conn)));
-                }
+                let json = orders::statistics(now, &statistics, facts).to_string();
+                done(conn, before.is_some(), json, out);
                 Changed::Nothing
             }
             Answer::Report(json) if matches!(before, Some(State::AskingFeed)) => {
-                match orders::feed(&json, following) {
+                match orders::feed(&json, facts.following) {
                     Ok(json) => done(conn, true, json.to_string(), out),
                     Err(error) => {
                         log::error!("the database's report of the feed is {json:?}: {error}");
@@ -396,20 +404,6 @@ impl MrChase {
                     unreadable(conn, out);
                 }
                 Changed::Nothing
-            }
-        }
-    }
-
-    /// The writer looked at the disk.
-    pub fn measured(&mut self, conn: ConnId, space: Option<Space>, pages: PageTrouble, out: &mut Out) {
-        let Some(tool) = self.tools.get_mut(&conn) else { return };
-        match std::mem::replace(&mut tool.state, State::Ready) {
-            State::Measuring(statistics) => {
-                done(conn, true, orders::statistics(&statistics, space, pages).to_string(), out);
-            }
-            other => {
-                log::error!("the writer measured for a tool that is at {other:?}");
-                tool.state = other;
             }
         }
     }

@@ -440,7 +440,8 @@ fn is_io(error: &postgres::Error) -> bool {
     false
 }
 
-fn describe(error: &postgres::Error) -> String {
+/// An error for people: the driver's own text is only "db error" or "error connecting".
+pub(super) fn describe(error: &postgres::Error) -> String {
     match error.as_db_error() {
         Some(db) => with_detail(db),
         None => match std::error::Error::source(error) {

@@ -179,6 +179,18 @@ impl Publisher {
         self.builds.get(&build).is_some_and(|publication| !publication.needs_slave())
     }
 
+    /// The files that are still to come, with their sizes, and the transfers of those that are on their way.
+    pub fn to_come(&self) -> impl Iterator<Item = (Option<TransferId>, u64)> + '_ {
+        self.builds.values().flat_map(|publication| {
+            let first = match publication.stage {
+                Stage::Fetching { transfer, checked: None, .. } => Some(transfer),
+                _ => None,
+            };
+            let files = publication.offer.files.iter().skip(publication.ready.len());
+            files.enumerate().map(move |(n, file)| (first.filter(|_| n == 0), file.size))
+        })
+    }
+
     /// File names of other builds that may be in place already and have no row yet.
     fn names_on_their_way(&self, build: BuildId) -> HashSet<String> {
         let others = self.builds.iter().filter(|(other, p)| **other != build && !p.needs_slave());

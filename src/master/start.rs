@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use mio::{Poll, Waker};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use r2d2_postgres::PostgresConnectionManager;
 use r2d2_postgres::postgres::{self, NoTls};
 
 use super::cloud_gazer::{CloudGazer, pip, xml_rpc_url};
@@ -22,6 +21,7 @@ use super::reactor::address::{Address, check_local};
 use super::reactor::gate::Gate;
 use super::reactor::threads::{ORACLES, Places, Pool, Threads};
 use super::reactor::{ANSWERS, Listener, Reactor, Service, Signals};
+use super::warden::{self, Sessions, Warden};
 use super::writer::spool;
 use crate::domain::Millis;
 use crate::dsn;
@@ -113,8 +113,8 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         check_local(address).map_err(|reason| usage(format!("--metrics-queue {reason}")))?;
     }
     allow_files(settings.limits.connections)?;
-    let (spool, _lock) = prepare_directories(&settings.output, settings.spool.clone())?;
-    let (config, abis) = open_database(&settings.dsn, &settings.output)?;
+    let (spool, _locks) = prepare_directories(&settings.output, settings.spool.clone())?;
+    let (config, warden, abis) = open_database(&settings.dsn, &settings.output)?;
     if abis.is_empty() {
         log::warn!("no ABI is built for yet; 'piw abi add cp311' (for one) begins it");
     }
@@ -128,7 +128,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     // From here on threads are started, which must not get them; until here a signal ends the program as usual, also
     // while it waits for the database or for pip.
     let signals = Signals::block().map_err(error)?;
-    let pool = pool(config);
+    let pool = pool(Sessions::new(config, warden.name().to_owned()));
     let mut listeners = Vec::new();
     for (address, channel) in [
         (&settings.slave_queue, Channel::Slave),
@@ -157,7 +157,8 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     };
     logging::detach().map_err(error)?;
     let places = Places { output: settings.output.clone(), spool, keys: keys_file };
-    let threads = Threads::start(waker, &pool, places, settings.site.clone(), gazer).map_err(error)?;
+    let threads =
+        Threads::start(waker, warden, &pool, places, settings.site.clone(), gazer).map_err(error)?;
     let mut farm = Farm::new(Millis(0), settings.limits.clone(), index_url, settings.follow, &abis, seed()?);
     if settings.metrics_queue.is_some() {
         farm.measure();
@@ -189,7 +190,10 @@ fn allow_files(connections: usize) -> Result<(), StartError> {
 }
 
 /// Makes output and spool, and checks that the one can be linked into the other, is not served, and is not in use.
-fn prepare_directories(output: &Path, spool: Option<PathBuf>) -> Result<(PathBuf, spool::Lock), StartError> {
+fn prepare_directories(
+    output: &Path,
+    spool: Option<PathBuf>,
+) -> Result<(PathBuf, [spool::Lock; 2]), StartError> {
     let spool = match spool {
         Some(spool) => spool,
         None => spool_beside(output)?,
@@ -212,7 +216,10 @@ fn prepare_directories(output: &Path, spool: Option<PathBuf>) -> Result<(PathBuf
     if real_spool.starts_with(&real_output) {
         return Err(outside());
     }
-    let lock = spool::Lock::take(&real_spool).map_err(error)?;
+    let locks = [
+        spool::Lock::take(&real_spool).map_err(error)?,
+        spool::Lock::take_output(&real_output).map_err(error)?,
+    ];
     for path in [&real_output, &real_spool] {
         let probe = path.join(spool::PROBE);
         std::fs::write(&probe, b"")
@@ -220,7 +227,7 @@ fn prepare_directories(output: &Path, spool: Option<PathBuf>) -> Result<(PathBuf
             .map_err(not_writable(path))?;
     }
     probe_link(&real_spool, &real_output.join("simple"))?;
-    Ok((real_spool, lock))
+    Ok((real_spool, locks))
 }
 
 /// Where the keys of slaves are: outside the web site.
@@ -295,36 +302,40 @@ fn probe_link(spool: &Path, simple: &Path) -> Result<(), StartError> {
 }
 
 /// Connects, checks the schema and the role, and reads what the farm must know from the start. Has a root index written where
-/// there is none: every page for people leads to it, also on a farm that has published nothing yet. Leaves nothing open.
-fn open_database(text: &str, output: &Path) -> Result<(postgres::Config, Vec<Abi>), StartError> {
+/// there is none: every page for people leads to it, also on a farm that has published nothing yet. From here
+/// on this is the only master of the database.
+fn open_database(text: &str, output: &Path) -> Result<(postgres::Config, Warden, Vec<Abi>), StartError> {
     let mut config = dsn::parse(text).map_err(usage)?;
     oracle::configure(&mut config);
+    let name = warden::own_name();
+    config.application_name(&name);
     let described = dsn::describe(&config);
     let mut client =
         config.connect(NoTls).map_err(|e| error(format!("cannot connect to {described}: {}", plain(&e))))?;
     oracle::check_role(&mut client).map_err(error)?;
     oracle::check_schema(&mut client).map_err(error)?;
-    let abis = match oracle::execute(&mut client, &Query::Abis) {
+    let mut warden = Warden::take(config.clone(), client, name).map_err(error)?;
+    let abis = match oracle::execute(warden.client(), &Query::Abis) {
         Ok(Answer::Abis(abis)) => abis,
         other => return Err(error(format!("the database does not say which ABIs to build for: {other:?}"))),
     };
     if !output.join("simple").join(HTML).is_file() {
         let order = Order::Rebuild { what: Pages::Index, names: Vec::new(), after: 0 };
-        oracle::execute(&mut client, &Query::Order(Box::new(order)))
+        oracle::execute(warden.client(), &Query::Order(Box::new(order)))
             .map_err(|failure| error(format!("the root index cannot be ordered: {failure:?}")))?;
     }
-    Ok((config, abis))
+    Ok((config, warden, abis))
 }
 
 /// The oracles' connections. Starts threads.
-fn pool(config: postgres::Config) -> Pool {
+fn pool(sessions: Sessions) -> Pool {
     r2d2::Pool::builder()
         .max_size(ORACLES as u32)
         .min_idle(Some(1))
         .connection_timeout(Duration::from_secs(2))
         .test_on_check_out(false)
         .error_handler(Box::new(QuietPool))
-        .build_unchecked(PostgresConnectionManager::new(config, NoTls))
+        .build_unchecked(sessions)
 }
 
 /// The oracles say themselves when the database is away; the pool need not, too.
@@ -410,7 +421,7 @@ mod tests {
         let before = nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
         let prepared = prepare_directories(&output, None);
         nix::sys::stat::umask(before);
-        let (spool, lock) = prepared.unwrap();
+        let (spool, locks) = prepared.unwrap();
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o7777;
         assert_eq!(mode(&output), 0o755);
         assert_eq!(mode(&output.join("simple")), 0o755);
@@ -418,7 +429,7 @@ mod tests {
         assert_eq!(output.join("simple").read_dir().unwrap().count(), 0, "the probe is gone");
         // one that was there is the operator's
         std::fs::set_permissions(&output, std::fs::Permissions::from_mode(0o750)).unwrap();
-        drop(lock);
+        drop(locks);
         prepare_directories(&output, None).unwrap();
         assert_eq!(mode(&output), 0o750);
     }

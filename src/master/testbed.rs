@@ -113,8 +113,8 @@ impl Testbed {
         std::mem::take(&mut self.words)
     }
 
-    /// The same without what the clock alone brings: sweeps, renewals, and looking for pages that are due and for what is
-    /// popular.
+    /// The same without what the clock alone brings: sweeps, renewals, and looking for pages that are due, for what is
+    /// popular and for how the farm is.
     pub(super) fn said_beside_housekeeping(&mut self) -> Vec<String> {
         let mut said = self.said();
         let by_clock = [
@@ -124,6 +124,8 @@ impl Testbed {
             "ask order-home",
             "ask walk",
             "ask roll-popularity",
+            "ask statistics",
+            "look at the machine",
         ];
         said.retain(|w| !by_clock.iter().any(|h| w.starts_with(h)));
         said
@@ -313,6 +315,7 @@ pub(super) fn word(effect: &Effect) -> String {
         Effect::Gaze(request) => format!("gaze at {request:?}"),
         Effect::StopListening => "stop listening".to_owned(),
         Effect::ReadKeys => "read keys".to_owned(),
+        Effect::Survey => "look at the machine".to_owned(),
         Effect::Exit => "exit".to_owned(),
     }
 }
@@ -369,13 +372,11 @@ fn disk_word(request: &DiskRequest) -> String {
             let builds: Vec<_> = builds.iter().map(ToString::to_string).collect();
             format!("remove logs {}", builds.join(" "))
         }
-        DiskRequest::Measure(tool) => format!("measure for {}", tool.0),
         DiskRequest::Locate(tool) => format!("locate for {}", tool.0),
         DiskRequest::Unpack(tool, wheel, _) => format!("unpack {wheel} for {}", tool.0),
         DiskRequest::Sweep(tool, project, names) => {
             format!("sweep {project} [{}] for {}", names.join(" "), tool.0)
         }
-        DiskRequest::Look => "look at the machine".to_owned(),
         DiskRequest::Place(placement) => {
             let files: Vec<_> = placement.files.iter().map(|file| format!("t{}", file.transfer.0)).collect();
             let remark = if placement.remark.is_some() { " remark" } else { "" };

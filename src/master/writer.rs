@@ -24,12 +24,11 @@ use std::path::{Path, PathBuf};
 use part::Incoming;
 
 use super::event::{
-    Checked, DiskAnswer, DiskRequest, Expected, Part, Placed, Placement, Space, TransferId, Tree, WheelFacts,
+    Checked, DiskAnswer, DiskRequest, Expected, Part, Placed, Placement, TransferId, Tree, WheelFacts,
 };
 use super::wheel_zip::{self, Claim};
 use crate::domain::ranges::RangeSet;
 use crate::domain::{BuildId, Sha256};
-use crate::vitals;
 
 mod part;
 mod place;
@@ -76,7 +75,6 @@ impl FileWriter {
             DiskRequest::RemoveLogs(builds) => {
                 builds.iter().for_each(|build| remove(&self.output.join(log_path(*build))));
             }
-            DiskRequest::Measure(tool) => answer(DiskAnswer::Measured(tool, space(&self.output))),
             DiskRequest::Locate(tool) => answer(DiskAnswer::Located(tool, self.tree())),
             DiskRequest::Sweep(tool, project, names) => {
                 let swept =
@@ -87,7 +85,6 @@ impl FileWriter {
                 let unpacked = self.unpack(&wheel, &sha256).map_err(|error| format!("{wheel}: {error}"));
                 answer(DiskAnswer::Unpacked(tool, unpacked));
             }
-            DiskRequest::Look => answer(DiskAnswer::Machine(Box::new(vitals::read(&self.output)))),
             DiskRequest::Open(id, part) => answer(match self.open(id, &part) {
                 Ok(have) => DiskAnswer::Opened(id, have),
                 Err(error) => DiskAnswer::TransferFailed(id, error.to_string()),
@@ -234,15 +231,6 @@ fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-/// How large the file system of a directory is.
-fn space(dir: &Path) -> Option<Space> {
-    let fs = nix::sys::statvfs::statvfs(dir).ok()?;
-    // the types of these fields differ between systems
-    #[allow(clippy::useless_conversion, clippy::unnecessary_cast, reason = "they are u32 on some systems")]
-    let (unit, blocks, free) = (fs.fragment_size() as u64, fs.blocks() as u64, fs.blocks_available() as u64);
-    Some(Space { size: unit.saturating_mul(blocks), free: unit.saturating_mul(free) })
-}
-
 /// What `handle` answers in place of a request that made it panic.
 pub fn failed(request: &DiskRequest) -> Vec<DiskAnswer> {
     let reason = || "an error in the file writer; see the log".to_owned();
@@ -257,11 +245,9 @@ pub fn failed(request: &DiskRequest) -> Vec<DiskAnswer> {
         DiskRequest::Place(Placement { build, .. }) => {
             vec![DiskAnswer::Placed(*build, Placed::Failed(reason()))]
         }
-        DiskRequest::Measure(tool) => vec![DiskAnswer::Measured(*tool, None)],
         DiskRequest::Locate(tool) => vec![DiskAnswer::Located(*tool, Tree::default())],
         DiskRequest::Unpack(tool, ..) => vec![DiskAnswer::Unpacked(*tool, Err(reason()))],
         DiskRequest::Sweep(tool, ..) => vec![DiskAnswer::Swept(*tool, Err(reason()))],
-        DiskRequest::Look => vec![DiskAnswer::Unlooked],
         DiskRequest::Discard(_)
         | DiskRequest::DiscardLog(_)
         | DiskRequest::KeepLog(..)

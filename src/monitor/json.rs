@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use super::model::Model;
 use crate::admin::slaves::{slave_json, vitals_json};
+use crate::admin::status::{follow_json, health_json, numbers_json};
 use crate::domain::Millis;
-use crate::wire::status::{FollowNow, Numbers, Sample, ToMonitor};
+use crate::wire::status::{Sample, ToMonitor};
 
 /// A message; none of a log, which nobody asked for.
 pub fn event(message: &ToMonitor) -> Value {
@@ -53,6 +54,11 @@ pub fn event(message: &ToMonitor) -> Value {
                 "follow": follow_json(follow),
             })
         }
+        ToMonitor::Health { health } => {
+            let mut json = health_json(health);
+            json["event"] = "health".into();
+            json
+        }
         ToMonitor::Log { slave_id, build, offset, data } => json!({
             "event": "log", "id": slave_id, "build": build.0, "offset": offset,
             "text": String::from_utf8_lossy(data),
@@ -65,19 +71,6 @@ fn sample(sample: &Sample) -> Value {
         "load_percent": sample.load_percent, "memory_percent": sample.memory_percent,
         "temperature": sample.temperature.map(|tenths| f64::from(tenths) / 10.0),
     })
-}
-
-fn numbers_json(n: &Numbers) -> Value {
-    json!({
-        "at_ms": n.at_ms, "queued": n.queued, "unchecked": n.unchecked, "delayed": n.delayed,
-        "pages_due": n.pages_due, "pages_waiting_secs": n.pages_waiting_secs,
-        "builds_last_hour": n.builds_last_hour, "builds": n.builds, "builds_ok": n.builds_ok,
-        "published": n.published, "files": n.files,
-    })
-}
-
-fn follow_json(follow: &FollowNow) -> Value {
-    json!({ "mode": &*follow.mode, "lag_secs": follow.lag_secs, "trouble": follow.trouble.as_deref() })
 }
 
 /// The whole picture as one object.
@@ -124,6 +117,7 @@ pub fn snapshot(model: &Model, now: Millis) -> Value {
         "pages_failing": farm.pages_failing,
         "pages_trouble": farm.pages_trouble,
         "follow": farm.follow.as_ref().map(follow_json),
+        "health": model.health.as_ref().map(health_json),
         "slaves": slaves,
         "builds": builds,
         "outcomes": outcomes,

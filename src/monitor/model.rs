@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::logtext::LogText;
 use crate::domain::trend::{self, Trend};
 use crate::domain::{BuildId, Millis};
-use crate::wire::status::{FollowNow, Mode, Numbers, SlaveNow, ToMonitor, Vitals};
+use crate::wire::status::{FollowNow, HealthNow, Mode, Numbers, SlaveNow, ToMonitor, Vitals};
 
 /// Recorded builds that are kept.
 const BUILDS: usize = 500;
@@ -126,6 +126,8 @@ pub struct Model {
     pub stats: Option<Stats>,
     /// What the master knows beside its slaves.
     pub farm: FarmView,
+    /// The same, of its disks, its orders and itself; none before the first.
+    pub health: Option<HealthNow>,
     /// The last first.
     pub builds: VecDeque<BuildView>,
     /// How the builds since the master's start ended, and how many.
@@ -147,6 +149,7 @@ impl Default for Model {
             slaves: BTreeMap::new(),
             stats: None,
             farm: FarmView::default(),
+            health: None,
             builds: VecDeque::new(),
             outcomes: Vec::new(),
             log: None,
@@ -266,6 +269,7 @@ impl Model {
                     follow: Some(follow),
                 };
             }
+            ToMonitor::Health { health } => self.health = Some(health),
             ToMonitor::Log { slave_id, build, offset, data } => {
                 if let Some(log) = self.log.as_mut().filter(|log| log.slave == slave_id) {
                     if log.build != Some(build) {

@@ -18,6 +18,7 @@ use super::model::Model;
 use super::terminal::Terminal;
 use crate::admin::client::{self, Queue};
 use crate::domain::Millis;
+use crate::logging;
 use crate::options::Failure;
 use crate::wire::control::FromTool;
 
@@ -234,6 +235,8 @@ impl Monitor {
                     self.size = self.terminal.size()?;
                     self.screen.forget();
                 }
+                // logrotate's, for the terminal is still there
+                Ok(Signal::SIGHUP) if logging::to_file() && self.terminal.size().is_ok() => logging::reopen(),
                 Ok(Signal::SIGHUP) => return Ok(Some(End::Gone)),
                 _ => return Ok(Some(End::Asked)),
             }

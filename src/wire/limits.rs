@@ -60,6 +60,14 @@ pub const MACHINE_BYTES: usize = 100;
 pub const OS_BYTES: usize = 200;
 /// Kinds of walls around a build.
 pub const WALLS: usize = 32;
+/// File systems that a master writes to.
+pub const DISKS: usize = 2;
+/// Where one of them is, in bytes.
+pub const PATH_BYTES: usize = 4096;
+/// Things that go on by themselves in a master.
+pub const TASKS: usize = 32;
+/// Lines of trouble that a master remembers.
+pub const ERROR_LINES: usize = 10;
 /// Why a slave asks for no job, in bytes.
 pub const HOLDS_BACK_BYTES: usize = 200;
 /// Name and version of a tool, in bytes.
@@ -86,6 +94,10 @@ const _: () = assert!(
 const _: () =
     assert!(LOG_BYTES + 64 + SEAL_BYTES <= SLAVE_FRAME_BYTES && LOG_BYTES + 64 <= LOCAL_FRAME_BYTES);
 const _: () = assert!(OUTCOMES * (TAG_BYTES + 10) <= LOCAL_FRAME_BYTES);
+const _: () = assert!(
+    DISKS * (PATH_BYTES + 64) + TASKS * (TAG_BYTES + 16) + (ERROR_LINES + 3) * (REASON_BYTES + 16) + 256
+        <= LOCAL_FRAME_BYTES
+);
 const _: () = assert!(NAME_KEY_BYTES <= LABEL_BYTES);
 const _: () = assert!(
     FILES_PER_BUILD * (FILENAME_BYTES + 2 + 8 + 32)

@@ -16,6 +16,8 @@ code! {
         2 "draining" Draining,
         /// The master ends.
         3 "stopping" Stopping,
+        /// Nothing is handed out, for want of disk; by itself, until there is enough.
+        4 "held" Held,
     }
 }
 
@@ -143,6 +145,85 @@ record! {
         published: u64,
         /// Files.
         files: u64,
+    }
+}
+
+record! {
+    /// A file system that the farm writes to.
+    DiskNow {
+        /// The directory that it was looked at by.
+        path: Text<PATH_BYTES>,
+        /// Bytes in all.
+        size: u64,
+        /// Bytes that the master may still write.
+        free: u64,
+        /// Inodes in all; none where the file system has no such number.
+        inodes: Option<u64>,
+        /// Those that the master may still take.
+        inodes_free: Option<u64>,
+    }
+}
+
+record! {
+    /// Why something is so, and since when.
+    Reason {
+        /// Milliseconds since 1970.
+        since_ms: u64,
+        /// For people.
+        text: Text<REASON_BYTES>,
+    }
+}
+
+record! {
+    /// Something that goes on by itself.
+    TaskNow {
+        /// Which, such as `pages`.
+        name: Text<TAG_BYTES>,
+        /// When it last went well: milliseconds since 1970; none where it has not since the start.
+        well_ms: Option<u64>,
+    }
+}
+
+record! {
+    /// A line of trouble in the master's log.
+    ErrorNow {
+        /// When: milliseconds since 1970.
+        at_ms: u64,
+        /// The line.
+        text: Text<REASON_BYTES>,
+    }
+}
+
+record! {
+    /// What the master knows of its disks, its orders and itself.
+    HealthNow {
+        /// The version of the database's schema.
+        schema: u32,
+        /// Those of the web tree and of what is unfinished; one where they are the same.
+        disks: List<DiskNow, DISKS>,
+        /// Bytes that are kept free: with less nothing is handed out; 0: that is not watched.
+        disk_floor: u64,
+        /// Bytes of files on their way that are not on the disk yet.
+        disk_promised: u64,
+        /// Why the disks cannot be looked at.
+        disk_trouble: Option<Text<REASON_BYTES>>,
+        /// Nothing is handed out for want of disk: since when, and of which.
+        held: Option<Reason>,
+        /// The administrator has paused the farm: since when, and who.
+        paused: Option<Reason>,
+        /// Since when the master has lost the lock that makes it the only one of its database, and writes nothing:
+        /// milliseconds since 1970.
+        unseated_ms: Option<u64>,
+        /// Jobs whose slaves are not connected.
+        absent: u32,
+        /// Leases that ran out since the start.
+        expired: u64,
+        /// Those of the last hour; 1,000 at most are counted.
+        expired_last_hour: u32,
+        /// What goes on by itself.
+        tasks: List<TaskNow, TASKS>,
+        /// The last lines of trouble, the oldest first.
+        errors: List<ErrorNow, ERROR_LINES>,
     }
 }
 
@@ -276,6 +357,11 @@ messages! {
             offset: u64,
             /// Bytes of any kind, as the build printed them.
             data: Blob<LOG_BYTES>,
+        }
+        /// How the farm is, beside what FARM says.
+        0x8a "HEALTH" Health {
+            /// All of it.
+            health: HealthNow,
         }
     }
 }

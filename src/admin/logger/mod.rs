@@ -219,13 +219,19 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Failure
     spawned.map(drop).map_err(|e| Failure::error(format!("no thread: {e}")))
 }
 
-/// Blocks the signals here and in the threads to come, and has a thread wait for them.
+/// Blocks the signals here and in the threads to come, and has a thread wait for them. SIGHUP has the log file opened anew;
+/// where there is none, it ends the program as it ends every other.
 fn catch_signals(happenings: Channel<Happening>) -> Result<(), Failure> {
-    let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM].into_iter().collect();
+    let mut signals: SigSet = [Signal::SIGINT, Signal::SIGTERM].into_iter().collect();
+    if logging::to_file() {
+        signals.add(Signal::SIGHUP);
+    }
     signals.thread_block().map_err(|e| Failure::error(format!("signals cannot be caught: {e}")))?;
     spawn("signals", move || {
         while let Ok(signal) = signals.wait() {
-            if happenings.send(Happening::Signal(signal)).is_err() {
+            if signal == Signal::SIGHUP {
+                logging::reopen();
+            } else if happenings.send(Happening::Signal(signal)).is_err() {
                 return;
             }
         }

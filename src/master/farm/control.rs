@@ -19,8 +19,8 @@ use crate::wire::status::Mode;
 pub(super) struct Orders {
     /// Tools that are connected, and who they are.
     tools: HashMap<ConnId, String>,
-    /// Nothing is handed out.
-    pub(super) paused: bool,
+    /// Nothing is handed out: since when, and by whose order.
+    pub(super) paused: Option<(Millis, String)>,
     /// Labels of slaves that get no job, so that they get none when they come back either.
     pub(super) resting: HashSet<String>,
 }
@@ -37,6 +37,11 @@ impl Orders {
     pub(super) fn closed(&mut self, conn: ConnId) {
         self.tools.remove(&conn);
     }
+
+    /// Since when the farm is paused, and by whom.
+    pub(super) fn paused(&self) -> Option<(Millis, &str)> {
+        self.paused.as_ref().map(|(since, by)| (*since, by.as_str()))
+    }
 }
 
 impl Farm {
@@ -45,7 +50,7 @@ impl Farm {
         let Some(peer) = self.orders.tools.get(&conn).cloned() else { return };
         log::warn!("{peer} orders {}", describe(&command));
         let at = out.effects.len();
-        let answer = match self.carry_out(now, command, out) {
+        let answer = match self.carry_out(now, &peer, command, out) {
             Ok(affected) => ToTool::Done { affected: u32::try_from(affected).unwrap_or(u32::MAX) },
             Err(reason) => {
                 log::warn!("not done: {reason}");
@@ -55,7 +60,13 @@ impl Farm {
         out.effects.insert(at, Effect::Send(conn, Message::Control(answer)));
     }
 
-    fn carry_out(&mut self, now: Millis, command: FromTool, out: &mut Out) -> Result<usize, String> {
+    fn carry_out(
+        &mut self,
+        now: Millis,
+        peer: &str,
+        command: FromTool,
+        out: &mut Out,
+    ) -> Result<usize, String> {
         let hands_out = matches!(
             command,
             FromTool::Pause {} | FromTool::Resume {} | FromTool::Sleep { .. } | FromTool::Wake { .. }
@@ -65,11 +76,11 @@ impl Farm {
         }
         match command {
             FromTool::Pause {} => {
-                self.orders.paused = true;
+                self.orders.paused.get_or_insert_with(|| (now, peer.to_owned()));
                 Ok(self.slaves.slaves.len())
             }
             FromTool::Resume {} => {
-                self.orders.paused = false;
+                self.orders.paused = None;
                 let all = self.everybody();
                 for slave in &all {
                     self.wake(*slave, out);
@@ -117,7 +128,7 @@ impl Farm {
         0
     }
 
-    fn everybody(&self) -> Vec<ConnId> {
+    pub(super) fn everybody(&self) -> Vec<ConnId> {
         self.slaves.slaves.keys().copied().collect()
     }
 
@@ -197,7 +208,8 @@ impl Farm {
     /// Whether the farm works, for monitors.
     pub(super) fn mode(&self) -> Mode {
         match self.running {
-            Running::Yes if self.orders.paused => Mode::Paused,
+            Running::Yes if self.orders.paused.is_some() => Mode::Paused,
+            Running::Yes if self.brother.hold().is_some() => Mode::Held,
             Running::Yes => Mode::Running,
             Running::Draining => Mode::Draining,
             Running::Stopping { .. } | Running::Ended => Mode::Stopping,
@@ -211,6 +223,9 @@ impl Farm {
         match self.mode() {
             Mode::Running => format!("slaves: {slaves}, of which {building} build"),
             Mode::Paused => format!("paused; slaves: {slaves}, of which {building} build"),
+            Mode::Held => {
+                format!("short of disk, hands nothing out; slaves: {slaves}, of which {building} build")
+            }
             Mode::Draining => format!("stops when the builds of {building} slaves are delivered"),
             Mode::Stopping => "stops now".to_owned(),
         }

@@ -10,7 +10,7 @@ impl Farm {
     pub(super) fn follow(&mut self, now: Millis, out: &mut Out) {
         let Some(wall) = self.wall(now) else { return };
         if matches!(self.running, Running::Yes) {
-            self.follower.step(now, wall, !self.orders.paused, &self.abis, out);
+            self.follower.step(now, wall, self.orders.paused.is_none(), &self.abis, out);
         }
     }
 

@@ -3,6 +3,7 @@
 
 use super::{Farm, Running};
 use crate::domain::{AbiTag, BuildId, Millis};
+use crate::master::big_brother::Task;
 use crate::master::event::{DiskRequest, Effect, Out, Purpose};
 use crate::master::limits::{POPULARITY_AT_ONCE, POPULARITY_EVERY, SWEEP_EVERY, WALK_AT_ONCE};
 use crate::master::metrics::figures::TransferEnd;
@@ -133,7 +134,9 @@ impl Farm {
         }
     }
 
-    pub(super) fn swept(&mut self, swept: Swept, out: &mut Out) {
+    pub(super) fn swept(&mut self, now: Millis, swept: Swept, out: &mut Out) {
+        self.brother.did(Task::Sweep, now);
+        self.brother.expired(now, swept.expired.len());
         self.housekeeping.sweeping = false;
         for (build, slave, what) in &swept.expired {
             match self.slaves.jobs.get(build) {

@@ -21,6 +21,10 @@ impl Farm {
             FromTool::Chunk { offset, data } => {
                 self.juggler.tool_chunk(now, conn, offset, data, &mut out.effects)
             }
+            FromTool::Import { .. } if let Some((_, reason)) = self.brother.hold() => {
+                let reason = format!("nothing is taken in now: {reason}; 'piw status' says when it is over");
+                self.chase.turn_away(conn, &message, reason, out)
+            }
             FromTool::Import { .. } => {
                 self.chase.import(conn, message, self.secrets.draw(), &self.limits, out)
             }

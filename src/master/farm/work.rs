@@ -44,7 +44,7 @@ impl Farm {
             Share::Leave("the master stops")
         } else if slave.kill.is_some() {
             Share::Leave("the administrator told it to go")
-        } else if self.orders.paused || slave.resting {
+        } else if self.hands_nothing_out() || slave.resting {
             Share::Rest
         } else {
             Share::Work
@@ -60,7 +60,7 @@ impl Farm {
         if self.share(conn) != Share::Work {
             self.turn_down(conn, out);
             // the job that it was woken for must not wait for it
-            if woken && self.running == Running::Yes && !self.orders.paused {
+            if woken && self.running == Running::Yes && !self.hands_nothing_out() {
                 self.arrived(&who.abi, out);
             }
             return;

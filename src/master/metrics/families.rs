@@ -21,7 +21,7 @@ macro_rules! metrics {
 
 metrics! {
     BUILD_INFO = Gauge "piwheels_build_info" ["version", "schema"] "Versions of the software and of the database's schema; always 1.";
-    MODE = Gauge "piwheels_mode" ["mode"] "1 for what the farm does: running, paused, draining (it stops when builds are delivered) or stopping; else 0.";
+    MODE = Gauge "piwheels_mode" ["mode"] "1 for what the farm does: running, paused, held (for want of disk), draining (it stops when builds are delivered) or stopping; else 0.";
     SLAVES = Gauge "piwheels_slaves" ["abi", "state"] "Connected slaves; resting: told to sleep; unfit: their machines are not fit for a job. Without an ABI: before HELLO.";
     BUILDS = Counter "piwheels_builds_total" ["abi", "outcome"] "Builds that were recorded.";
     BUILD_DURATION = Histogram "piwheels_build_duration_seconds" [] "Time that recorded builds took on their slaves.";
@@ -145,9 +145,10 @@ pub fn farm(sheet: &mut Sheet, farm: &FarmFigures<'_>) {
 }
 
 /// The modes as `piw-monitor` and the protocol name them.
-const MODES: [(Mode, &str); 4] = [
+const MODES: [(Mode, &str); 5] = [
     (Mode::Running, "running"),
     (Mode::Paused, "paused"),
+    (Mode::Held, "held"),
     (Mode::Draining, "draining"),
     (Mode::Stopping, "stopping"),
 ];

@@ -74,6 +74,22 @@ impl MrChase {
         Ok(())
     }
 
+    /// IMPORT, which cannot be taken in now; the error is the peer's defect.
+    pub fn turn_away(
+        &mut self,
+        conn: ConnId,
+        message: &FromTool,
+        reason: String,
+        out: &mut Out,
+    ) -> Result<(), String> {
+        let Some(tool) = self.tools.get(&conn) else { return Ok(()) };
+        if !matches!(tool.state, State::Ready) {
+            return Err(format!("{} before its last request was answered", message.name()));
+        }
+        refuse(conn, vec![reason], out);
+        Ok(())
+    }
+
     /// The database's word on a plan.
     pub(super) fn begun(
         &mut self,

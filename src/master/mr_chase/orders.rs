@@ -3,11 +3,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{AbiTag, ProjectName, Version};
+use super::{AbiTag, Facts, Millis, ProjectName, Version};
 use crate::domain::{BuildId, NamePattern};
-use crate::master::event::Space;
 use crate::master::follower::Following;
-use crate::master::pages::PageTrouble;
 use crate::master::query::{Audited, Named, Order, Outcome, Remove, Requeue, Statistics};
 use crate::wire::import::FromTool;
 
@@ -180,8 +178,15 @@ pub(super) fn feed(json: &str, following: Following<'_>) -> Result<Value, serde_
 }
 
 /// The farm in numbers, as `wire-spec/import.md` has them.
-pub(super) fn statistics(s: &Statistics, space: Option<Space>, pages: PageTrouble) -> Value {
-    json!({
+pub(super) fn statistics(now: Millis, s: &Statistics, facts: &Facts<'_>) -> Value {
+    let Facts { wall, pages, paused, brother, .. } = facts;
+    let at = |at: Millis| (*wall - now.since(at)).0;
+    let disk = brother.tightest();
+    let (floor, promised) = brother.disk_bounds();
+    let held = brother.hold();
+    let tasks: Map<String, Value> =
+        brother.tasks().map(|(task, well)| (task.name().to_owned(), json!(well.map(at)))).collect();
+    let mut answer = json!({
         "packages_count": s.packages_count, "packages_built": s.packages_built, "versions_count": s.versions_count,
         "versions_tried": s.versions_tried, "builds_count": s.builds_count, "builds_success": s.builds_success,
         "builds_last_hour": s.builds_last_hour, "builds_time": s.builds_time, "builds_size": s.builds_size,
@@ -189,6 +194,17 @@ pub(super) fn statistics(s: &Statistics, space: Option<Space>, pages: PageTroubl
         "unchecked": s.unchecked, "delayed": s.delayed, "leased": s.leased,
         "pages_due": s.pages_due, "pages_waiting": s.pages_waiting, "pages_failing": pages.failing,
         "pages_trouble": pages.reason,
-        "disk_size": space.map(|space| space.size), "disk_free": space.map(|space| space.free),
-    })
+    });
+    let watch = json!({
+        "disk_size": disk.map(|disk| disk.size), "disk_free": disk.map(|disk| disk.free),
+        "inodes": disk.and_then(|disk| disk.inodes), "inodes_free": disk.and_then(|disk| disk.inodes_free),
+        "disk_floor": floor, "disk_promised": promised,
+        "held": held.map(|(_, reason)| reason), "held_since_ms": held.map(|(since, _)| at(since)),
+        "paused": paused.map(|(_, by)| by), "paused_since_ms": paused.map(|(since, _)| at(since)),
+        "tasks": tasks,
+    });
+    if let (Some(answer), Value::Object(watch)) = (answer.as_object_mut(), watch) {
+        answer.extend(watch);
+    }
+    answer
 }

@@ -16,13 +16,19 @@ const QUIET: Following<'_> = Following { mode: Follow::List, trouble: None, hear
 
 struct Bench {
     chase: MrChase,
+    brother: BigBrother,
     out: Out,
+}
+
+fn facts<'a>(brother: &'a BigBrother, following: Following<'a>, pages: PageTrouble) -> Facts<'a> {
+    Facts { wall: Millis(NOW.0 + 7), following, pages, paused: Some((NOW, "root")), brother }
 }
 
 impl Bench {
     /// A tool that is connected.
     fn new() -> Self {
-        let mut bench = Self { chase: MrChase::default(), out: Out::default() };
+        let (chase, brother) = (MrChase::default(), BigBrother::new(5));
+        let mut bench = Self { chase, brother, out: Out::default() };
         bench.chase.opened(TOOL, "root".to_owned(), &mut bench.out);
         bench
     }
@@ -38,7 +44,8 @@ impl Bench {
     }
 
     fn answer(&mut self, answer: Answer) -> (Changed, Vec<String>) {
-        let changed = self.chase.answered(NOW, TOOL, answer, QUIET, &mut self.out);
+        let facts = facts(&self.brother, QUIET, PageTrouble::default());
+        let changed = self.chase.answered(NOW, TOOL, answer, &facts, &mut self.out);
         (changed, words(&mut self.out))
     }
 

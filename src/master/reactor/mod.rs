@@ -14,8 +14,10 @@ use mio::{Events, Interest, Poll, Token};
 use super::event::{ConnId, Effect, Event, Message, Out, Ticket};
 use super::farm::Farm;
 use super::refusals::Refusal;
+use super::warden::News;
 use crate::domain::Millis;
 use crate::keyfile::Keys;
+use crate::logging;
 use crate::notify::Notify;
 use crate::wire::Channel;
 
@@ -93,6 +95,8 @@ pub struct Reactor {
     scrapers: Scrapers,
     gauges: Gauges,
     running: bool,
+    /// Why it had to end, where nobody asked for it.
+    unseated: Option<String>,
 }
 
 impl Reactor {
@@ -137,10 +141,11 @@ impl Reactor {
             scrapers: Scrapers::default(),
             gauges: Gauges::new(served),
             running: true,
+            unseated: None,
         })
     }
 
-    /// Runs until the farm has ended, then lets the threads finish.
+    /// Runs until the farm has ended, then lets the threads finish. The error may be that another master has taken its place.
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
         let mut tick_at = self.now();
@@ -188,7 +193,12 @@ impl Reactor {
         );
         self.listeners.iter_mut().for_each(|listener| listener.close(self.poll.registry()));
         self.threads.finish();
-        Ok(())
+        self.unseated.map_or(Ok(()), |by| {
+            Err(io::Error::other(format!(
+                "the database has another master ({by}), and this one had lost its seat there: it ends. What slaves build \
+                 is theirs, and they look for a master again"
+            )))
+        })
     }
 
     fn tell_manager(&mut self) {
@@ -216,8 +226,9 @@ impl Reactor {
 
     fn take_signals(&mut self) {
         while let Some(wish) = self.signals.take() {
-            if wish == Wish::ReadKeys {
+            if wish == Wish::ReadAnew {
                 self.notify.reloading();
+                logging::reopen();
                 self.threads.read_keys();
                 continue;
             }
@@ -249,6 +260,13 @@ impl Reactor {
                     self.gauges.process(self.now(), figures);
                     continue;
                 }
+                Reply::Seat(News::Taken(by)) => {
+                    // at once, and without BYE, which would cost slaves their builds
+                    (self.running, self.unseated) = (false, Some(by));
+                    continue;
+                }
+                Reply::Surveyed(survey) => Event::Surveyed(survey),
+                Reply::Seat(news) => Event::Seat(news == News::Regained),
                 Reply::Keys(keys) => {
                     self.take_keys(keys);
                     if self.notify.is_reloading() {
@@ -473,6 +491,7 @@ impl Reactor {
                 }
             }
             Effect::ReadKeys => self.threads.read_keys(),
+            Effect::Survey => self.threads.survey(),
             Effect::Ask(ticket, query) => self.threads.ask(ticket, query),
             Effect::Forget(ticket) => {
                 if self.threads.forget(ticket) {

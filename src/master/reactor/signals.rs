@@ -14,8 +14,8 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 pub(super) enum Wish {
     /// To stop.
     Stop,
-    /// To read the keys of slaves again.
-    ReadKeys,
+    /// To read the keys of slaves again, and to open the log file anew.
+    ReadAnew,
 }
 
 /// The signals that ask something of the master.
@@ -36,7 +36,7 @@ impl Signals {
     /// What a signal that came asks for; called until there is none.
     pub(super) fn take(&mut self) -> Option<Wish> {
         let signal = self.0.read_signal().ok()??;
-        Some(if signal.ssi_signo == Signal::SIGHUP as u32 { Wish::ReadKeys } else { Wish::Stop })
+        Some(if signal.ssi_signo == Signal::SIGHUP as u32 { Wish::ReadAnew } else { Wish::Stop })
     }
 }
 

@@ -10,11 +10,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mio::Waker;
-use r2d2_postgres::PostgresConnectionManager;
 use r2d2_postgres::postgres::{CancelToken, NoTls};
 
 use super::super::cloud_gazer::{self, CloudGazer};
-use super::super::event::{DiskAnswer, DiskRequest, LookAnswer, LookUp, PageAnswer, PageRequest, Ticket};
+use super::super::event::{
+    DiskAnswer, DiskRequest, LookAnswer, LookUp, PageAnswer, PageRequest, Survey, Ticket,
+};
 use super::super::gaze::{GazeAnswer, GazeFailure, GazeRequest};
 use super::super::index_scribe::{self, IndexScribe, Site};
 use super::super::metrics::figures::{DatabaseFigures, ProcessFigures, WORK_SECONDS};
@@ -22,6 +23,8 @@ use super::super::metrics::histogram::Histogram;
 use super::super::oracle;
 use super::super::query::{Answer, Query, Swept};
 use super::super::seraph::{OracleId, Seraph};
+use super::super::survey;
+use super::super::warden::{self, Seat, Sessions, Warden};
 use super::super::worker::Worker;
 use super::super::writer::{self, FileWriter};
 use super::process;
@@ -41,7 +44,7 @@ const END_AUDIT_TRIES: u32 = 100;
 const TOOL_PATIENCE: Duration = Duration::from_secs(60);
 
 /// The pool that the oracles draw from.
-pub type Pool = r2d2::Pool<PostgresConnectionManager<NoTls>>;
+pub type Pool = r2d2::Pool<Sessions>;
 
 /// What a thread has to say.
 #[derive(Debug)]
@@ -62,6 +65,10 @@ pub enum Reply {
     Wrote(&'static str, Duration),
     /// The process was looked at.
     Process(ProcessFigures),
+    /// The warden.
+    Seat(warden::News),
+    /// The machine was looked at.
+    Surveyed(Box<Survey>),
 }
 
 /// Work for the cloud gazer, done in the order given: the index never sees two requests at once.
@@ -117,14 +124,17 @@ pub struct Threads {
     asked: [Option<Instant>; ORACLES],
     /// How long they took.
     took: Histogram,
+    surveyor: Worker<()>,
     replies: Receiver<Reply>,
     taken: VecDeque<Reply>,
     trouble: Arc<Trouble>,
+    /// Lets the seat go when it is dropped: behind the oracles.
+    warden: warden::Working,
 }
 
-/// What the oracles share: whether the master ends, and when the database was last complained about.
-#[derive(Default)]
+/// What the oracles share: whether the master has its seat, whether it ends, and when the database was last complained about.
 struct Trouble {
+    seat: Seat,
     stopping: AtomicBool,
     /// Tries that failed because the database could not answer, and whether the last one was one.
     failures: AtomicU64,
@@ -185,6 +195,7 @@ impl Threads {
     /// Starts them.
     pub fn start(
         waker: Waker,
+        warden: Warden,
         pool: &Pool,
         Places { output, spool, keys }: Places,
         site: Site,
@@ -192,7 +203,16 @@ impl Threads {
     ) -> io::Result<Self> {
         let (sender, replies) = channel();
         let way = Way { replies: sender, waker: Arc::new(waker) };
-        let trouble = Arc::new(Trouble::default());
+        let trouble = Arc::new(Trouble {
+            seat: warden.seat(),
+            stopping: AtomicBool::new(false),
+            failures: AtomicU64::new(0),
+            away: AtomicBool::new(false),
+            complained: Mutex::new(None),
+            audit: Mutex::new(None),
+        });
+        let back = way.clone();
+        let warden = warden.work(move |news| back.say(Reply::Seat(news)))?;
         let mut oracles = Vec::with_capacity(ORACLES);
         for n in 0..ORACLES {
             oracles.push(start_oracle(OracleId(n), pool.clone(), way.clone(), trouble.clone())?);
@@ -206,6 +226,15 @@ impl Threads {
             },
             writer::failed,
             move |answer| back.say(Reply::Disk(answer)),
+        )?;
+        let back = way.clone();
+        let (at, beside) = (output.clone(), spool.clone());
+        let surveyor = Worker::start(
+            "big-brother",
+            || (),
+            move |(): &mut (), (), answer: &mut dyn FnMut(_)| answer(survey::look(&at, &beside)),
+            |()| vec![survey::failed()],
+            move |survey| back.say(Reply::Surveyed(Box::new(survey))),
         )?;
         let back = way.clone();
         let (at, beside) = (output.clone(), spool.clone());
@@ -259,9 +288,11 @@ impl Threads {
             process,
             asked: [None; ORACLES],
             took: Histogram::new(WORK_SECONDS),
+            surveyor,
             replies,
             taken: VecDeque::new(),
             trouble,
+            warden,
         })
     }
 
@@ -311,6 +342,11 @@ impl Threads {
         self.keys.send(());
     }
 
+    /// Has the machine and its disks looked at.
+    pub(super) fn survey(&self) {
+        self.surveyor.send(());
+    }
+
     /// Has the process looked at.
     pub(super) fn look_at_process(&self) {
         self.process.send(());
@@ -353,6 +389,7 @@ impl Threads {
         self.writer.finish();
         self.scribe.finish();
         self.oracles.into_iter().for_each(Worker::finish);
+        drop(self.warden);
     }
 }
 
@@ -393,6 +430,7 @@ fn ask_until_answered(pool: &Pool, query: &Query, trouble: &Trouble) -> Option<A
     let begun = Instant::now();
     loop {
         let failure = match pool.get() {
+            _ if !trouble.seat.is_held() => "this master has no seat at it".to_owned(),
             Ok(mut client) => {
                 let audits = matches!(query, Query::Audit { .. });
                 if audits {

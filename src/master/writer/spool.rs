@@ -4,6 +4,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -52,6 +53,40 @@ impl Lock {
         file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
         Ok(Self { _file: file })
     }
+
+    /// Takes a web tree, where a file of ours would be served: the directory itself is locked. Where the file system cannot
+    /// do that, nothing is locked, and the log says so. The error is for people.
+    pub fn take_output(output: &Path) -> Result<Self, String> {
+        let at = output.display();
+        let file = File::open(output).map_err(|e| format!("{at} cannot be opened: {e}"))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => {
+                let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
+                let inode = file.metadata().map(|found| found.ino()).unwrap_or_default();
+                let holder = holder(&locks, inode).unwrap_or("unknown");
+                return Err(format!(
+                    "another piw-master (process {holder}) writes {at}: stop it, or name another place with --output-path"
+                ));
+            }
+            Err(std::fs::TryLockError::Error(error)) => {
+                log::warn!(
+                    "{at} cannot be locked ({error}): that no other piw-master writes there is yours to see to"
+                );
+            }
+        }
+        Ok(Self { _file: file })
+    }
+}
+
+/// The process that has a lock on the file of this inode, as /proc/locks has it: `1: FLOCK ADVISORY WRITE 4711 08:01:42 0 EOF`.
+fn holder(locks: &str, inode: u64) -> Option<&str> {
+    let inode = format!(":{inode}");
+    locks.lines().find_map(|line| {
+        let mut words = line.split_whitespace().skip_while(|word| *word != "FLOCK").skip(3);
+        let (pid, file) = (words.next()?, words.next()?);
+        file.ends_with(&inode).then_some(pid)
+    })
 }
 
 /// What is left of transfers and logs is kept for this long: their slaves may come back and go on with them.
@@ -211,5 +246,19 @@ mod tests {
         assert!(refused.contains(&format!("(process {})", std::process::id())), "{refused}");
         drop(lock);
         Lock::take(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn a_web_tree_has_one_owner_at_a_time_and_no_file_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = Lock::take_output(dir.path()).unwrap();
+        assert_eq!(names(dir.path()), [] as [&str; 0]);
+        let refused = Lock::take_output(dir.path()).unwrap_err();
+        assert!(refused.contains(&format!("(process {})", std::process::id())), "{refused}");
+        drop(lock);
+        Lock::take_output(dir.path()).unwrap();
+        let locks =
+            "1: POSIX  ADVISORY  WRITE 1 08:01:42 0 EOF\n2: FLOCK  ADVISORY  WRITE 4711 08:01:42 0 EOF\n";
+        assert_eq!((holder(locks, 42), holder(locks, 2)), (Some("4711"), None));
     }
 }

@@ -7,7 +7,7 @@ use super::super::text::width;
 use super::super::words::{bar, bytes, clock, count, span};
 use crate::domain::Millis;
 use crate::domain::trend::used_percent;
-use crate::wire::status::Mode;
+use crate::wire::status::{Mode, Reason};
 
 /// How many lines these are.
 pub(super) const LINES: u16 = 4;
@@ -118,7 +118,7 @@ fn state(model: &Model, now: Millis, ascii: bool) -> Vec<Number> {
     let mut state: Vec<Number> = Vec::new();
     if let Some(machine) = &model.farm.machine {
         let disk = used_percent(machine.disk_free, machine.disk_total);
-        let colour = if disk >= DISK_FULL { Colour::Bad } else { Colour::Plain };
+        let colour = if disk >= DISK_FULL || held(model).is_some() { Colour::Bad } else { Colour::Plain };
         let free = format!("{} {disk}%, {} free", bar(disk.into(), 8, ascii), bytes(machine.disk_free));
         state.push(("disk", free, colour));
     }
@@ -159,6 +159,11 @@ fn state(model: &Model, now: Millis, ascii: bool) -> Vec<Number> {
     state
 }
 
+/// Why nothing is handed out for want of disk.
+fn held(model: &Model) -> Option<&Reason> {
+    model.health.as_ref()?.held.as_ref()
+}
+
 /// What there is to know, the most important of it.
 pub(super) fn news(grid: &mut Grid, model: &Model, app: &App, now: Millis) {
     let bad = |text: String| Some((text, Style::of(Colour::Bad).bold()));
@@ -186,11 +191,24 @@ pub(super) fn news(grid: &mut Grid, model: &Model, app: &App, now: Millis) {
             let silent = span(model.wall_ms(now).saturating_sub(since));
             bad(format!("the database does not answer, for {silent}; everything waits for it, builds go on"))
         })
+        .or_else(|| {
+            let since = model.health.as_ref()?.unseated_ms?;
+            let ago = span(model.wall_ms(now).saturating_sub(since));
+            bad(format!(
+                "the master has lost its seat at the database, for {ago}, and writes nothing until it has it"
+            ))
+        })
+        .or_else(|| bad(format!("nothing is handed out, builds go on: {}", &*held(model)?.text)))
         .or_else(|| model.farm.pages_trouble.clone().and_then(bad))
         .or_else(|| odd(format!("index: {}", &**model.farm.follow.as_ref()?.trouble.as_ref()?)))
         .or_else(|| match model.mode? {
             Mode::Running => None,
-            Mode::Paused => odd("paused: nothing is handed out until it is resumed; builds go on".to_owned()),
+            Mode::Paused => {
+                let by = model.health.as_ref().and_then(|health| health.paused.as_ref());
+                let by = by.map(|by| format!(" by {}", &*by.text)).unwrap_or_default();
+                odd(format!("paused{by}: nothing is handed out until it is resumed; builds go on"))
+            }
+            Mode::Held => odd("nothing is handed out, for want of disk; builds go on".to_owned()),
             Mode::Draining => odd("the master ends when everything is delivered".to_owned()),
             Mode::Stopping => odd("the master ends".to_owned()),
         })

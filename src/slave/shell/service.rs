@@ -1,8 +1,9 @@
 //! What the operator and the service manager ask of the loop, and what they are told.
 //!
-//! SIGHUP, in order: the manager hears RELOADING; a helper reads the configuration, so that a slip of the pen shows at
-//! once; what is held is delivered; a helper tries the start; the program says BYE and begins anew, and it is the new one
-//! that says READY. A build may take hours, so READY is said before it, too, and RELOADING once more after it.
+//! SIGHUP, in order: the log file is opened anew; the manager hears RELOADING; a helper reads the configuration, so that a
+//! slip of the pen shows at once; what is held is delivered; a helper tries the start; the program says BYE and begins anew,
+//! and it is the new one that says READY. A build may take hours, so READY is said before it, too, and RELOADING once more
+//! after it.
 
 use std::io;
 
@@ -10,6 +11,7 @@ use nix::sys::signal::Signal;
 
 use super::helper::Report;
 use super::{End, Shell};
+use crate::logging;
 use crate::slave::renew;
 use crate::slave::session;
 
@@ -21,7 +23,10 @@ impl Shell {
                     self.notify.stopping();
                     self.tell_session(session::Input::Stop(self.options.on_term));
                 }
-                Ok(Signal::SIGHUP) => self.read_configuration(),
+                Ok(Signal::SIGHUP) => {
+                    logging::reopen();
+                    self.read_configuration();
+                }
                 // SIGCHLD only wakes the loop: children are reaped at each tick.
                 _ => {}
             }

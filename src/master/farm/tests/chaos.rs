@@ -3,7 +3,7 @@
 //! After each step (see `world.rs` and `board.rs`): no panic; no DONE before its commit; no record before its files are
 //! in place; a build is recorded by one transaction at a time; the bytes in flight are counted right and bounded;
 //! the master says nothing that a slave may not hear in its state, and closes no connection without reason; who is
-//! paused, told to sleep or told to go is handed nothing out.
+//! paused, short of disk, told to sleep or told to go is handed nothing out.
 
 use proptest::prelude::*;
 
@@ -14,6 +14,10 @@ use crate::wire::control::{FromTool, When};
 
 const BOARDS: usize = 4;
 const VERSIONS: usize = 6;
+
+/// Free bytes of a master's disk.
+const SHORT: u64 = 1 << 20;
+const PLENTY: u64 = 1 << 39;
 
 /// One step: what, who or which, and how.
 type Step = (u8, u8, u8);
@@ -54,7 +58,9 @@ fn step(world: &mut World, (what, which, how): Step) {
 
 fn order(world: &mut World, board: usize, how: u8) {
     let slave = world.number(board);
-    let command = match (how % 12, slave) {
+    let command = match (how % 14, slave) {
+        (12, _) => return world.disk_has(SHORT),
+        (13, _) => return world.disk_has(PLENTY),
         (0 | 1, _) => FromTool::Pause {},
         (2..4, _) => FromTool::Resume {},
         (4, slave) => FromTool::Sleep { slave },
@@ -69,13 +75,19 @@ fn order(world: &mut World, board: usize, how: u8) {
     world.order(command);
 }
 
-/// Nobody is held back any more, by whichever of the two orders comes last.
+/// Nobody is held back any more, by whichever of the two orders, or of orders and disk, comes last.
 fn release(world: &mut World, wake_first: bool) {
+    if wake_first {
+        world.disk_has(PLENTY);
+    }
     let mut orders = [FromTool::Resume {}, FromTool::Wake { slave: None }];
     if wake_first {
         orders.reverse();
     }
     orders.into_iter().for_each(|order| world.order(order));
+    if !wake_first {
+        world.disk_has(PLENTY);
+    }
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {

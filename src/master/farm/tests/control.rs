@@ -211,7 +211,10 @@ fn a_monitor_gets_the_whole_picture_and_then_what_changes() {
     let (builder, token) = bed.building(7);
     let monitor = bed.open(Channel::Status);
     bed.put(Event::Monitor(monitor, FromMonitor::Hello {}));
-    assert_eq!(bed.said(), ["3: HELLO", "3: slave 1 Building 7", "3: STATS", "3: OUTCOMES", "3: FARM"]);
+    assert_eq!(
+        bed.said(),
+        ["3: HELLO", "3: slave 1 Building 7", "3: STATS", "3: OUTCOMES", "3: HEALTH", "3: FARM"]
+    );
     bed.wait(Millis(1000));
     bed.said();
     // whatever happens between two ticks is one message

@@ -80,6 +80,7 @@ impl Database {
             Query::Release(token) => Answer::Released(self.release(*token)),
             Query::FilesKnown(_) => Answer::FilesKnown(Vec::new()),
             Query::LogBuild(record) => Answer::Logged(self.log_build(record)),
+            Query::Statistics => Answer::Statistics(Box::default()),
             Query::Sweep => Answer::Swept(self.sweep(now)),
             Query::OrderHome => Answer::HomeOrdered,
             Query::RewritesDue { .. } => Answer::RewritesDue(Vec::new()),

@@ -5,6 +5,7 @@ mod chaos;
 mod control;
 mod database;
 mod delivery;
+mod disk;
 mod figures;
 mod imports;
 mod losses;

@@ -128,7 +128,7 @@ impl World {
             Effect::Send(conn, Message::Slave(message)) => {
                 if let ToSlave::Build { token, .. } = &message {
                     let slave = &self.farm.slaves.slaves[&conn];
-                    let free = !self.farm.orders.paused && !slave.resting && slave.kill.is_none();
+                    let free = !self.farm.hands_nothing_out() && !slave.resting && slave.kill.is_none();
                     assert!(free, "{} goes to one that may have none: {slave:?}", token.build);
                 }
                 if let ToSlave::Done { build } = message {
@@ -170,7 +170,8 @@ impl World {
             Effect::Look(..) => panic!("no tool is there"),
             Effect::Gaze(request) => panic!("no page is due: {request:?}"),
             Effect::StopListening => self.listening = false,
-            Effect::ReadKeys => {}
+            // the disk is looked at when a test says so
+            Effect::ReadKeys | Effect::Survey => {}
             Effect::Exit => self.exits += 1,
         }
     }
@@ -290,6 +291,13 @@ impl World {
         self.put(Event::Tick(WALL + self.now));
     }
 
+    /// So much of the master's disk is free, and is found so.
+    pub(super) fn disk_has(&mut self, free: u64) {
+        let disk = Disk { path: "/srv".to_owned(), size: 1 << 40, free, inodes: None, inodes_free: None };
+        self.put(Event::Surveyed(Box::new(Survey { disks: vec![disk], ..Survey::default() })));
+        self.put(Event::Tick(WALL + self.now));
+    }
+
     /// The database does one of the things it was asked for.
     pub(super) fn database_works(&mut self, pick: usize) -> bool {
         if self.questions.is_empty() {
@@ -329,11 +337,9 @@ impl World {
                 Some(DiskAnswer::LogWritten(build, length))
             }
             DiskRequest::RemoveLogs(_) => None,
-            DiskRequest::Measure(tool) => Some(DiskAnswer::Measured(tool, None)),
             DiskRequest::Locate(tool) => Some(DiskAnswer::Located(tool, Tree::default())),
             DiskRequest::Unpack(tool, ..) => Some(DiskAnswer::Unpacked(tool, Ok(()))),
             DiskRequest::Sweep(tool, ..) => Some(DiskAnswer::Swept(tool, Ok(SweptDir::default()))),
-            DiskRequest::Look => Some(DiskAnswer::Unlooked),
             DiskRequest::DiscardLog(build) | DiskRequest::KeepLog(build, _) => {
                 self.logs.remove(&build);
                 None

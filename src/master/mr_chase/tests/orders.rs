@@ -1,6 +1,8 @@
 //! Orders about policies and the queue, reports, and audits.
 
 use super::*;
+use crate::master::big_brother::Promised;
+use crate::master::event::{Disk, Survey};
 use crate::master::query::{Named, Outcome, Requeue, Statistics};
 use serde_json::json;
 
@@ -239,7 +241,8 @@ fn reports_and_numbers_are_handed_on() {
     assert_eq!(bench.say(FromTool::Feed {}), ["ask report Feed"]);
     let following = Following { mode: Follow::All, trouble: Some("it is away"), heard: None };
     let report = Answer::Report(r#"{"serial": 7}"#.to_owned());
-    assert_eq!(bench.chase.answered(NOW, TOOL, report, following, &mut bench.out), Changed::Nothing);
+    let told = facts(&bench.brother, following, PageTrouble::default());
+    assert_eq!(bench.chase.answered(NOW, TOOL, report, &told, &mut bench.out), Changed::Nothing);
     let said = words(&mut bench.out);
     assert_eq!(json_of(&said), json!({"serial": 7, "mode": "all", "trouble": "it is away"}));
     assert_eq!(bench.say(FromTool::Feed {}), ["ask report Feed"]);
@@ -247,12 +250,19 @@ fn reports_and_numbers_are_handed_on() {
     assert!(said[0].starts_with("1: ERROR the master could not read"), "{said:?}");
     assert_eq!(bench.say(FromTool::Statistics {}), ["ask statistics"]);
     let numbers = Statistics { packages_count: 3, leased: 2, ..Statistics::default() };
-    let (_, said) = bench.answer(Answer::Statistics(Box::new(numbers)));
-    assert_eq!(said, ["measure for 1"]);
+    let disk = Disk { path: "/srv".to_owned(), size: 9, free: 4, inodes: Some(8), inodes_free: Some(7) };
+    bench.brother.surveyed(NOW, Survey { disks: vec![disk], ..Survey::default() });
+    bench.brother.tick(NOW, false, Promised { files: 1, bytes: 3 }, &mut Out::default());
     let trouble = PageTrouble { failing: 2, reason: Some("the page of foo cannot be written".to_owned()) };
-    bench.chase.measured(TOOL, Some(Space { size: 9, free: 4 }), trouble, &mut bench.out);
+    let told = facts(&bench.brother, QUIET, trouble);
+    bench.chase.answered(NOW, TOOL, Answer::Statistics(Box::new(numbers)), &told, &mut bench.out);
     let json = json_of(&words(&mut bench.out));
     assert_eq!((&json["disk_size"], &json["disk_free"]), (&json!(9), &json!(4)));
+    assert_eq!((&json["disk_floor"], &json["disk_promised"]), (&json!(5), &json!(3)));
+    assert_eq!((&json["inodes"], &json["inodes_free"]), (&json!(8), &json!(7)));
+    assert!(json["held"].as_str().is_some_and(|why| why.contains("/srv")), "{json}");
+    assert_eq!((&json["held_since_ms"], &json["paused"]), (&json!(NOW.0 + 7), &json!("root")));
+    assert_eq!((&json["tasks"]["survey"], &json["tasks"]["pages"]), (&json!(NOW.0 + 7), &json!(null)));
     assert_eq!(
         (&json["packages_count"], &json["leased"], &json["queued"]),
         (&json!(3), &json!(2), &json!(0))
@@ -261,7 +271,7 @@ fn reports_and_numbers_are_handed_on() {
         (&json["pages_failing"], &json["pages_trouble"]),
         (&json!(2), &json!("the page of foo cannot be written"))
     );
-    assert_eq!(json.as_object().unwrap().len(), 21);
+    assert_eq!(json.as_object().unwrap().len(), 30);
 }
 
 fn audited(found: u64, mended: u64) -> Answer {
@@ -320,7 +330,8 @@ fn one_audit_at_a_time_though_its_tool_is_gone() {
     assert_eq!(again(&mut bench), ["2: ERROR an audit is under way already; wait for its end"]);
     assert!(bench.answer(audited(9, 9)).1.is_empty(), "and no further round");
     assert_eq!(again(&mut bench), ["ask audit, mend false"]);
-    bench.chase.answered(NOW, other, Answer::Failed("oops".to_owned()), QUIET, &mut bench.out);
+    let told = facts(&bench.brother, QUIET, PageTrouble::default());
+    bench.chase.answered(NOW, other, Answer::Failed("oops".to_owned()), &told, &mut bench.out);
     words(&mut bench.out);
     assert_eq!(again(&mut bench), ["ask audit, mend false"], "one that failed is over too");
 }
