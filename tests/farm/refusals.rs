@@ -53,10 +53,12 @@ fn slaves_of_another_version_or_abi_are_told_why_and_sent_away() {
 #[test]
 fn a_master_that_cannot_work_says_what_to_do() {
     let mut farm = Farm::start(&[], &[]);
-    let spool = farm.path("run/spool");
+    // it has the first one's addresses, and nothing else of it
+    let (output, spool) = (farm.path("run/www"), farm.path("run/spool"));
+    let dsn = farm.cluster.database().dsn(MASTER);
     let master = |more: &[&str]| {
-        let mut command = farm.master_command(&["--spool-path", spool.to_str().unwrap()]);
-        command.args(more);
+        let mut command = farm.master_command(&["--spool-path", spool.to_str().unwrap(), "-d", &dsn]);
+        command.arg("-o").arg(&output).args(more);
         command
     };
     for lease in ["0s", "500ms", "25h"] {
@@ -90,7 +92,7 @@ fn a_master_that_cannot_work_says_what_to_do() {
         refused(master(&[&format!("--{key}={value}")]), 2, &[words]);
     }
     refused(master(&["--pypi-simple", "file:///x"]), 2, &["must begin with http:// or https://"]);
-    let inside = farm.path("www/spool");
+    let inside = output.join("spool");
     refused(master(&["--spool-path", inside.to_str().unwrap()]), 2, &["must be outside the web site"]);
     refused(master(&["-o", "/proc/x"]), 1, &["cannot make /proc/x"]);
     refused(
