@@ -54,13 +54,27 @@ pub struct Holder {
     pub name: String,
 }
 
+impl Holder {
+    /// The master's process, its start and its machine, where it is a master.
+    fn master(&self) -> Option<[&str; 3]> {
+        let rest = self.name.strip_prefix(MASTER)?.strip_prefix(' ')?;
+        let mut words = rest.splitn(3, ' ');
+        Some([words.next()?, words.next()?, words.next()?])
+    }
+
+    /// The process, if it is a master's of the machine on which this one, called `own`, is.
+    pub fn process_beside(&self, own: &str) -> Option<i32> {
+        let own = Self { backend: 0, name: own.to_owned() };
+        let ([pid, _, host], [_, _, here]) = (self.master()?, own.master()?);
+        // of a long name both may be cut, one more than the other
+        (host.starts_with(here) || here.starts_with(host)).then(|| pid.parse().ok().filter(|pid| *pid > 0))?
+    }
+}
+
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut words = self.name.splitn(4, ' ');
-        match (words.next(), words.next(), words.next(), words.next()) {
-            (Some(MASTER), Some(pid), Some(since), Some(host)) => {
-                write!(f, "piw-master, process {pid} on {host}, since {since}")
-            }
+        match self.master() {
+            Some([pid, since, host]) => write!(f, "piw-master, process {pid} on {host}, since {since}"),
             _ if self.name.is_empty() => write!(f, "session {} of the database", self.backend),
             _ => write!(f, "{}, session {} of the database", self.name, self.backend),
         }
@@ -95,6 +109,12 @@ mod tests {
         );
         assert_eq!(told("psql"), "psql, session 7 of the database");
         assert_eq!(told(""), "session 7 of the database");
+        let beside = |host: &str| {
+            let holder = Holder { backend: 7, name: name(1234, since, "pi") };
+            holder.process_beside(&name(5, since, host))
+        };
+        assert_eq!((beside("pi"), beside("farm")), (Some(1234), None));
+        assert_eq!(Holder { backend: 7, name: "psql".to_owned() }.process_beside("piw-master"), None);
         let long = name(u32::MAX, since, &"ä".repeat(80));
         assert_eq!(long.len(), NAME_BYTES);
         assert!(told(&long).contains("on ??"), "{long}");

@@ -25,7 +25,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(15);
 /// How long fresh numbers are waited for; a database that does not answer is told before.
 const NUMBERS_LIMIT: Duration = Duration::from_secs(8);
 
-/// Whether the farm is well, in one line and the rest behind it; ends with 1 when it is not, or cannot be asked
+/// Whether the farm is well, in one line and the rest behind it (-q: the line alone); ends with 1 when it is not, or cannot be asked
 #[derive(Args, Clone, Debug)]
 pub struct Status {
     /// Print the answer as JSON
@@ -159,8 +159,8 @@ impl Picture {
     }
 }
 
-/// Asks, judges and prints.
-pub fn run(status: &Status, queue: &Queue) -> Result<(), Failure> {
+/// Asks, judges and prints; where the user wants it quiet, the one line alone.
+pub fn run(status: &Status, quiet: bool, queue: &Queue) -> Result<(), Failure> {
     let picture = match Picture::take(queue) {
         Ok(picture) => picture,
         Err(failure) => return unreachable(status, &failure),
@@ -170,7 +170,9 @@ pub fn run(status: &Status, queue: &Queue) -> Result<(), Failure> {
         true => say(as_json(&picture, verdict, &findings))?,
         false => {
             say(headline(&picture, verdict, &findings))?;
-            describe(&picture).iter().try_for_each(say)?;
+            if !quiet {
+                describe(&picture).iter().try_for_each(say)?;
+            }
         }
     }
     let well = verdict == Verdict::Ok || (verdict == Verdict::Warning && !status.strict);

@@ -91,7 +91,7 @@ fn run(options: Options) -> Result<(), Failure> {
         Verb::Import(verb) => import::run(verb, options.common.quiet, &queue),
         Verb::Remove(verb) => remove::run(verb, options.common.quiet, &queue),
         Verb::Stats(verb) => stats::run(verb, &queue),
-        Verb::Status(verb) => status::run(verb, &queues.status),
+        Verb::Status(verb) => status::run(verb, options.common.quiet, &queues.status),
         Verb::Audit(verb) => audit::run(verb, &queue),
         Verb::Feed(verb) => feed::run(verb, &queue),
         Verb::Slaves(verb) => slaves::run(verb, &queues.status),

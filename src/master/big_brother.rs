@@ -85,8 +85,10 @@ impl Task {
 /// See the module's head.
 #[derive(Debug)]
 pub struct BigBrother {
-    /// Since when the database is asked.
-    asked: Option<Millis>,
+    /// The database is asked.
+    asked: bool,
+    /// Since when it is, without an answer that says anything.
+    unanswered: Option<Millis>,
     ask_at: Millis,
     statistics: Option<Statistics>,
     numbers: Option<Numbers>,
@@ -122,7 +124,8 @@ impl BigBrother {
     /// Nothing is handed out with less than `disk_floor` bytes free; 0: that is not watched.
     pub fn new(disk_floor: u64) -> Self {
         Self {
-            asked: None,
+            asked: false,
+            unanswered: None,
             ask_at: Millis(0),
             statistics: None,
             numbers: None,
@@ -151,8 +154,9 @@ impl BigBrother {
         if watched {
             self.ask_at = self.ask_at.min(now + NUMBERS_EVERY);
         }
-        if now >= self.ask_at && self.asked.is_none() {
-            self.asked = Some(now);
+        if now >= self.ask_at && !self.asked {
+            self.asked = true;
+            self.unanswered.get_or_insert(now);
             self.ask_at = now + if watched { NUMBERS_EVERY } else { STATISTICS_EVERY };
             out.ask(Purpose::BigBrother, Query::Statistics);
         }
@@ -167,9 +171,10 @@ impl BigBrother {
 
     /// The database answered; `wall` is what the wall clock shows.
     pub fn answered(&mut self, now: Millis, answer: Answer, wall: Millis) {
-        (self.asked, self.news) = (None, true);
+        (self.asked, self.news) = (false, true);
         match answer {
             Answer::Statistics(s) => {
+                self.unanswered = None;
                 self.did(Task::Statistics, now);
                 self.numbers = Some(Numbers {
                     at_ms: wall.0,
@@ -186,7 +191,8 @@ impl BigBrother {
                 });
                 self.statistics = Some(*s);
             }
-            other => log::error!("the database answered Big Brother with {other:?}"),
+            // it was asked for long, which the log knows already
+            other => log::debug!("the database answered Big Brother with {other:?}"),
         }
     }
 
@@ -226,6 +232,11 @@ impl BigBrother {
     /// The master has its seat at the database, or has lost it.
     pub fn seat(&mut self, now: Millis, held: bool) {
         self.seat_lost = if held { None } else { self.seat_lost.or(Some(now)) };
+    }
+
+    /// Whether the master has its seat at the database, and may write.
+    pub const fn is_seated(&self) -> bool {
+        self.seat_lost.is_none()
     }
 
     /// Since when nothing is handed out for want of disk, and why.
@@ -274,7 +285,7 @@ impl BigBrother {
 
     /// For how long the database has not answered, if that is long.
     fn silence(&self, now: Millis) -> Option<Millis> {
-        self.asked.map(|asked| now.since(asked)).filter(|span| *span >= DATABASE_SILENT)
+        self.unanswered.map(|since| now.since(since)).filter(|span| *span >= DATABASE_SILENT)
     }
 
     /// FARM.

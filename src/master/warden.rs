@@ -28,6 +28,8 @@ use crate::seat::{self, Holder, Lock};
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How long a start waits for a seat that somebody has: a master that was killed leaves it as soon as the server notices.
 const START_PATIENCE: Duration = Duration::from_secs(3);
+/// The same, where it was one of this machine and its process is gone: a busy server takes its time.
+const BURIAL_PATIENCE: Duration = Duration::from_secs(30);
 /// How long the sessions of a master before this one may take to end when they are told to.
 const CLEAR_PATIENCE: Duration = Duration::from_secs(10);
 /// Between two tries at something that is in the way.
@@ -126,11 +128,13 @@ impl Warden {
     /// people.
     pub fn take(config: Config, mut client: Client, name: String) -> Result<Self, String> {
         let backend = prepare(&mut client).map_err(|error| super::oracle::describe(&error))?;
-        let until = Instant::now() + START_PATIENCE;
+        let begun = Instant::now();
         loop {
             match sit(&mut client) {
                 Ok(()) => break,
-                Err(Refusal::Held(_)) if Instant::now() < until => std::thread::sleep(TRY_EVERY),
+                Err(Refusal::Held(by)) if begun.elapsed() < patience(&by, &name) => {
+                    std::thread::sleep(TRY_EVERY);
+                }
                 Err(refusal @ Refusal::Held(_)) => {
                     return Err(format!(
                         "the database has its master: {refusal}; two cannot work on one. Stop that one first, or name \
@@ -236,6 +240,16 @@ impl Warden {
         self.backend = backend;
         Ok(())
     }
+}
+
+/// How long to wait for these.
+fn patience(holders: &[Holder], own: &str) -> Duration {
+    let is_gone = |holder: &Holder| {
+        holder.process_beside(own).is_some_and(|pid| {
+            nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None) == Err(nix::errno::Errno::ESRCH)
+        })
+    };
+    if holders.iter().all(is_gone) { BURIAL_PATIENCE } else { START_PATIENCE }
 }
 
 /// Sets the session's own settings; the server's process for it.

@@ -43,6 +43,7 @@ fn one_line_says_whether_the_farm_is_well_and_the_exit_code_does_too() {
     ] {
         assert!(said.contains(word), "{word}: {said}");
     }
+    assert_eq!(farm.status(&["-q"]).1, "ok: 0 slaves, 0 build, 0 jobs wait\n");
     let json = farm.json(&["status", "--json"]);
     assert_eq!((&json["verdict"], &json["reachable"]), (&"ok".into(), &true.into()));
     assert!(json["health"]["tasks"]["statistics"].as_u64().is_some(), "{json}");

@@ -40,7 +40,7 @@ fn verify(unit: &Path) -> Output {
 #[test]
 fn systemd_knows_every_word_of_the_units() {
     if Command::new("systemd-analyze").arg("--version").output().is_err() {
-        skipped("systemd-analyze is not installed");
+        skipped("systemd_knows_every_word_of_the_units", "systemd-analyze is not installed");
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -73,6 +73,45 @@ fn systemd_knows_every_word_of_the_units() {
     for name in ["piwheels", "piw-slave-1", "piw-slave-4"] {
         assert!(text(&accounts).contains(&format!("Creating user '{name}'")), "{name}: {}", text(&accounts));
     }
+}
+
+#[test]
+fn logrotate_knows_every_word_of_the_sample_and_what_it_runs_is_a_reload() {
+    let sample = fs::read_to_string(units().join("logrotate.conf")).unwrap();
+    // directories that the units make, and the signal that opens log files anew
+    for (unit, directory) in [("piw-master.service", "piwheels"), ("piw-slave@.service", "piw-slave/%i")] {
+        let unit = fs::read_to_string(units().join(unit)).unwrap();
+        assert!(unit.contains(&format!("LogsDirectory={directory}\n")), "{unit}");
+        let pattern = format!("\n/var/log/{}/*.log {{\n", directory.replace("%i", "*"));
+        assert!(sample.contains(&pattern), "{pattern}");
+    }
+    let master = fs::read_to_string(units().join("piw-master.service")).unwrap();
+    assert!(master.contains("ExecReload=/bin/kill -HUP $MAINPID"));
+    if Command::new("logrotate").arg("--version").output().is_err() {
+        return skipped("logrotate_knows_every_word_of_the_sample", "logrotate is not installed");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let rotate = |text: &str| {
+        let (config, logs) = (dir.path().join("logrotate.conf"), dir.path().join("logs"));
+        fs::create_dir_all(logs.join("piwheels")).unwrap();
+        fs::create_dir_all(logs.join("piw-slave/1")).unwrap();
+        for log in ["piwheels/master.log", "piw-slave/1/slave.log"] {
+            fs::write(logs.join(log), "a line\n").unwrap();
+        }
+        fs::write(&config, text.replace("/var/log/", &format!("{}/", logs.display()))).unwrap();
+        let mut command = Command::new("logrotate");
+        command.args(["--debug", "--force", "--state"]).arg(dir.path().join("state")).arg(&config);
+        text_of(&command.output().unwrap())
+    };
+    let (code, said) = rotate(&sample);
+    assert!(code == Some(0) && !said.contains("error:"), "{said}");
+    assert_eq!(said.matches("running postrotate script").count(), 2, "{said}");
+    // it says so when it does not
+    assert!(rotate(&sample.replace("delaycompress", "delaycompression")).1.contains("error:"));
+}
+
+fn text_of(output: &Output) -> (Option<i32>, String) {
+    (output.status.code(), text(output))
 }
 
 /// The options that the help of a program names, without the dashes.
@@ -167,10 +206,10 @@ fn the_slaves_unit_has_nothing_that_keeps_a_build_from_namespaces_of_its_own() {
     }
 }
 
-fn skipped(reason: &str) {
+fn skipped(test: &str, reason: &str) {
     eprintln!("skipped: {reason}");
     if let Some(file) = std::env::var_os("PIW_TEST_SKIPPED") {
         let mut file = fs::File::options().append(true).create(true).open(file).unwrap();
-        writeln!(file, "systemd_knows_every_word_of_the_units: {reason}").unwrap();
+        writeln!(file, "{test}: {reason}").unwrap();
     }
 }

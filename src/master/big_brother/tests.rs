@@ -16,6 +16,22 @@ fn each_task_has_a_name_and_the_time_at_which_it_went_well_last() {
 }
 
 #[test]
+fn a_question_that_comes_to_nothing_makes_the_silence_no_shorter() {
+    let mut brother = BigBrother::new(0);
+    let mut out = Out::default();
+    let mut tick = |brother: &mut BigBrother, secs| {
+        brother.tick(Millis::secs(secs), true, Promised::default(), &mut out);
+        brother.silence(Millis::secs(secs))
+    };
+    assert_eq!(tick(&mut brother, 1), None);
+    assert_eq!(tick(&mut brother, 61), Some(Millis::secs(60)));
+    brother.answered(Millis::secs(62), Answer::Refused("it is away".to_owned()), Millis(0));
+    assert_eq!(tick(&mut brother, 63), Some(Millis::secs(62)));
+    brother.answered(Millis::secs(64), Answer::Statistics(Box::default()), Millis(0));
+    assert_eq!(tick(&mut brother, 65), None);
+}
+
+#[test]
 fn a_look_that_failed_leaves_the_disks_as_they_were_and_says_why() {
     let mut brother = BigBrother::new(0);
     let disk = Disk { path: "/srv".to_owned(), size: 9, free: 4, inodes: None, inodes_free: None };

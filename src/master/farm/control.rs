@@ -221,6 +221,11 @@ impl Farm {
         let slaves = self.slaves.slaves.len();
         let building = self.slaves.slaves.values().filter(|slave| slave.state.build().is_some()).count();
         match self.mode() {
+            _ if !self.brother.is_seated() => {
+                format!(
+                    "has lost its seat at the database, and tries for it; slaves: {slaves}, of which {building} build"
+                )
+            }
             Mode::Running => format!("slaves: {slaves}, of which {building} build"),
             Mode::Paused => format!("paused; slaves: {slaves}, of which {building} build"),
             Mode::Held => {

@@ -4,7 +4,7 @@ use super::*;
 use crate::monitor::app::Action;
 use crate::monitor::keys::Key;
 use crate::monitor::model::tests::{WALL, hello, log, model, recorded, slave, vitals};
-use crate::wire::status::{FollowNow, Mode, Numbers, OutcomeCount, ToMonitor};
+use crate::wire::status::{FollowNow, HealthNow, Mode, Numbers, OutcomeCount, Reason, ToMonitor};
 use crate::wire::{List, Text};
 
 fn stats(mode: Mode) -> ToMonitor {
@@ -48,6 +48,26 @@ fn farm_of(silent: Option<u64>, trouble: Option<&str>) -> ToMonitor {
         pages_trouble: trouble.map(Text::cut),
         follow: FollowNow { mode: Text::cut("all"), lag_secs: Some(4), trouble: None },
     }
+}
+
+fn health(held: Option<&str>, paused: Option<&str>, unseated_ms: Option<u64>) -> ToMonitor {
+    let reason = |text: &str| Reason { since_ms: WALL - 65_000, text: Text::cut(text) };
+    let health = HealthNow {
+        schema: 2,
+        disks: List::default(),
+        disk_floor: 1 << 30,
+        disk_promised: 0,
+        disk_trouble: None,
+        held: held.map(reason),
+        paused: paused.map(reason),
+        unseated_ms,
+        absent: 0,
+        expired: 0,
+        expired_last_hour: 0,
+        tasks: List::default(),
+        errors: List::default(),
+    };
+    ToMonitor::Health { health }
 }
 
 fn farm() -> Model {
@@ -139,6 +159,16 @@ fn trouble_is_told_in_the_order_of_its_weight() {
     assert_eq!(line(&model), "");
     model.apply(Millis(0), stats(Mode::Paused));
     assert!(line(&model).contains("paused: nothing is handed out"));
+    model.apply(Millis(0), health(None, Some("process 7 of user 1000"), None));
+    assert!(line(&model).contains("paused by process 7 of user 1000: nothing is handed out"));
+    model.apply(Millis(0), stats(Mode::Held));
+    model.apply(Millis(0), health(Some("the disk of /srv has 1M free"), None, None));
+    assert_eq!(line(&model), " nothing is handed out, builds go on: the disk of /srv has 1M free");
+    let title = draw(&model, &App::new(), Millis(0), (100, 24), false).0.line(0);
+    assert!(title.contains("HELD"), "{title}");
+    model.apply(Millis(0), health(Some("the disk"), None, Some(WALL - 65_000)));
+    assert!(line(&model).contains("lost its seat at the database, for 1m05"), "{}", line(&model));
+    model.apply(Millis(0), health(None, None, None));
     model.apply(Millis(0), farm_of(None, Some("the page of foo cannot be written: no space")));
     assert_eq!(line(&model), " the page of foo cannot be written: no space");
     model.apply(Millis(0), farm_of(Some(WALL - 65_000), None));
