@@ -81,6 +81,9 @@ impl FromStr for Threshold {
 pub struct Picture {
     software: String,
     started_ms: u64,
+    /// The master's clock when it was asked.
+    asked_ms: u64,
+    /// The same, at the end.
     wall_ms: u64,
     mode: Option<Mode>,
     slaves: Vec<SlaveNow>,
@@ -100,12 +103,14 @@ impl Picture {
         client.send(|out| FromMonitor::Hello {}.encode(out))?;
         let mut picture = Self::default();
         while !picture.apply(client.next(ToMonitor::decode)?) {}
-        let until = Instant::now() + NUMBERS_LIMIT;
+        let begun = Instant::now();
+        let until = begun + NUMBERS_LIMIT;
         while !picture.is_fresh() {
             let left = until.saturating_duration_since(Instant::now());
             let Some(message) = client.next_within(left, ToMonitor::decode)? else { break };
             picture.apply(message);
         }
+        picture.wall_ms += begun.elapsed().as_millis() as u64;
         Ok(picture)
     }
 
@@ -114,7 +119,7 @@ impl Picture {
         match message {
             ToMonitor::Hello { software, started_ms, wall_ms, mode } => {
                 (self.software, self.mode) = (software.into_string(), Some(mode));
-                (self.started_ms, self.wall_ms) = (started_ms, wall_ms);
+                (self.started_ms, self.asked_ms, self.wall_ms) = (started_ms, wall_ms, wall_ms);
             }
             ToMonitor::Slave { slave } => {
                 self.slaves.retain(|known| known.slave_id != slave.slave_id);
@@ -147,7 +152,7 @@ impl Picture {
 
     fn is_fresh(&self) -> bool {
         self.database_silent_ms.is_some()
-            || self.numbers.as_ref().is_some_and(|numbers| numbers.at_ms >= self.wall_ms)
+            || self.numbers.as_ref().is_some_and(|numbers| numbers.at_ms >= self.asked_ms)
     }
 
     fn doing(&self, is: impl Fn(&SlaveNow) -> bool) -> usize {

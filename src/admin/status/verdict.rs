@@ -74,9 +74,9 @@ pub(super) fn is_delivering(slave: &SlaveNow) -> bool {
     slave.doing == Doing::Delivering
 }
 
-/// For how long a slave that is connected was not heard.
+/// For how long a slave that is connected was not heard, when the master was asked: what it says later shows with what changes.
 pub(super) fn silence(picture: &Picture, slave: &SlaveNow) -> Duration {
-    Duration::from_millis(picture.wall_ms.saturating_sub(slave.heard_ms))
+    Duration::from_millis(picture.asked_ms.saturating_sub(slave.heard_ms))
 }
 
 /// The verdict, and what it follows from: the worst first.

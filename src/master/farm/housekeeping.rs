@@ -65,7 +65,11 @@ impl Farm {
         self.pages.tick(now, out);
         if now >= self.housekeeping.next_renew && self.housekeeping.renewing == 0 {
             self.housekeeping.next_renew = now + Millis(self.limits.lease.0 / 5);
-            for builds in self.slaves.alive().chunks(1000) {
+            let alive = self.slaves.alive();
+            if alive.is_empty() {
+                self.brother.did(Task::Renewal, now);
+            }
+            for builds in alive.chunks(1000) {
                 let lease_secs = self.lease_secs();
                 self.housekeeping.renewing += 1;
                 out.ask(Purpose::Renew, Query::Renew { builds: builds.to_vec(), lease_secs });
