@@ -66,7 +66,14 @@ local NAMES = list(text(255), 500)
 
 -- status.md
 
-local MODE = code(0, "running", "paused", "draining", "stopping")
+local MODE = code(0, "running", "paused", "draining", "stopping", "held")
+local REASON = group { "since_ms", U64, "text", text(1000) }
+local HEALTH = group { "schema", U32,
+  "disks", list(group { "path", text(4096), "size", U64, "free", U64, "inodes", option(U64), "inodes_free", option(U64) }, 2),
+  "disk_floor", U64, "disk_promised", U64, "disk_trouble", option(text(1000)), "held", option(REASON),
+  "paused", option(REASON), "unseated_ms", option(U64), "absent", U32, "expired", U64, "expired_last_hour", U32,
+  "tasks", list(group { "name", text(64), "well_ms", option(U64) }, 32),
+  "errors", list(group { "at_ms", U64, "text", text(1000) }, 10) }
 local DOING = code(0, "greeting", "returning", "idle", "asking", "asleep", "building", "delivering", "leaving")
 local SHOWN = group { "slave_id", U32, "label", text(64), "peer", text(100), "abi", text(64), "platform", text(64),
   "python", text(64), "board", option(BOARD), "doing", DOING, "since_ms", U64, "heard_ms", U64, "connected_ms", U64,
@@ -165,6 +172,7 @@ local CHANNELS = {
     [0x87] = { "OUTCOMES", group { "counts", list(group { "outcome", text(64), "count", U64 }, 32) } },
     [0x88] = { "FARM", group { "numbers", option(NUMBERS), "database_silent_ms", option(U64), "machine", option(VITALS),
       "pages_failing", U32, "pages_trouble", option(text(1000)), "follow", FOLLOW } },
+    [0x8a] = { "HEALTH", group { "health", HEALTH } },
     [0x89] = { "LOG", group { "slave_id", U32, "build", BUILD, "offset", U64, "data", blob(32768) } },
   } },
   [5] = { name = "control", limit = 65536, messages = {

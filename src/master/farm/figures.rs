@@ -79,6 +79,7 @@ impl Farm {
             now,
             started: self.measuring.started.unwrap_or_default(),
             mode: self.mode(),
+            brother: &self.brother,
             abis: self.abis.keys().collect(),
             slaves,
             counts: self.counts,

@@ -74,6 +74,11 @@ metrics! {
     LINES_LOST = Counter "piwheels_log_lines_lost_total" [] "Log lines that were lost because they came faster than they could be written.";
     DISK_SIZE = Gauge "piwheels_disk_size_bytes" ["path"] "Size of the file system of the web site (output) and of unfinished files (spool).";
     DISK_FREE = Gauge "piwheels_disk_free_bytes" ["path"] "What the master may still write there.";
+    DISK_FLOOR = Gauge "piwheels_disk_floor_bytes" [] "With less free nothing is handed out; 0: that is not watched.";
+    DISK_PROMISED = Gauge "piwheels_disk_promised_bytes" [] "Bytes of files on their way that are not on the disk yet: they count as taken.";
+    DISK_HELD = Gauge "piwheels_disk_held" [] "1 while nothing is handed out for want of disk, paused or not.";
+    DATABASE_SEAT = Gauge "piwheels_database_seat" [] "0 while the master has lost the lock that makes it the only one of its database, and writes nothing.";
+    TASK_AGE = Gauge "piwheels_task_age_seconds" ["task"] "Time since something that goes on by itself last went well; since the start where it has not.";
     LEFT_OUT = Gauge "piwheels_metrics_left_out" [] "Series that are not here because their metrics have too many.";
     CPU = Counter "process_cpu_seconds_total" [] "Processor time of the master.";
     RESIDENT = Gauge "process_resident_memory_bytes" [] "Memory of the master.";
@@ -138,6 +143,16 @@ pub fn farm(sheet: &mut Sheet, farm: &FarmFigures<'_>) {
     }
     sheet.put(&REWRITES_FAILING, farm.pages_failing);
     follow(sheet, farm.now, &farm.follow);
+    let (floor, promised) = farm.brother.disk_bounds();
+    sheet.put(&DISK_FLOOR, floor);
+    sheet.put(&DISK_PROMISED, promised);
+    sheet.put(&DISK_HELD, farm.brother.hold().is_some());
+    sheet.put(&DATABASE_SEAT, farm.brother.is_seated());
+    let mut tasks = sheet.family(&TASK_AGE);
+    for (task, well) in farm.brother.tasks() {
+        // the farm's clock begins at 0
+        tasks.put(&[task.name()], seconds(farm.now.since(well.unwrap_or_default())));
+    }
     if let Some((at, figures)) = farm.database {
         sheet.put(&NUMBERS_AGE, seconds(farm.now.since(at)));
         numbers(sheet, figures);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::histogram::Histogram;
 use crate::domain::{AbiTag, Millis};
+use crate::master::big_brother::BigBrother;
 use crate::master::follower::{Follow, LookCounts};
 use crate::master::hub::Counts;
 use crate::master::pages::PageCounts;
@@ -102,6 +103,8 @@ pub struct FarmFigures<'a> {
     pub started: Millis,
     /// Whether it works.
     pub mode: Mode,
+    /// Its disk, its seat, and what goes on by itself.
+    pub brother: &'a BigBrother,
     /// The ABIs that are built for.
     pub abis: Vec<&'a AbiTag>,
     /// Slaves by ABI (empty before they have said it) and by what they are doing.

@@ -149,7 +149,7 @@ IMPORT = Channel(
 
 # status.md
 
-MODE = Code("running", "paused", "draining", "stopping")
+MODE = Code("running", "paused", "draining", "stopping", "held")
 DOING = Code("greeting", "returning", "idle", "asking", "asleep", "building", "delivering", "leaving")
 JOB = Struct(build=BUILD, package=Text(200), version=Text(200))
 SHOWN = Struct(slave_id=U32, label=Text(64), peer=Text(100), abi=Text(64), platform=Text(64), python=Text(64),
@@ -160,6 +160,12 @@ SAMPLE = Struct(load_percent=U16, memory_percent=U16, temperature=Option(I16))
 NUMBERS = Struct(at_ms=U64, queued=U64, unchecked=U64, delayed=U64, pages_due=U64, pages_waiting_secs=U64,
                  builds_last_hour=U64, builds=U64, builds_ok=U64, published=U64, files=U64)
 FOLLOW = Struct(mode=Text(64), lag_secs=Option(U64), trouble=Option(Text(1000)))
+DISK = Struct(path=Text(4096), size=U64, free=U64, inodes=Option(U64), inodes_free=Option(U64))
+REASON = Struct(since_ms=U64, text=Text(1000))
+HEALTH = Struct(schema=U32, disks=List(DISK, 2), disk_floor=U64, disk_promised=U64, disk_trouble=Option(Text(1000)),
+                held=Option(REASON), paused=Option(REASON), unseated_ms=Option(U64), absent=U32, expired=U64,
+                expired_last_hour=U32, tasks=List(Struct(name=Text(64), well_ms=Option(U64)), 32),
+                errors=List(Struct(at_ms=U64, text=Text(1000)), 10))
 
 STATUS = Channel(
     4, "status", "monitor", 65_536,
@@ -177,6 +183,7 @@ STATUS = Channel(
         Message(0x88, "FARM", numbers=Option(NUMBERS), database_silent_ms=Option(U64), machine=Option(VITALS),
                 pages_failing=U32, pages_trouble=Option(Text(1000)), follow=FOLLOW),
         Message(0x89, "LOG", slave_id=U32, build=BUILD, offset=U64, data=Blob(32_768)),
+        Message(0x8A, "HEALTH", health=HEALTH),
     ],
 )
 

@@ -72,7 +72,7 @@ class Monitor:
 
     def read_picture(self):
         """The first picture, which must come in the order of the text."""
-        order = ["HELLO", "SLAVE", "STATS", "TREND", "RECORDED", "OUTCOMES", "FARM"]
+        order = ["HELLO", "SLAVE", "STATS", "TREND", "RECORDED", "OUTCOMES", "HEALTH", "FARM"]
         picture, at = [], 0
         while not picture or picture[-1][0] != "FARM":
             name, fields = self.link.hear()
@@ -80,7 +80,7 @@ class Monitor:
             at = order.index(name)
             picture.append((name, fields))
         names = [name for name, _ in picture]
-        assert all(names.count(name) == 1 for name in ("HELLO", "STATS", "OUTCOMES", "FARM")), names
+        assert all(names.count(name) == 1 for name in ("HELLO", "STATS", "OUTCOMES", "HEALTH", "FARM")), names
         return picture
 
     def wait(self, name, /, **wanted):
