@@ -10,29 +10,14 @@ use piwheels::wire::slave::{FromSlave, ToSlave};
 use crate::kit::farm::Farm;
 use crate::kit::peer::{Peer, serve_file};
 use crate::kit::sdist::Recipe;
+use crate::kit::wheel::{noise, sound};
 use crate::row::{Goal, Rows, median};
 
 const RUNS: usize = 3;
 
 /// A wheel of about this many bytes that nothing can be pressed out of.
 pub(crate) fn wheel(name: &str, size: usize, seed: u64) -> Vec<u8> {
-    let mut filler = vec![0u8; size];
-    let mut state = seed | 1;
-    for piece in filler.chunks_mut(8) {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        piece.copy_from_slice(&state.to_le_bytes()[..piece.len()]);
-    }
-    let mut wheel = zip::ZipWriter::new(std::io::Cursor::new(Vec::with_capacity(size + 1024)));
-    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
-    wheel.start_file(format!("{name}/data.bin"), options).unwrap();
-    wheel.write_all(&filler).unwrap();
-    wheel.start_file(format!("{name}-1.0.dist-info/METADATA"), options).unwrap();
-    write!(wheel, "Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n").unwrap();
-    wheel.start_file(format!("{name}-1.0.dist-info/WHEEL"), options).unwrap();
-    wheel.write_all(b"Wheel-Version: 1.0\n").unwrap();
-    wheel.finish().unwrap().into_inner()
+    sound(name, "1.0", None, &noise(size, seed))
 }
 
 /// Delivers the files of a build; from BUILT to DONE, in seconds.
@@ -115,7 +100,9 @@ pub(crate) fn many_small(rows: &mut Rows, builds: usize) {
     let farm = start(&names);
     let files = |name: &str| -> Vec<(String, Vec<u8>)> {
         let file = |n: usize| {
-            (format!("{name}-1.0-{n}x-cp311-cp311-linux_x86_64.whl"), wheel(name, 50 * 1024, n as u64 + 7))
+            let tag = format!("{n}x");
+            let bytes = sound(name, "1.0", Some(&tag), &noise(50 * 1024, n as u64 + 7));
+            (format!("{name}-1.0-{tag}-cp311-cp311-linux_x86_64.whl"), bytes)
         };
         (1..=FILES).map(file).collect()
     };
@@ -147,6 +134,7 @@ pub(crate) fn many_small(rows: &mut Rows, builds: usize) {
         }
     });
     let rate = (builds * FILES) as f64 / begun.elapsed().as_secs_f64();
+    assert_eq!(farm.count("SELECT count(*) FROM piw.file"), (builds * FILES) as i64, "{}", farm.logs());
     rows.add(&format!("transfer {}x50 KiB", builds * FILES), rate, limit, "files/s", Goal::Share(0.8));
 }
 

@@ -29,13 +29,7 @@ fn farm_with_a_bystander() -> (Farm, Peer, JobToken) {
 
 /// A wheel that the master accepts, made by the test's own backend.
 pub(crate) fn wheel(name: &str, version: &str) -> Vec<u8> {
-    let mut wheel = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    let options = zip::write::SimpleFileOptions::default();
-    wheel.start_file(format!("{name}-{version}.dist-info/METADATA"), options).unwrap();
-    write!(wheel, "Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n").unwrap();
-    wheel.start_file(format!("{name}-{version}.dist-info/WHEEL"), options).unwrap();
-    wheel.write_all(b"Wheel-Version: 1.0\n").unwrap();
-    wheel.finish().unwrap().into_inner()
+    crate::kit::wheel::sound(name, version, None, &[])
 }
 
 /// Delivers a build's one file, as a good slave does, up to DONE.

@@ -76,6 +76,37 @@ impl Wheel {
     }
 }
 
+/// What a slave of the tests' own has built: a wheel that the master takes, with this in it besides.
+pub(crate) fn sound(name: &str, version: &str, build_tag: Option<&str>, filler: &[u8]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::with_capacity(filler.len() + 1024)));
+    let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    if !filler.is_empty() {
+        zip.start_file(format!("{name}/data.bin"), stored).unwrap();
+        zip.write_all(filler).unwrap();
+    }
+    zip.start_file(format!("{name}-{version}.dist-info/METADATA"), stored).unwrap();
+    write!(zip, "Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n").unwrap();
+    zip.start_file(format!("{name}-{version}.dist-info/WHEEL"), stored).unwrap();
+    zip.write_all(b"Wheel-Version: 1.0\n").unwrap();
+    if let Some(tag) = build_tag {
+        writeln!(zip, "Build: {tag}").unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+/// So many bytes that nothing can be pressed out of; others for another seed.
+pub(crate) fn noise(length: usize, seed: u64) -> Vec<u8> {
+    let mut noise = vec![0; length];
+    let mut state = seed | 1;
+    for piece in noise.chunks_mut(8) {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        piece.copy_from_slice(&state.to_le_bytes()[..piece.len()]);
+    }
+    noise
+}
+
 /// Bytes that repeat only after a long while.
 fn ballast(length: usize) -> Vec<u8> {
     let mut state = 1_u32;
