@@ -8,6 +8,7 @@ pub mod architect;
 pub mod big_brother;
 pub mod cloud_gazer;
 pub mod event;
+pub mod failpoint;
 pub mod farm;
 pub mod file_juggler;
 pub mod follower;

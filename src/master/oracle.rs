@@ -12,7 +12,8 @@ use postgres::error::{DbError, SqlState};
 use postgres::types::{FromSqlOwned, ToSql, Type};
 use postgres::{Client, Row};
 
-use super::query::{Adoption, Answer, BuildRecord, FileRecord, Job, Logged, Query, Swept};
+use super::failpoint;
+use super::query::{Adoption, Answer, BuildRecord, FileRecord, Job, Logged, Order, Query, Swept};
 use crate::domain::{AbiTag, BuildId, JobToken, ProjectName, Sha256, Version};
 use crate::schema::SCHEMA_VERSION;
 
@@ -115,6 +116,30 @@ pub fn check_schema(client: &mut Client) -> Result<(), String> {
 
 /// Asks the database. Blocks until it answers or the session's limit is reached.
 pub fn execute(client: &mut Client, query: &Query) -> Result<Answer, Failure> {
+    if matches!(query, Query::LogBuild(_) | Query::LogImport(_)) {
+        failpoint::at("commit.begins");
+    }
+    let answer = ask_for(client, query);
+    if answer.is_ok()
+        && let Some(point) = done(query)
+    {
+        failpoint::at(point);
+    }
+    answer
+}
+
+/// Where a crash test has the master end when such a question was answered, and nobody knows yet.
+fn done(query: &Query) -> Option<&'static str> {
+    match query {
+        Query::Claim { .. } => Some("claim.done"),
+        Query::LogBuild(_) | Query::LogImport(_) => Some("commit.done"),
+        Query::RewritesDone(_) => Some("order.struck"),
+        Query::Order(order) if matches!(**order, Order::Remove(_)) => Some("remove.done"),
+        _ => None,
+    }
+}
+
+fn ask_for(client: &mut Client, query: &Query) -> Result<Answer, Failure> {
     match query {
         Query::Abis => lists::abis(client).map(Answer::Abis),
         Query::AddAbi { abi, rank, platforms } => lists::add_abi(client, abi, *rank, platforms),

@@ -26,6 +26,7 @@ use part::Incoming;
 use super::event::{
     Checked, DiskAnswer, DiskRequest, Expected, Part, Placed, Placement, TransferId, Tree, WheelFacts,
 };
+use super::failpoint;
 use super::wheel_zip::{self, Claim};
 use crate::domain::ranges::RangeSet;
 use crate::domain::{BuildId, Sha256};
@@ -184,6 +185,7 @@ impl FileWriter {
         if found != expected.sha256 || incoming.file.metadata()?.len() != expected.size {
             return Ok(Checked::WrongDigest { found });
         }
+        failpoint::at("check.digested");
         let claim = Claim {
             filename: &expected.filename,
             project: &expected.project,
@@ -197,6 +199,7 @@ impl FileWriter {
         };
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(path)?;
         file.write_all(&read.bytes)?;
+        failpoint::at("check.unpacked");
         let metadata_sha256 = Sha256::of(&read.bytes);
         Ok(Checked::Sound(WheelFacts {
             spelling: read.spelling,

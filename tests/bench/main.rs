@@ -1,5 +1,5 @@
-//! The benches of the queue, of pages and of the slave at their smallest size: they measure everything that they name, and the first
-//! leaves a sound database. Never how fast.
+//! The benches of the queue, of pages, of the slave and of the load at their smallest size: they measure everything that they
+//! name, the first leaves a sound database, and the last serves everybody. Never how fast.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on ends")]
 #![allow(dead_code, reason = "bench and kit are shared, and not all of them is needed here")]
@@ -8,10 +8,14 @@
 mod database;
 #[path = "../kit/mod.rs"]
 mod kit;
+#[path = "../../benches/farm/load/mod.rs"]
+mod load;
 #[path = "../../benches/farm/pages.rs"]
 mod pages;
 #[path = "../../benches/farm/pgbench.rs"]
 mod pgbench;
+#[path = "../../benches/farm/process.rs"]
+mod process;
 #[path = "../../benches/farm/queue/mod.rs"]
 mod queue;
 #[path = "../../benches/farm/row.rs"]
@@ -48,6 +52,23 @@ fn the_slaves_bench_measures_its_size_and_its_memory_from_idle_to_idle() {
     let memory: Vec<String> = memory.iter().map(|name| format!("slave, {name}")).collect();
     assert_eq!(names[names.len() - memory.len()..], memory);
     check(&rows);
+}
+
+/// Not how fast: that everybody is served, nobody is dropped or told what is wrong, and that memory has an end.
+#[test]
+fn a_hundred_slaves_are_all_served_beside_herds_that_mean_no_good() {
+    let mut rows = row::Rows::new(true);
+    let load::Outcome { faults, cuts, served, recorded, memory, heard, rogues } =
+        load::run(&mut rows, load::FEW, load::SHORT);
+    assert_eq!((faults.as_slice(), cuts), ([].as_slice(), 0), "{faults:?}");
+    assert!(served.len() == load::FEW && served.iter().all(|builds| *builds > 0), "{served:?}");
+    assert!(recorded >= served.iter().sum::<u64>() as i64, "{recorded} of {served:?}");
+    assert!(heard > 0 && rogues > load::FEW as u64 / 2, "{heard} messages, {rogues} rogues");
+    let (first, most) = (memory[0], memory.iter().copied().fold(0.0, f64::max));
+    assert!(most < first + 64.0, "the master's memory, in MiB: {memory:?}");
+    for row in &rows.all {
+        assert!(row["value"].as_f64().is_some() && row["unit"].is_string(), "{row}");
+    }
 }
 
 fn names(rows: &row::Rows) -> Vec<&str> {

@@ -15,14 +15,14 @@ use crate::kit::sdist::Recipe;
 use crate::kit::wait::until;
 
 /// What an audit printed with `--json`: its findings, its report; and its exit code.
-struct Audit {
+pub(crate) struct Audit {
     findings: Vec<Value>,
     report: Value,
-    code: i32,
+    pub(crate) code: i32,
 }
 
 impl Audit {
-    fn run(farm: &Farm, options: &[&str]) -> Self {
+    pub(crate) fn run(farm: &Farm, options: &[&str]) -> Self {
         let output = farm.piw_command(&[&["audit", "--json"], options].concat()).output().unwrap();
         let said = text(&output);
         let mut lines: Vec<Value> = String::from_utf8(output.stdout)
@@ -36,7 +36,7 @@ impl Audit {
     }
 
     /// Kinds and paths.
-    fn found(&self) -> BTreeSet<(String, String)> {
+    pub(crate) fn found(&self) -> BTreeSet<(String, String)> {
         let text = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
         self.findings.iter().map(|finding| (text(finding, "kind"), text(finding, "path"))).collect()
     }

@@ -31,6 +31,7 @@ mod remove;
 mod reports;
 mod rotation;
 mod seat;
+mod rounds;
 mod site;
 mod status;
 mod stopping;

@@ -308,15 +308,15 @@ impl Farm {
 
     /// The command line of `piw-import` or `piw-remove`.
     pub(crate) fn tool_command(&self, tool: &str, arguments: &[&str]) -> Command {
-        let program = match tool {
-            "piw-import" => env!("CARGO_BIN_EXE_piw-import"),
-            "piw-remove" => env!("CARGO_BIN_EXE_piw-remove"),
-            other => panic!("no tool {other}"),
-        };
-        let mut command = account::command(account::runnable(program, &self.path("bin")));
-        command.arg("--import-queue").arg(format!("ipc://{}", self.path("run/import").display()));
-        command.args(arguments).stdin(Stdio::null());
-        command
+        self.toolbox().command(tool, arguments)
+    }
+
+    /// What runs such tools beside whatever else is done to the farm.
+    pub(crate) fn toolbox(&self) -> Toolbox {
+        let tools = Toolbox { bin: self.path("bin"), queue: self.path("run/import") };
+        // a copy that another thread's child holds open cannot be run: made before there is one
+        ["piw-import", "piw-remove"].iter().for_each(|tool| drop(tools.command(tool, &[])));
+        tools
     }
 
     /// Runs such a tool, with this on its standard input: its exit code, and what it printed.
@@ -463,6 +463,27 @@ impl Farm {
         let found =
             database.config("postgres").connect(NoTls).unwrap().query("SELECT * FROM piw.audit()", &[]);
         assert!(found.unwrap().is_empty(), "the audit found something");
+    }
+}
+
+/// `piw-import` and `piw-remove` of a farm.
+#[derive(Clone)]
+pub(crate) struct Toolbox {
+    bin: PathBuf,
+    queue: PathBuf,
+}
+
+impl Toolbox {
+    pub(crate) fn command(&self, tool: &str, arguments: &[&str]) -> Command {
+        let program = match tool {
+            "piw-import" => env!("CARGO_BIN_EXE_piw-import"),
+            "piw-remove" => env!("CARGO_BIN_EXE_piw-remove"),
+            other => panic!("no tool {other}"),
+        };
+        let mut command = account::command(account::runnable(program, &self.bin));
+        command.arg("--import-queue").arg(format!("ipc://{}", self.queue.display()));
+        command.args(arguments).stdin(Stdio::null());
+        command
     }
 }
 

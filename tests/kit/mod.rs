@@ -10,6 +10,7 @@ pub(crate) mod index;
 pub(crate) mod manager;
 pub(crate) mod peer;
 pub(crate) mod sdist;
+pub(crate) mod swarm;
 pub(crate) mod tmux;
 pub(crate) mod wait;
 pub(crate) mod wanted;

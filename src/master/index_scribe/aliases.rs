@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use crate::master::failpoint;
 use crate::master::query::PageFile;
 
 /// Makes the names that the page is about to name, durably. A file without a row that has such a name gives way: only the
@@ -30,6 +31,7 @@ pub(super) fn link(dir: &Path, files: &[PageFile]) -> io::Result<()> {
             let temporary = dir.join(".alias");
             let _ = fs::remove_file(&temporary);
             fs::hard_link(&target, &temporary)?;
+            failpoint::at("alias.linked");
             fs::rename(&temporary, &name)?;
             made = true;
         }
@@ -59,6 +61,7 @@ pub(super) fn unlink(dir: &Path, files: &[PageFile], gone: &[String]) -> io::Res
             && entry.metadata().is_ok_and(|metadata| metadata.nlink() > 1 && known.contains(&metadata.ino()))
         {
             fs::remove_file(entry.path())?;
+            failpoint::at("alias.removed");
             let _ = fs::remove_file(dir.join(format!("{name}.metadata")));
             removed = true;
         }

@@ -13,6 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use super::event::{PageAnswer, PageRequest};
+use super::failpoint;
 use super::hub::PublicSlave;
 use super::query::{HomeRows, ProjectRows, Rewrite, RewriteOrder};
 use crate::domain::{ProjectName, log_path};
@@ -190,6 +191,9 @@ const ERROR_IN_HERE: &str = "an error in the index scribe; see the log";
 /// Removes files that no page names any more, with what stands beside them.
 fn remove_files(dir: &Path, gone: &[String]) -> io::Result<()> {
     let mut removed = false;
+    if !gone.is_empty() {
+        failpoint::at("removal.begins");
+    }
     for name in gone {
         // rows hold no other names; nothing outside the directory is touched whatever they hold
         if name.contains('/') || name.starts_with('.') {
@@ -197,7 +201,10 @@ fn remove_files(dir: &Path, gone: &[String]) -> io::Result<()> {
         }
         for path in [dir.join(name), dir.join(format!("{name}.metadata"))] {
             match fs::remove_file(path) {
-                Ok(()) => removed = true,
+                Ok(()) => {
+                    removed = true;
+                    failpoint::at("removal.half");
+                }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use crate::master::failpoint;
 use crate::master::writer::{make_dirs, make_dirs_in};
 
 /// What a twin's name ends with, behind the page's.
@@ -68,6 +69,7 @@ impl Staged {
     fn apply(&self) -> io::Result<()> {
         for (from, to) in &self.moves {
             fs::rename(from, to)?;
+            failpoint::at("page.renamed");
         }
         for path in &self.removals {
             match fs::remove_file(path) {
@@ -121,6 +123,7 @@ impl Store {
     /// Has all of it take place, durably; what became of each. When one fails, each of its pages is the old one or the new
     /// one, whole, and the others are not concerned.
     pub(super) fn commit(&self, all: &[Staged]) -> Vec<io::Result<()>> {
+        failpoint::at("page.staged");
         let alone = all.iter().map(|staged| staged.moves.len()).sum::<usize>() <= SYNCED_ALONE;
         let together = if alone { Ok(()) } else { self.sync_all() };
         let mut done: Vec<_> = all
@@ -130,6 +133,7 @@ impl Store {
                 if alone {
                     staged.moves.iter().try_for_each(|(from, _)| File::open(from)?.sync_all())?;
                 }
+                failpoint::at("page.synced");
                 staged.apply()
             })
             .zip(all)
@@ -144,6 +148,7 @@ impl Store {
                 });
             }
         }
+        failpoint::at("page.done");
         done
     }
 
@@ -226,8 +231,10 @@ fn move_all(ready: Vec<(PathBuf, PathBuf)>, dir: &Path) -> io::Result<()> {
     if ready.is_empty() {
         return Ok(());
     }
+    failpoint::at("root.synced");
     for (temporary, page) in ready {
         fs::rename(temporary, page)?;
+        failpoint::at("root.renamed");
     }
     File::open(dir)?.sync_all()
 }

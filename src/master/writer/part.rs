@@ -14,6 +14,7 @@ use sha2::Digest;
 
 use crate::domain::Sha256;
 use crate::domain::ranges::RangeSet;
+use crate::master::failpoint;
 use crate::wire::limits::CHUNK_BYTES;
 
 const RECORD_BYTES: usize = 16;
@@ -44,6 +45,7 @@ impl Incoming {
         let (file, journal) = (options.open(path)?, options.open(journal)?);
         let mut incoming =
             Self { file, journal, size, digest: sha2::Sha256::new(), digested: 0, pushed: 0, failed: false };
+        failpoint::at("part.opened");
         let have = incoming.recall()?;
         Ok((incoming, have))
     }
@@ -86,6 +88,7 @@ impl Incoming {
     /// Writes a piece, digests it if it is the next, and notes it in the journal.
     pub(super) fn write(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.file.write_all_at(data, offset)?;
+        failpoint::at("part.written");
         let end = offset + data.len() as u64;
         if self.digested == offset {
             self.digest.update(data);
@@ -98,7 +101,9 @@ impl Incoming {
         record[..8].copy_from_slice(&offset.to_be_bytes());
         record[8..12].copy_from_slice(&(data.len() as u32).to_be_bytes());
         record[12..].copy_from_slice(&crc32fast::hash(data).to_be_bytes());
-        self.journal.write_all(&record)
+        self.journal.write_all(&record)?;
+        failpoint::at("part.noted");
+        Ok(())
     }
 
     /// Begins the way to the disk of all before `end`. What is not written yet is not dropped by this, only begun.

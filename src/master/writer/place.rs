@@ -11,6 +11,7 @@ use sha2::Digest;
 use super::{FileWriter, make_public, remove, sync_dir};
 use crate::domain::{BuildId, Sha256, log_path};
 use crate::master::event::{Placed, Placement};
+use crate::master::failpoint;
 
 impl FileWriter {
     /// Every file of the build under its final name, on stable storage; or none of the names that were free changed
@@ -20,6 +21,7 @@ impl FileWriter {
         let mut taken = Vec::new();
         if !placement.files.is_empty() {
             make_dirs(&self.output, &dir)?;
+            failpoint::at("place.begun");
             for file in &placement.files {
                 let unclaimed = placement.unclaimed.contains(&file.filename);
                 let metadata = dir.join(format!("{}.metadata", file.filename));
@@ -30,11 +32,12 @@ impl FileWriter {
                     unclaimed,
                 )?;
                 if linked == Linked::There {
+                    failpoint::at("place.linked");
                     let from = self.metadata_file(file.transfer);
                     linked = link(&from, &metadata, &file.metadata_sha256, unclaimed)?;
                 }
                 match linked {
-                    Linked::There => {}
+                    Linked::There => failpoint::at("place.file-done"),
                     Linked::Taken => taken.push(file.filename.clone()),
                     Linked::Missing => return Ok(Placed::Missing),
                 }
@@ -43,6 +46,7 @@ impl FileWriter {
                 return Ok(Placed::Taken(taken));
             }
             sync_dir(&dir)?;
+            failpoint::at("place.dir-synced");
         }
         if placement.log {
             self.place_log(placement.build, placement.remark.as_deref())?;
@@ -50,8 +54,10 @@ impl FileWriter {
         // From here on the spool's names are not needed; the published ones hold the bytes. The log stays: if the build
         // is not recorded like this, it is placed again with another ending.
         for file in &placement.files {
+            failpoint::at("place.discarding");
             self.discard(file.transfer);
         }
+        failpoint::at("place.done");
         Ok(Placed::Durable)
     }
 
@@ -83,9 +89,12 @@ impl FileWriter {
             writeln!(packed, "\npiw-master: {remark}")?;
         }
         let file = packed.finish()?;
+        failpoint::at("log.packed");
         make_public(&file)?;
         file.sync_all()?;
+        failpoint::at("log.synced");
         std::fs::rename(&temporary, &path)?;
+        failpoint::at("log.renamed");
         sync_dir(dir)
     }
 }
@@ -120,6 +129,7 @@ fn link(from: &Path, to: &Path, sha256: &Sha256, unclaimed: bool) -> io::Result<
     // what has no row by then is swept a day after this moment, not after that of its last byte
     from_file.set_modified(SystemTime::now())?;
     from_file.sync_all()?;
+    failpoint::at("place.synced");
     match std::fs::hard_link(from, to) {
         Ok(()) => Ok(Linked::There),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
