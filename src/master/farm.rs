@@ -503,7 +503,7 @@ impl Farm {
                 self.followed(followed, out);
             }
             (Purpose::Walk, Answer::Walked { opened, more }) => self.walked(&opened, more, out),
-            (Purpose::Abis, Answer::Abis(abis)) => self.abis = built_for(&abis),
+            (Purpose::Abis, Answer::Abis(abis)) => self.abis_told(Some(&abis), out),
             (Purpose::Figures, answer) => self.measuring.answered(now, answer),
             (Purpose::Popularity, Answer::PopularityRolled(looked_at)) => {
                 self.brother.did(Task::Popularity, now);
@@ -523,8 +523,8 @@ impl Farm {
             (Purpose::Root, answer) => self.pages.root_answered(now, answer, out),
             (Purpose::Tool(conn), answer) => {
                 if let Answer::AbiAdded(_, abis) = &answer {
-                    // before the tool hears of it: its slaves may come then
-                    self.abis = built_for(abis);
+                    // before the tool hears of it: its slaves may come then. Another change may not be in this list yet
+                    self.abis.extend(built_for(abis));
                 }
                 let facts = Facts {
                     wall: self.wall(now).unwrap_or_default(),
@@ -562,6 +562,7 @@ impl Farm {
                     Purpose::Renew => self.renewed(),
                     Purpose::Walk => self.housekeeping.walking = false,
                     Purpose::Popularity => self.rolled(now, 0),
+                    Purpose::Abis => self.abis_told(None, out),
                     _ => {}
                 }
                 log::error!("the database answered {purpose:?} with {answer:?}");

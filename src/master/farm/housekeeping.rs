@@ -1,13 +1,13 @@
 //! What the farm does by the clock: renews leases, ends those that ran out, looks after silent peers, keeps priorities in
 //! step with the downloads.
 
-use super::{Farm, Running};
+use super::{Farm, Running, built_for};
 use crate::domain::{AbiTag, BuildId, Millis};
 use crate::master::big_brother::Task;
 use crate::master::event::{DiskRequest, Effect, Out, Purpose};
 use crate::master::limits::{POPULARITY_AT_ONCE, POPULARITY_EVERY, SWEEP_EVERY, WALK_AT_ONCE};
 use crate::master::metrics::figures::TransferEnd;
-use crate::master::query::{Query, Swept};
+use crate::master::query::{Abi, Query, Swept};
 use crate::master::slave_driver::State;
 
 /// How long a master that has just started leaves leases alone, so that slaves can come back before their jobs are
@@ -29,6 +29,10 @@ pub(super) struct Housekeeping {
     next_renew: Millis,
     rolling: bool,
     next_roll: Millis,
+    /// The ABIs are asked for, one question at a time: of two, the answer that comes last may be the older one.
+    asking_abis: bool,
+    /// They changed since they were asked for.
+    abis_stale: bool,
 }
 
 impl Housekeeping {
@@ -42,6 +46,8 @@ impl Housekeeping {
             next_renew: started,
             rolling: false,
             next_roll: started + POPULARITY_EVERY,
+            asking_abis: false,
+            abis_stale: false,
         }
     }
 }
@@ -110,9 +116,28 @@ impl Farm {
 
     /// ABIs or policies changed: slaves are judged by them, versions walked over.
     pub(super) fn abis_changed(&mut self, out: &mut Out) {
-        out.ask(Purpose::Abis, Query::Abis);
+        self.housekeeping.abis_stale = true;
+        self.ask_for_abis(out);
         self.housekeeping.walk_due = true;
         self.walk(out);
+    }
+
+    fn ask_for_abis(&mut self, out: &mut Out) {
+        if self.housekeeping.abis_stale && !self.housekeeping.asking_abis {
+            (self.housekeeping.abis_stale, self.housekeeping.asking_abis) = (false, true);
+            out.ask(Purpose::Abis, Query::Abis);
+        }
+    }
+
+    /// The ABIs as they were when they were asked for; none: the database did not say.
+    pub(super) fn abis_told(&mut self, abis: Option<&[Abi]>, out: &mut Out) {
+        self.housekeeping.asking_abis = false;
+        if let Some(abis) = abis
+            && !self.housekeeping.abis_stale
+        {
+            self.abis = built_for(abis);
+        }
+        self.ask_for_abis(out);
     }
 
     /// Transfers of slaves that are there and bring nothing.

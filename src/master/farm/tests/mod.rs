@@ -1,5 +1,6 @@
 //! The farm as a whole under a fake clock: what every event leads to, in order (`wire-spec/slave.md`, `file.md`).
 
+mod abis;
 mod board;
 mod chaos;
 mod control;
