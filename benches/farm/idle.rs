@@ -4,14 +4,8 @@ use piwheels::wire::slave::{FromSlave, ToSlave};
 
 use crate::kit::farm::Farm;
 use crate::kit::peer::Peer;
+use crate::process::resident;
 use crate::row::{Goal, Rows};
-
-/// Bytes that a process has in memory.
-fn resident(pid: u32) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() * 1024.0
-}
 
 pub(crate) fn run(rows: &mut Rows, most: usize) {
     let (_, hard) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).unwrap();

@@ -14,8 +14,10 @@ mod kit;
 
 mod database;
 mod idle;
+mod load;
 mod pages;
 mod pgbench;
+mod process;
 mod queue;
 mod row;
 mod slave;
@@ -23,20 +25,29 @@ mod stall;
 mod transfer;
 mod turnaround;
 
+use std::time::Duration;
+
 use row::Rows;
 
-const ALL: [&str; 7] = ["transfer", "turnaround", "idle", "stall", "queue", "pages", "slave"];
+const ALL: [&str; 8] = ["transfer", "turnaround", "idle", "stall", "queue", "pages", "slave", "load"];
+
+/// Slaves of the load, and how long they build: asked for by name, or among all others.
+const LOAD_SLAVES: usize = 1000;
+const LOAD_TIME: Duration = Duration::from_secs(600);
+const LOAD_TIME_AMONG_OTHERS: Duration = Duration::from_secs(60);
 
 fn main() {
     let mut wanted = Vec::new();
     let (mut json, mut quick) = (false, false);
-    let mut versions = None;
+    let (mut versions, mut slaves, mut time) = (None, None, None);
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         match word.as_str() {
             "--json" => json = true,
             "--quick" => quick = true,
             "--versions" => versions = Some(queue_size(&words.next().unwrap_or_default())),
+            "--slaves" => slaves = Some(slave_count(&words.next().unwrap_or_default())),
+            "--time" => time = Some(span(&words.next().unwrap_or_default())),
             // cargo adds it
             "--bench" => {}
             name if ALL.contains(&name) => wanted.push(name.to_owned()),
@@ -71,6 +82,15 @@ fn main() {
     if wants("slave") {
         slave::run(&mut rows, if quick { 8 } else { 100 }, if quick { 16 } else { 500 });
     }
+    if wants("load") {
+        let usual = match (quick, all) {
+            (true, _) => (load::FEW, load::SHORT),
+            (false, true) => (LOAD_SLAVES, LOAD_TIME_AMONG_OTHERS),
+            (false, false) => (LOAD_SLAVES, LOAD_TIME),
+        };
+        let outcome = load::run(&mut rows, slaves.unwrap_or(usual.0), time.unwrap_or(usual.1));
+        outcome.faults.iter().take(20).for_each(|fault| rows.note(fault));
+    }
 }
 
 /// How many versions `--versions` says.
@@ -79,6 +99,32 @@ fn queue_size(word: &str) -> u32 {
         Ok(versions) if (queue::LEAST..=queue::MOST).contains(&versions) => versions,
         _ => {
             eprintln!("bench: --versions is a number from {} to {}, not {word:?}", queue::LEAST, queue::MOST);
+            std::process::exit(2);
+        }
+    }
+}
+
+/// How many slaves `--slaves` says.
+fn slave_count(word: &str) -> usize {
+    match word.parse() {
+        Ok(slaves) if (load::LEAST..=load::MOST).contains(&slaves) => slaves,
+        _ => {
+            eprintln!("bench: --slaves is a number from {} to {}, not {word:?}", load::LEAST, load::MOST);
+            std::process::exit(2);
+        }
+    }
+}
+
+/// How long `--time` says: seconds, or minutes with an `m`.
+fn span(word: &str) -> Duration {
+    let (number, unit) = match word.strip_suffix('m') {
+        Some(minutes) => (minutes, 60),
+        None => (word.strip_suffix('s').unwrap_or(word), 1),
+    };
+    match number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit)) {
+        Some(seconds) if (3..=86_400).contains(&seconds) => Duration::from_secs(seconds),
+        _ => {
+            eprintln!("bench: --time is from 3s to 1440m, not {word:?}");
             std::process::exit(2);
         }
     }

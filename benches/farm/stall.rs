@@ -5,7 +5,6 @@ use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
 use piwheels::wire::Channel;
 use piwheels::wire::slave::{FromSlave, ToSlave};
 
@@ -13,6 +12,7 @@ use crate::database::fill;
 use crate::kit::farm::Farm;
 use crate::kit::peer::Peer;
 use crate::kit::sdist::Recipe;
+use crate::process::{Turns, turns};
 use crate::row::{Goal, Rows};
 use crate::transfer::{deliver, wheel};
 use crate::turnaround::fail_builds;
@@ -57,17 +57,8 @@ pub(crate) fn run(rows: &mut Rows, seconds: u64) {
         builds
     });
     drop(herd);
-    farm.master().signal(Signal::SIGTERM);
-    farm.master().signal(Signal::SIGTERM);
-    let line = farm.master().wait_for_line(0, &["turns of the reactor"]);
-    let numbers: Vec<f64> =
-        line.split(|c: char| !c.is_ascii_digit() && c != '.').filter_map(|w| w.parse().ok()).collect();
-    let (within, longest) = (numbers[numbers.len() - 2] / 1000.0, numbers[numbers.len() - 1] / 1000.0);
-    rows.note(&format!(
-        "stall, while {builds} builds went through: {}",
-        line.split(": ").last().unwrap_or_default()
-    ));
+    let Turns { within, longest, line } = turns(&mut farm);
+    rows.note(&format!("stall, while {builds} builds went through: {line}"));
     rows.add("stall p99.9", within, 5.0, "ms", Goal::Within);
     rows.note(&format!("stall: the longest turn took {longest} ms"));
-    let _ = farm.master.take();
 }
