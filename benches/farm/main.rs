@@ -12,6 +12,7 @@
 #[path = "../../tests/kit/mod.rs"]
 mod kit;
 
+mod chunk;
 mod database;
 mod idle;
 mod load;
@@ -20,16 +21,19 @@ mod pgbench;
 mod process;
 mod queue;
 mod row;
+mod run;
 mod slave;
 mod stall;
 mod transfer;
 mod turnaround;
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use row::Rows;
 
-const ALL: [&str; 8] = ["transfer", "turnaround", "idle", "stall", "queue", "pages", "slave", "load"];
+const ALL: [&str; 9] =
+    ["chunk", "transfer", "turnaround", "idle", "stall", "queue", "pages", "slave", "load"];
 
 /// Slaves of the load, and how long they build: asked for by name, or among all others.
 const LOAD_SLAVES: usize = 1000;
@@ -40,11 +44,18 @@ fn main() {
     let mut wanted = Vec::new();
     let (mut json, mut quick) = (false, false);
     let (mut versions, mut slaves, mut time) = (None, None, None);
+    let (mut keep, mut compare) = (None, None);
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         match word.as_str() {
             "--json" => json = true,
             "--quick" => quick = true,
+            "--keep" => keep = Some(file(words.next())),
+            "--compare" => compare = Some(or_end(run::read(&file(words.next())))),
+            "--readme" => {
+                write_readme(&file(words.next()));
+                return;
+            }
             "--versions" => versions = Some(queue_size(&words.next().unwrap_or_default())),
             "--slaves" => slaves = Some(slave_count(&words.next().unwrap_or_default())),
             "--time" => time = Some(span(&words.next().unwrap_or_default())),
@@ -60,6 +71,9 @@ fn main() {
     let all = wanted.is_empty();
     let wants = |name: &str| all || wanted.iter().any(|w| w == name);
     let mut rows = Rows::new(json);
+    if wants("chunk") {
+        chunk::run(&mut rows, Duration::from_millis(if quick { 10 } else { 200 }));
+    }
     if wants("transfer") {
         transfer::one_large(&mut rows, if quick { 16 } else { 256 });
         transfer::many_small(&mut rows, if quick { 4 } else { 32 });
@@ -91,6 +105,37 @@ fn main() {
         let outcome = load::run(&mut rows, slaves.unwrap_or(usual.0), time.unwrap_or(usual.1));
         outcome.faults.iter().take(20).for_each(|fault| rows.note(fault));
     }
+    if let Some(before) = compare {
+        print!("\nbeside the run that was kept:\n{}", run::compare(&before, &rows.all));
+    }
+    if let Some(file) = keep {
+        or_end(run::keep(&file, &rows.all));
+    }
+}
+
+/// The file that an option names.
+fn file(word: Option<String>) -> PathBuf {
+    or_end(
+        word.filter(|word| !word.starts_with("--"))
+            .map(PathBuf::from)
+            .ok_or_else(|| "which FILE?".to_owned()),
+    )
+}
+
+/// The README's table, from a run that was kept.
+fn write_readme(kept: &Path) {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let text = or_end(std::fs::read_to_string(&readme).map_err(|e| format!("{}: {e}", readme.display())));
+    let text = or_end(run::read(kept).and_then(|kept| run::readme(&text, &kept)));
+    or_end(std::fs::write(&readme, text).map_err(|e| format!("{}: {e}", readme.display())));
+}
+
+/// What went well, or the end with a line that says why not.
+fn or_end<T>(result: Result<T, String>) -> T {
+    result.unwrap_or_else(|reason| {
+        eprintln!("bench: {reason}");
+        std::process::exit(2);
+    })
 }
 
 /// How many versions `--versions` says.

@@ -47,7 +47,8 @@ impl Rows {
         self.print(row, &format!("{:>12} {unit}", "-"));
     }
 
-    fn print(&mut self, row: serde_json::Value, rest: &str) {
+    fn print(&mut self, mut row: serde_json::Value, rest: &str) {
+        row["load"] = crate::run::load().into();
         if self.json {
             println!("{row}");
         } else {

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on ends")]
 #![allow(dead_code, reason = "bench and kit are shared, and not all of them is needed here")]
 
+#[path = "../../benches/farm/chunk.rs"]
+mod chunk;
 #[path = "../../benches/farm/database.rs"]
 mod database;
 #[path = "../kit/mod.rs"]
@@ -20,6 +22,8 @@ mod process;
 mod queue;
 #[path = "../../benches/farm/row.rs"]
 mod row;
+#[path = "../../benches/farm/run.rs"]
+mod run;
 #[path = "../../benches/farm/slave.rs"]
 mod slave;
 #[path = "../../benches/farm/turnaround.rs"]
@@ -71,11 +75,63 @@ fn a_hundred_slaves_are_all_served_beside_herds_that_mean_no_good() {
     }
 }
 
+#[test]
+fn chunks_are_measured_beside_a_copy_and_a_checksum() {
+    let mut rows = row::Rows::new(true);
+    chunk::run(&mut rows, std::time::Duration::from_millis(1));
+    assert_eq!(names(&rows), ["chunk encode", "chunk decode"]);
+    check(&rows);
+}
+
+#[test]
+fn a_run_is_kept_compared_and_made_into_a_table() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("run.json");
+    let mut rows = row::Rows::new(true);
+    rows.add("turnaround 8", 60.0, 100.0, "builds/s", row::Goal::Share(0.8));
+    rows.plain("root, its files", 59.0, "MiB");
+    run::keep(&file, &rows.all).unwrap();
+    let mut later = row::Rows::new(true);
+    later.add("turnaround 8", 300.0, 1000.0, "builds/s", row::Goal::Share(0.8));
+    later.add("idle 10 slaves", 1.75, 8.0, "KiB each", row::Goal::Within);
+    let kept = run::read(&file).unwrap();
+    let said = run::compare(&kept, &later.all);
+    assert!(said.contains("turnaround 8") && said.contains("-50 %  WORSE"), "{said}");
+    assert!(said.contains("idle 10 slaves") && said.contains("new"), "{said}");
+    assert!(run::compare(&kept, &rows.all).lines().all(|line| line.ends_with("the same")));
+
+    // rows of the same name are replaced, the others stay
+    run::keep(&file, &later.all).unwrap();
+    let kept = run::read(&file).unwrap();
+    assert_eq!(kept["rows"].as_array().unwrap().len(), 3);
+    let text = "before\n<!-- made by tools/bench --readme -->\nold\n<!-- end -->\nafter\n";
+    let table = run::readme(text, &kept).unwrap();
+    assert!(table.starts_with("before\n") && table.ends_with("<!-- end -->\nafter\n"), "{table}");
+    assert!(
+        !table.contains("old") && table.contains("| 300 builds/s | 1,000 | 0.30 | missed (0.8): "),
+        "{table}"
+    );
+    assert!(
+        table.contains("| 1.75 KiB each | 8 | 4.57 | met |") && table.contains("| 59 MiB | | | |"),
+        "{table}"
+    );
+    assert_eq!(run::readme(&table, &kept).unwrap(), table, "once more");
+    assert!(run::readme("nothing", &kept).is_err());
+
+    // another machine's figures are not mixed with these
+    let other = std::fs::read_to_string(&file).unwrap().replace("\"cores\":", "\"cores\":1");
+    std::fs::write(&file, other).unwrap();
+    assert!(run::keep(&file, &rows.all).unwrap_err().contains("another machine"));
+    std::fs::write(&file, "{}").unwrap();
+    assert!(run::read(&file).unwrap_err().contains("no run"));
+}
+
 fn names(rows: &row::Rows) -> Vec<&str> {
     rows.all.iter().map(|row| row["name"].as_str().unwrap()).collect()
 }
 
 fn check(rows: &row::Rows) {
+    assert_eq!(run::unknown(&rows.all), Vec::<String>::new(), "the README's table would leave these out");
     for row in &rows.all {
         assert!(row["value"].as_f64().is_some_and(|value| value > 0.0), "{row}");
         assert!(row["unit"].is_string(), "{row}");
@@ -83,6 +139,6 @@ fn check(rows: &row::Rows) {
         for key in ["limit", "ratio", "goal"] {
             assert!(row[key].is_null() || row[key].as_f64().is_some_and(|value| value > 0.0), "{row}");
         }
-        assert_eq!(row.as_object().unwrap().len(), 7, "{row}");
+        assert_eq!(row.as_object().unwrap().len(), 8, "{row}");
     }
 }
