@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use postgres::config::{Config, SslMode};
 
+/// The database unless another is named (manual 2.2, 5.2).
+pub const STANDARD: &str = "postgres:///piwheels";
+
 /// Where the Unix socket is looked for when neither the DSN nor PGHOST names a host: where distributions have it, and
 /// where PostgreSQL's own build puts it.
 const SOCKET_DIRS: [&str; 2] = ["/var/run/postgresql", "/tmp"];

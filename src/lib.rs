@@ -1,10 +1,12 @@
 //! A farm that follows PyPI, builds wheels on many small machines and publishes a static package index.
 //!
 //! The map of the rooms is in `ARCHITECTURE.md`; the protocol between the programs is in `wire-spec/`.
-//! Arrows point down only: `bin -> monitor -> admin, bin -> master/slave, all -> domain -> wire`.
+//! Arrows point down only: `bin -> cli -> monitor -> admin, cli -> master, bin -> slave, all -> domain -> wire`.
 
 #[cfg(feature = "admin")]
 pub mod admin;
+#[cfg(any(feature = "master", feature = "admin"))]
+pub mod cli;
 pub mod config;
 pub mod domain;
 #[cfg(any(feature = "master", feature = "admin"))]

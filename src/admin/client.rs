@@ -1,20 +1,75 @@
-//! A tool's end of the master's local channels: import, status and control (`wire-spec/`). One connection, within a time
-//! limit, to a master of this account or of root.
+//! A tool's end of the master's local channels: import, status and control (`wire-spec/`). One connection, to a master of
+//! this account or of root, which must not be silent for long:
+//!
+//! ```text
+//!   connect ──► its preamble ──► request ──► answer, in pieces      each piece begins the time anew
+//!           word             word        limit           word
+//! ```
+//!
+//! A master that is there takes a connection, and says its preamble, at once, whatever it works at: [`Queue::word`]. An
+//! answer may take what was asked for: there each caller has its own limit, and while that runs the master is looked at now and then
+//! by another connection, so that one that hangs is found out long before. `--timeout` bounds both.
 
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use nix::sys::socket::{MsgFlags, getsockopt, recv, sockopt};
+use clap::Args;
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, getsockopt, recv, setsockopt, socket, sockopt,
+};
+use nix::sys::time::TimeVal;
 use serde_json::Value;
 
-use crate::config::Config;
-use crate::options::{Failure, say};
+use crate::options::{CONTROL_QUEUE, Failure, IMPORT_QUEUE, Patience, STATUS_QUEUE, say};
 use crate::wire::import::{FromTool, ToTool};
 use crate::wire::{Channel, Frame, Preamble, WireError, control, frame, preamble};
+
+/// How long a master that is alive may take to say so, unless `--timeout` says otherwise.
+const WORD_LIMIT: Duration = Duration::from_secs(30);
+
+/// `--import-queue` (manual 6.2).
+#[derive(Args, Clone, Debug)]
+pub struct ImportQueue {
+    /// The address of the master's import queue; always an ipc address
+    #[arg(long, value_name = "ADDR", global = true, default_value = IMPORT_QUEUE)]
+    pub import_queue: Socket,
+}
+
+/// `--status-queue` (manual 4.2).
+#[derive(Args, Clone, Debug)]
+pub struct StatusQueue {
+    /// The address of the queue used to report status to monitors; always an ipc address
+    #[arg(long, value_name = "ADDR", global = true, default_value = STATUS_QUEUE)]
+    pub status_queue: Socket,
+}
+
+/// `--control-queue` (manual 4.2).
+#[derive(Args, Clone, Debug)]
+pub struct ControlQueue {
+    /// The address of the queue that commands the running farm; always an ipc address
+    #[arg(long, value_name = "ADDR", global = true, default_value = CONTROL_QUEUE)]
+    pub control_queue: Socket,
+}
+
+/// The path of an ipc address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Socket(PathBuf);
+
+impl FromStr for Socket {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.strip_prefix("ipc://") {
+            Some(path) if path.starts_with('/') => Ok(Self(PathBuf::from(path))),
+            _ => Err(format!("{text:?} must be ipc:// and an absolute path, such as {IMPORT_QUEUE}")),
+        }
+    }
+}
 
 /// Where one of the channels is.
 #[derive(Clone, Debug)]
@@ -22,36 +77,38 @@ pub struct Queue {
     path: PathBuf,
     channel: Channel,
     option: &'static str,
+    timeout: Option<Duration>,
 }
 
 impl Queue {
-    /// The import channel's, which `--import-queue` names (manual 6.2).
-    pub fn import(config: &Config, flag: Option<String>) -> Result<Self, Failure> {
-        Self::find(config, flag, Channel::Import, "import-queue", "ipc:///tmp/piw-import")
+    /// The import channel's.
+    pub fn import(queue: &ImportQueue, patience: Patience) -> Self {
+        Self::new(&queue.import_queue, Channel::Import, "import-queue", patience)
     }
 
-    /// The status channel's, which `--status-queue` names.
-    pub fn status(config: &Config, flag: Option<String>) -> Result<Self, Failure> {
-        Self::find(config, flag, Channel::Status, "status-queue", "ipc:///tmp/piw-status")
+    /// The status channel's.
+    pub fn status(queue: &StatusQueue, patience: Patience) -> Self {
+        Self::new(&queue.status_queue, Channel::Status, "status-queue", patience)
     }
 
-    /// The control channel's, which `--control-queue` names.
-    pub fn control(config: &Config, flag: Option<String>) -> Result<Self, Failure> {
-        Self::find(config, flag, Channel::Control, "control-queue", "ipc:///tmp/piw-control")
+    /// The control channel's.
+    pub fn control(queue: &ControlQueue, patience: Patience) -> Self {
+        Self::new(&queue.control_queue, Channel::Control, "control-queue", patience)
     }
 
-    fn find(
-        config: &Config,
-        flag: Option<String>,
-        channel: Channel,
-        option: &'static str,
-        default: &str,
-    ) -> Result<Self, Failure> {
-        let address = config.value(flag, option, default.to_owned())?;
-        match address.strip_prefix("ipc://") {
-            Some(path) if path.starts_with('/') => Ok(Self { path: PathBuf::from(path), channel, option }),
-            _ => Err(Failure::usage(format!("--{option} {address}: must be ipc:// and an absolute path"))),
-        }
+    fn new(socket: &Socket, channel: Channel, option: &'static str, patience: Patience) -> Self {
+        let timeout = patience.tool_timeout.map(|limit| limit.0);
+        Self { path: socket.0.clone(), channel, option, timeout }
+    }
+
+    /// How long the master may take to show that it is alive.
+    pub fn word(&self) -> Duration {
+        self.timeout.unwrap_or(WORD_LIMIT)
+    }
+
+    /// How long it may be silent at something that may take so long by itself.
+    pub fn limit(&self, standard: Duration) -> Duration {
+        self.timeout.unwrap_or(standard)
     }
 }
 
@@ -59,43 +116,43 @@ impl Queue {
 #[derive(Debug)]
 pub struct Client {
     stream: UnixStream,
-    channel: Channel,
+    queue: Queue,
     at: String,
     input: BytesMut,
     greeted: bool,
+    /// How long an answer may take, and how long a word.
     limit: Duration,
-    until: Instant,
+    word: Duration,
+    /// When it last gave a sign of life, or was spoken to.
+    heard: Instant,
 }
 
 impl Client {
-    /// Connects; everything together may take this long.
+    /// Connects. An answer may take so long, unless `--timeout` says otherwise.
     pub fn connect(queue: &Queue, limit: Duration) -> Result<Self, Failure> {
         let at = format!("ipc://{}", queue.path.display());
-        let stream = UnixStream::connect(&queue.path).map_err(|error| {
-            Failure::error(match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                    format!(
-                        "no master at {at}: start piw-master, or name its address with --{}",
-                        queue.option
-                    )
+        let limit = queue.limit(limit);
+        let word = queue.word().min(limit);
+        let stream = open(&queue.path, word).map_err(|error| {
+            if matches!(error, Errno::EAGAIN | Errno::EINPROGRESS | Errno::ETIMEDOUT) {
+                return silent(&at, word);
+            }
+            Failure::error(match error {
+                Errno::ENOENT | Errno::ECONNREFUSED => {
+                    format!("no master at {at}: start piw-master, or name its address with --{}", queue.option)
                 }
-                io::ErrorKind::PermissionDenied => {
+                Errno::EACCES | Errno::EPERM => {
                     format!("{at} is not for this account: run this as the account that piw-master runs as")
                 }
-                _ => format!("cannot connect to {at}: {error}"),
+                Errno::EPROTOTYPE | Errno::ENOTSOCK => {
+                    format!("{at} is no socket of a piw-master: name its address with --{}", queue.option)
+                }
+                _ => format!("cannot connect to {at}: {}", error.desc()),
             })
         })?;
         check_owner(&stream, &at)?;
-        let mut client = Self {
-            stream,
-            channel: queue.channel,
-            at,
-            input: BytesMut::new(),
-            greeted: false,
-            limit,
-            until: Instant::now() + limit,
-        };
-        client.stream.set_write_timeout(Some(limit)).map_err(|e| client.lost(&e))?;
+        let (input, heard) = (BytesMut::new(), Instant::now());
+        let mut client = Self { stream, queue: queue.clone(), at, input, greeted: false, limit, word, heard };
         client.write(&Preamble { channel: queue.channel }.encode())?;
         Ok(client)
     }
@@ -108,12 +165,38 @@ impl Client {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.stream.write_all(bytes).map_err(|error| self.lost(&error))
+        self.stream.write_all(bytes).map_err(|error| self.lost(&error))?;
+        self.heard = Instant::now();
+        Ok(())
     }
 
     /// The next message, decoded.
     pub fn next<M>(&mut self, decode: impl FnOnce(Frame) -> Result<M, WireError>) -> Result<M, Failure> {
-        self.frame().and_then(|frame| decode(frame).map_err(odd)).map_err(|error| self.lost(&error))
+        self.next_for(self.limit, decode)
+    }
+
+    /// The same, when the answer may take so long whatever `--timeout` says: as long as the master is alive.
+    pub fn next_for<M>(
+        &mut self,
+        limit: Duration,
+        decode: impl FnOnce(Frame) -> Result<M, WireError>,
+    ) -> Result<M, Failure> {
+        let asked = Instant::now();
+        let mut looked = asked;
+        loop {
+            let left = limit.saturating_sub(asked.elapsed());
+            match self.frame(left.min(self.word)) {
+                Ok(Some(frame)) => return decode(frame).map_err(|error| self.lost(&odd(error))),
+                Ok(None) if asked.elapsed() >= limit => return Err(silent(&self.at, limit)),
+                // it is at work, or it hangs
+                Ok(None) if looked.elapsed() >= self.word => {
+                    self.look()?;
+                    looked = Instant::now();
+                }
+                Ok(None) => {}
+                Err(error) => return Err(self.lost(&error)),
+            }
+        }
     }
 
     /// The same, within a time limit of its own; none when it did not come, and then it may be asked for again.
@@ -122,13 +205,20 @@ impl Client {
         limit: Duration,
         decode: impl FnOnce(Frame) -> Result<M, WireError>,
     ) -> Result<Option<M>, Failure> {
-        self.until = Instant::now() + limit;
-        match self.frame() {
-            Ok(frame) => decode(frame).map(Some).map_err(|error| self.lost(&odd(error))),
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                Ok(None)
-            }
+        match self.frame(limit) {
+            Ok(Some(frame)) => decode(frame).map(Some).map_err(|error| self.lost(&odd(error))),
+            Ok(None) => Ok(None),
             Err(error) => Err(self.lost(&error)),
+        }
+    }
+
+    /// Whether the master is alive: it greets another connection.
+    pub fn look(&self) -> Result<(), Failure> {
+        let mut other = Self::connect(&self.queue, self.word)?;
+        match other.frame(self.word) {
+            _ if other.greeted => Ok(()),
+            Ok(_) => Err(silent(&other.at, other.word)),
+            Err(error) => Err(other.lost(&error)),
         }
     }
 
@@ -161,30 +251,43 @@ impl Client {
         if !self.greeted
             && let Some(bytes) = self.input.first_chunk::<{ preamble::BYTES }>()
         {
-            Preamble::check(*bytes, self.channel).map_err(odd)?;
+            Preamble::check(*bytes, self.queue.channel).map_err(odd)?;
             let _ = self.input.split_to(preamble::BYTES);
             self.greeted = true;
         }
         match self.greeted {
-            true => frame::take(&mut self.input, self.channel.frame_limit()).map_err(odd),
+            true => frame::take(&mut self.input, self.queue.channel.frame_limit()).map_err(odd),
             false => Ok(None),
         }
     }
 
-    fn frame(&mut self) -> io::Result<Frame> {
+    /// The next frame; none when it did not come within the limit. Until the master has greeted, and when a frame has
+    /// begun, it is not silent for longer than a word takes.
+    fn frame(&mut self, limit: Duration) -> io::Result<Option<Frame>> {
         let mut piece = [0; 16 * 1024];
+        let begun = Instant::now();
         loop {
             if let Some(frame) = self.buffered()? {
-                return Ok(frame);
+                return Ok(Some(frame));
             }
-            let left = self.until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            let more = !self.greeted || !self.input.is_empty();
+            let word = if more { self.word.saturating_sub(self.heard.elapsed()) } else { Duration::MAX };
+            let left = limit.saturating_sub(begun.elapsed());
+            if word.is_zero() {
                 return Err(io::ErrorKind::TimedOut.into());
             }
-            self.stream.set_read_timeout(Some(left))?;
-            match self.stream.read(&mut piece)? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                n => self.input.extend_from_slice(&piece[..n]),
+            if left.is_zero() {
+                return Ok(None);
+            }
+            self.stream.set_read_timeout(Some(left.min(word)))?;
+            match self.stream.read(&mut piece) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(n) => {
+                    self.heard = Instant::now();
+                    self.input.extend_from_slice(&piece[..n]);
+                }
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                Err(error) => return Err(error),
             }
         }
     }
@@ -197,10 +300,7 @@ impl Client {
     fn lost(&self, error: &io::Error) -> Failure {
         let at = &self.at;
         Failure::error(match error.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                let seconds = self.limit.as_secs();
-                format!("the master at {at} did not answer within {seconds} s; its log may say why")
-            }
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => return silent(at, self.word),
             io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
                 format!("the master at {at} closed the connection; its log says why")
             }
@@ -213,6 +313,26 @@ impl AsFd for Client {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
     }
+}
+
+/// A master that is there, and says nothing.
+fn silent(at: &str, limit: Duration) -> Failure {
+    let limit = match limit.subsec_millis() {
+        0 => format!("{} s", limit.as_secs()),
+        _ => format!("{} ms", limit.as_millis()),
+    };
+    Failure::error(format!(
+        "the master at {at} did not answer within {limit}; its log may say why, and --timeout waits longer"
+    ))
+}
+
+/// A connection, or the reason; waits no longer than this for a master that takes none, nor for one that does not read.
+fn open(path: &Path, limit: Duration) -> Result<UnixStream, Errno> {
+    let fd: OwnedFd = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    let millis = i64::try_from(limit.as_millis()).unwrap_or(i64::MAX).max(1);
+    setsockopt(&fd, sockopt::SendTimeout, &TimeVal::new(millis / 1000, millis % 1000 * 1000))?;
+    connect(fd.as_raw_fd(), &UnixAddr::new(path)?)?;
+    Ok(UnixStream::from(fd))
 }
 
 fn odd(error: WireError) -> io::Error {

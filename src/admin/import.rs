@@ -15,7 +15,7 @@ use super::client::{self, Client, Queue};
 use super::items::{self, Consent, Many, Told};
 use crate::config;
 use crate::domain::{Sha256, WheelName};
-use crate::options::Failure;
+use crate::options::{COMMAND_LINE, Failure};
 use crate::wire::import::{FromTool, ToTool};
 use crate::wire::limits::{CHUNK_BYTES, FILES_PER_BUILD, OUTPUT_BYTES};
 use crate::wire::slave::BuiltFile;
@@ -28,6 +28,7 @@ const COMMIT_LIMIT: Duration = Duration::from_secs(900);
 
 /// Have wheels published as one build, that somebody else made
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = COMMAND_LINE)]
 pub struct Import {
     /// The name of the package to import; if omitted this will be derived from the file(s) specified
     #[arg(long)]
@@ -262,12 +263,8 @@ fn exchange(queue: &Queue, request: &FromTool, wheels: &[Wheel]) -> Result<Map<S
     let mut left: u64 = wheels.iter().map(|wheel| wheel.told.size).sum();
     let mut output = BytesMut::new();
     loop {
-        let limit = if left == 0 { COMMIT_LIMIT } else { ANSWER_LIMIT };
-        let message = client.next_within(limit, ToTool::decode)?.ok_or_else(|| {
-            let seconds = limit.as_secs();
-            Failure::error(format!("the master did not answer within {seconds} s; its log may say why"))
-        })?;
-        match message {
+        let limit = if left == 0 { COMMIT_LIMIT } else { queue.limit(ANSWER_LIMIT) };
+        match client.next_for(limit, ToTool::decode)? {
             ToTool::Done { json } => {
                 let answer = client::parsed(&json)?;
                 return answer.as_object().cloned().ok_or_else(|| client.out_of_turn());

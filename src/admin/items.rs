@@ -6,13 +6,14 @@ use std::io::{self, BufRead, IsTerminal, Read, Write};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use crate::options::{Failure, say};
+use crate::options::{COMMAND_LINE, Failure, say};
 
 /// The longest entry of a list, in bytes.
 const ENTRY_BYTES: u64 = 64 << 10;
 
 /// How a list is read, and what is said of each of its items.
 #[derive(Args, Clone, Copy, Debug, Default)]
+#[command(next_help_heading = COMMAND_LINE)]
 pub struct Many {
     /// The list on standard input has a NUL behind each entry, instead of a line's end
     #[arg(short = '0', long)]

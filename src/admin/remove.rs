@@ -9,10 +9,12 @@ use super::client::{self, Queue};
 use super::items::{self, Consent, Many, Told};
 use super::named;
 use crate::domain::Version;
-use crate::options::Failure;
+use crate::options::{COMMAND_LINE, Failure};
 use crate::wire::Text;
 use crate::wire::import::{FromTool, Removal};
 
+/// What is said of a removal for which no reason was given.
+const REASON: &str = "removed by the operator";
 /// How long the master may take: a large package goes in pieces, and it waits a minute for the page.
 const LIMIT: Duration = Duration::from_secs(900);
 
@@ -20,6 +22,7 @@ const LIMIT: Duration = Duration::from_secs(900);
 ///
 /// What is removed, and may be built, is built again in its turn, under new names, unless --skip says that it may not.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = COMMAND_LINE)]
 pub struct Remove {
     /// The name of the package to remove; - for a list on standard input, with PACKAGE [VERSION] or an object (JSON lines) a
     /// line
@@ -32,8 +35,8 @@ pub struct Remove {
     /// Run non-interactively; never prompt during operation
     #[arg(short, long)]
     pub yes: bool,
-    /// Mark the version, or the package, to prevent future build attempts, for this reason
-    #[arg(short, long, value_name = "REASON")]
+    /// Mark the version, or the package, to prevent future build attempts: for this reason, or for that of --reason
+    #[arg(short, long, value_name = "REASON", num_args = 0..=1, require_equals = true, default_missing_value = REASON)]
     pub skip: Option<String>,
     /// Forget its builds too, with their logs: failed ones are made again
     #[arg(short, long)]
@@ -73,7 +76,10 @@ pub fn run(remove: &Remove, quiet: bool, queue: &Queue) -> Result<(), Failure> {
     let own = Item {
         package: remove.package.clone(),
         version: remove.version.clone(),
-        skip: remove.skip.clone(),
+        skip: match (&remove.skip, &remove.reason) {
+            (Some(skip), Some(reason)) if skip == REASON => Some(reason.clone()),
+            (skip, _) => skip.clone(),
+        },
         reason: remove.reason.clone(),
     };
     let called = |item: &Item| named::shown(&item.package, item.version.as_deref(), None);
@@ -134,7 +140,7 @@ fn request(item: &Item, what: Removal) -> Result<FromTool, Failure> {
     if skip.is_some() && matches!(what, Removal::Yank | Removal::Unyank) {
         return Err(its_own("what is yanked is not skipped with it: see 'piw skip'"));
     }
-    let reason = said("--reason", item.reason.as_deref().unwrap_or("removed by the operator"))?;
+    let reason = said("--reason", item.reason.as_deref().unwrap_or(REASON))?;
     Ok(FromTool::Remove { package: named.name, version, what, skip, reason })
 }
 

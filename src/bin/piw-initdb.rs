@@ -5,42 +5,18 @@
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
 use piwheels::admin::initdb::{self, Done, Settings};
-use piwheels::options::{Common, Failure, say};
+use piwheels::cli::initdb::Options;
+use piwheels::options::{self, Failure, Tool, say};
 use piwheels::schema::SCHEMA_VERSION;
 
-/// Makes the farm's tables in a database that exists, brings older ones up to date, or takes over what the original
-/// piwheels has there at its version 0.10. Asks before it changes anything, and does everything in one transaction.
-#[derive(Debug, Parser)]
-#[command(name = "piw-initdb", version, args_override_self = true)]
-struct Options {
-    #[command(flatten)]
-    common: Common,
-    /// The database to create or upgrade; must connect as a superuser of it (default: postgres:///piwheels)
-    #[arg(short, long, value_name = "DSN")]
-    dsn: Option<String>,
-    /// The name of the ordinary role that the master uses (default: piwheels)
-    #[arg(short, long, value_name = "NAME")]
-    user: Option<String>,
-    /// Proceed without prompting
-    #[arg(short, long)]
-    yes: bool,
-}
-
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.exit("piw-initdb"),
-    }
+    options::read().map_or_else(|code| code, |(options, warnings)| options::ended(Options::NAME, run(&options, &warnings)))
 }
 
-fn run(options: &Options) -> Result<(), Failure> {
-    let config = options.common.start("piw-initdb")?;
-    let settings = Settings {
-        dsn: config.value(options.dsn.clone(), "dsn", "postgres:///piwheels".to_owned())?,
-        user: config.value(options.user.clone(), "user", "piwheels".to_owned())?,
-    };
+fn run(options: &Options, warnings: &[String]) -> Result<(), Failure> {
+    options.common.start(Options::NAME, warnings)?;
+    let settings = Settings { dsn: options.dsn.clone(), user: options.user.clone() };
     // with -v the lines are on the console already
     let prints = !options.common.quiet && options.common.verbose == 0;
     let mut tell = |line: &str| {

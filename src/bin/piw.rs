@@ -2,80 +2,24 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
 use piwheels::admin::client::Queue;
 use piwheels::admin::orders::{self, Queues};
 use piwheels::admin::{
     abi, add, audit, feed, import, policy, rebuild, remove, requeue, skips, slaves, stats, status, why,
 };
-use piwheels::options::{Common, Failure};
-
-/// Administers a farm through its master.
-#[derive(Parser, Debug)]
-#[command(name = "piw", version, args_override_self = true)]
-struct Options {
-    #[command(flatten)]
-    common: Common,
-    /// The address of the master's import queue (default: ipc:///tmp/piw-import); always an ipc address
-    #[arg(long, value_name = "ADDR", global = true)]
-    import_queue: Option<String>,
-    /// The address of the master's status queue (default: ipc:///tmp/piw-status); always an ipc address
-    #[arg(long, value_name = "ADDR", global = true)]
-    status_queue: Option<String>,
-    /// The address of the master's control queue (default: ipc:///tmp/piw-control); always an ipc address
-    #[arg(long, value_name = "ADDR", global = true)]
-    control_queue: Option<String>,
-    #[command(subcommand)]
-    verb: Verb,
-}
-
-#[derive(Subcommand, Debug)]
-enum Verb {
-    Add(add::Add),
-    Abi(abi::Abi),
-    Why(why::Why),
-    Skip(skips::Skip),
-    Unskip(skips::Unskip),
-    Block(skips::Block),
-    Unblock(skips::Unblock),
-    Policy(policy::Policy),
-    Requeue(requeue::Requeue),
-    Rebuild(rebuild::Rebuild),
-    Import(import::Import),
-    Remove(remove::Remove),
-    Stats(stats::Stats),
-    Status(status::Status),
-    Audit(audit::Audit),
-    Feed(feed::Feed),
-    Slaves(slaves::Slaves),
-    /// Hand nothing out any more until 'piw resume'; what is being built goes on
-    Pause,
-    /// Hand jobs out again
-    Resume,
-    Kill(orders::Kill),
-    SkipBuild(orders::SkipBuild),
-    /// Give slaves no job until 'piw wake'; what they build goes on
-    Sleep(orders::Whom),
-    /// Give slaves jobs again
-    Wake(orders::Whom),
-    /// Have the master read the keys of slaves again, and drop those whose keys hold no more
-    ReloadKeys,
-    Quit(orders::Quit),
-}
+use piwheels::cli::piw::{Options, Verb};
+use piwheels::options::{self, Failure, Tool};
 
 fn main() -> ExitCode {
-    match run(Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.exit("piw"),
-    }
+    options::read().map_or_else(|code| code, |(options, warnings)| options::ended(Options::NAME, run(&options, &warnings)))
 }
 
-fn run(options: Options) -> Result<(), Failure> {
-    let config = options.common.start("piw")?;
-    let queue = Queue::import(&config, options.import_queue)?;
+fn run(options: &Options, warnings: &[String]) -> Result<(), Failure> {
+    options.common.start(Options::NAME, warnings)?;
+    let queue = Queue::import(&options.import, options.patience);
     let queues = Queues {
-        control: Queue::control(&config, options.control_queue)?,
-        status: Queue::status(&config, options.status_queue)?,
+        control: Queue::control(&options.control, options.patience),
+        status: Queue::status(&options.status, options.patience),
     };
     match &options.verb {
         Verb::Add(verb) => add::run(verb, &queue),

@@ -13,6 +13,7 @@ pub mod check;
 pub mod fitness;
 mod json;
 pub mod link;
+pub mod options;
 pub mod python;
 pub mod renew;
 pub mod sandbox;

@@ -233,21 +233,6 @@ impl FromStr for Paths {
     }
 }
 
-/// `on` or `off`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Switch(pub bool);
-
-impl FromStr for Switch {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "on" => Ok(Self(true)),
-            "off" => Ok(Self(false)),
-            other => Err(format!("{other:?} is neither on nor off")),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -260,6 +245,5 @@ mod tests {
         assert_eq!("".parse::<Walls>().unwrap(), Walls::default());
         assert_eq!("/a, /b c".parse::<Paths>().unwrap().0, [PathBuf::from("/a"), PathBuf::from("/b c")]);
         assert!("/a,b".parse::<Paths>().is_err());
-        assert!("maybe".parse::<Switch>().is_err());
     }
 }

@@ -86,13 +86,15 @@ pub(super) struct Place {
 pub(super) struct Master {
     queue: Queue,
     client: Option<Client>,
+    /// It has answered once: one that was never there is not waited for.
+    met: bool,
     stop: Stop,
 }
 
 impl Master {
     /// Behind this address.
     pub(super) const fn new(queue: Queue, stop: Stop) -> Self {
-        Self { queue, client: None, stop }
+        Self { queue, client: None, met: false, stop }
     }
 
     /// Asks once more when the connection breaks, as long as the master comes back soon.
@@ -103,7 +105,7 @@ impl Master {
                 Err(Trouble::Failed(failure)) if !failure.answered => {
                     self.client = None;
                     let since = *away.get_or_insert_with(Instant::now);
-                    if since.elapsed() >= AWAY_LIMIT {
+                    if !self.met || since.elapsed() >= self.queue.limit(AWAY_LIMIT) {
                         return Err(Trouble::Failed(failure));
                     }
                     log::info!("{}; trying again", failure.reasons.join("; "));
@@ -121,19 +123,25 @@ impl Master {
             None => Client::connect(&self.queue, ANSWER_LIMIT)?,
         };
         client.send(|out| request.encode(out))?;
-        let until = Instant::now() + limit;
+        let asked = Instant::now();
+        let mut looked = asked;
         let answer = loop {
             // short, so that a signal is heard
-            if let Some(answer) = client.next_within(TRY_EVERY, ToTool::decode)? {
+            if let Some(answer) = client.next_within(TRY_EVERY.min(limit), ToTool::decode)? {
                 break answer;
             }
             self.stop.check()?;
-            if Instant::now() >= until {
-                let words =
-                    format!("the master did not answer within {} s; its log may say why", limit.as_secs());
+            if asked.elapsed() >= limit {
+                let words = "the master did not answer in time; its log may say why, and --timeout waits longer";
                 return Err(Failure::error(words).into());
             }
+            // it is at work, or it hangs
+            if looked.elapsed() >= self.queue.word() {
+                client.look()?;
+                looked = Instant::now();
+            }
         };
+        self.met = true;
         let odd = client.out_of_turn().into();
         self.client = Some(client);
         match answer {
@@ -147,7 +155,7 @@ impl Master {
     }
 
     fn soon(&mut self, request: &FromTool) -> Result<Value, Trouble> {
-        self.ask(request, ANSWER_LIMIT)
+        self.ask(request, self.queue.limit(ANSWER_LIMIT))
     }
 
     /// Where it writes.

@@ -130,7 +130,7 @@ fn disk(picture: &Picture, bounds: &Bounds, add: &mut impl FnMut(Verdict, String
     }
     let least = bounds.disk.unwrap_or(health.disk_floor.saturating_mul(2));
     for disk in health.disks.iter().filter(|disk| disk.free < least && health.held.is_none()) {
-        add(Verdict::Warning, format!("the disk of {} has {} free", &*disk.path, Size(disk.free)));
+        add(Verdict::Warning, format!("the disk of {} has {} free", &*disk.path, Size(disk.free).roughly()));
     }
 }
 

@@ -103,12 +103,12 @@ fn shortage(disk: &Disk, floor: u64, more: u64, promised: Promised) -> Option<St
     if disk.free < wanted(floor).saturating_add(promised.bytes) {
         let promise = match promised.bytes {
             0 => String::new(),
-            bytes => format!(" and {} promised to files on their way", Size(bytes)),
+            bytes => format!(" and {} promised to files on their way", Size(bytes).roughly()),
         };
         return Some(format!(
             "the disk of {path} has {} free, with {} to be kept (--disk-floor){promise}",
-            Size(disk.free),
-            Size(floor)
+            Size(disk.free).roughly(),
+            Size(floor).roughly()
         ));
     }
     // some file systems have as many as are asked for, and say 0 or nothing

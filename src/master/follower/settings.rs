@@ -24,6 +24,12 @@ impl Follow {
     }
 }
 
+impl std::fmt::Display for Follow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 impl std::str::FromStr for Follow {
     type Err = String;
 

@@ -52,6 +52,31 @@ impl fmt::Display for Address {
     }
 }
 
+/// `inproc://NAME`: an address inside this program, which nobody can connect to (manual 2.2, `--db-queue` and others).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Internal(String);
+
+impl FromStr for Internal {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.strip_prefix("inproc://") {
+            None => Err(format!(
+                "{text:?} must be inproc:// and a name: this queue is inside piw-master, and nothing connects to it"
+            )),
+            Some(name) if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c.is_control()) => {
+                Err(format!("{text:?}: behind inproc:// comes a name without blanks, such as inproc://db"))
+            }
+            Some(name) => Ok(Self(name.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Internal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "inproc://{}", self.0)
+    }
+}
+
 /// The socket addresses a TCP address stands for, and whether any of them is reachable from other machines.
 pub fn resolve(host: &str, port: u16) -> Result<(Vec<SocketAddr>, bool), String> {
     let found: Vec<_> = (host, port).to_socket_addrs().map_err(|e| format!("{host}: {e}"))?.collect();
@@ -100,6 +125,14 @@ mod tests {
             ["tcp://*:1", "tcp://0.0.0.0:1", "tcp://[::]:1", "tcp://192.0.2.1:1", "tcp://[2001:db8::1]:1"]
         {
             assert!(!local(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_internal_address_is_a_name_and_nothing_else() {
+        assert_eq!("inproc://db".parse(), Ok(Internal("db".to_owned())));
+        for bad in ["", "db", "inproc://", "inproc://a b", "tcp://*:1", "ipc:///tmp/db", "INPROC://db"] {
+            assert!(bad.parse::<Internal>().unwrap_err().contains("inproc://"), "{bad}");
         }
     }
 
