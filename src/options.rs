@@ -61,7 +61,12 @@ impl Common {
         self.start_at(program, log::LevelFilter::Off, warnings)
     }
 
-    fn start_at(&self, program: &'static str, level: log::LevelFilter, warnings: &[String]) -> Result<(), Failure> {
+    fn start_at(
+        &self,
+        program: &'static str,
+        level: log::LevelFilter,
+        warnings: &[String],
+    ) -> Result<(), Failure> {
         logging::start(program, level, self.log_file.as_deref()).map_err(Failure::error)?;
         warnings.iter().for_each(|warning| log::warn!("{warning}"));
         Ok(())
@@ -140,20 +145,28 @@ fn refuse(error: clap::Error) -> ExitCode {
 /// The command without what it must be given: for a look at its configuration.
 fn relaxed(command: Command) -> Command {
     let groups: Vec<String> = command.get_groups().map(|group| group.get_id().to_string()).collect();
-    let command = groups.into_iter().fold(command, |command, id| command.mut_group(id, |group| group.required(false)));
+    let command =
+        groups.into_iter().fold(command, |command, id| command.mut_group(id, |group| group.required(false)));
     let command = command.mut_args(|arg| arg.required(false)).subcommand_required(false);
     command.arg_required_else_help(false).mut_subcommands(relaxed)
 }
 
 /// The key of an argument, if it has one: what its field is called, which is its long name but for [`Patience`].
 pub fn key(arg: &Arg) -> Option<String> {
-    let fixed = matches!(arg.get_action(), ArgAction::Help | ArgAction::HelpShort | ArgAction::HelpLong | ArgAction::Version);
+    let fixed = matches!(
+        arg.get_action(),
+        ArgAction::Help | ArgAction::HelpShort | ArgAction::HelpLong | ArgAction::Version
+    );
     arg.get_long().filter(|_| !fixed && arg.get_help_heading() != Some(COMMAND_LINE))?;
     Some(arg.get_id().as_str().replace('_', "-"))
 }
 
 /// What every option with a key came to, beside its argument.
-fn settings(command: &Command, given: &ArgMatches, config: &Config) -> Result<Vec<(Arg, Setting)>, ConfigError> {
+fn settings(
+    command: &Command,
+    given: &ArgMatches,
+    config: &Config,
+) -> Result<Vec<(Arg, Setting)>, ConfigError> {
     let mut settings = Vec::new();
     for (arg, key) in command.get_arguments().filter_map(|arg| Some((arg, key(arg)?))) {
         let id = arg.get_id().as_str();
@@ -170,7 +183,12 @@ fn settings(command: &Command, given: &ArgMatches, config: &Config) -> Result<Ve
 }
 
 /// Of two switches that are both on the one that was given first is off.
-fn exclude(settings: &mut [(Arg, Setting)], config: &Config, one: &str, other: &str) -> Result<(), ConfigError> {
+fn exclude(
+    settings: &mut [(Arg, Setting)],
+    config: &Config,
+    one: &str,
+    other: &str,
+) -> Result<(), ConfigError> {
     let place = |key: &str| settings.iter().position(|(_, setting)| setting.key == key);
     let Some(places) = place(one).zip(place(other)) else { return Ok(()) };
     let mut on = Vec::new();
@@ -231,7 +249,9 @@ fn configured(command: &Command, settings: &[(Arg, Setting)], words: Vec<OsStrin
         let long = arg.get_long().unwrap_or_default();
         match times(arg, given, key) {
             // a wrong number of times was refused before
-            Ok(times) if takes_none(arg) => whole.extend((0..times).map(|_| OsString::from(format!("--{long}")))),
+            Ok(times) if takes_none(arg) => {
+                whole.extend((0..times).map(|_| OsString::from(format!("--{long}"))))
+            }
             _ => whole.push(format!("--{long}={}", given.text).into()),
         }
     }
@@ -263,7 +283,9 @@ fn explain(error: &clap::Error, settings: &[(Arg, Setting)]) -> Failure {
     };
     let long = named.trim_start_matches('-').split([' ', '=']).next().unwrap_or_default();
     let found = settings.iter().find(|(arg, _)| arg.get_long() == Some(long));
-    let Some((Setting { key, given: Some(given), .. }, kind)) = found.map(|(_, setting)| (setting, error.kind())) else {
+    let Some((Setting { key, given: Some(given), .. }, kind)) =
+        found.map(|(_, setting)| (setting, error.kind()))
+    else {
         return Failure::usage(error.render().to_string().trim_end().to_owned());
     };
     let reason = match std::error::Error::source(error) {

@@ -21,7 +21,8 @@ use bytes::BytesMut;
 use clap::Args;
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, getsockopt, recv, setsockopt, socket, sockopt,
+    AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, getsockopt, recv, setsockopt, socket,
+    sockopt,
 };
 use nix::sys::time::TimeVal;
 use serde_json::Value;
@@ -139,7 +140,10 @@ impl Client {
             }
             Failure::error(match error {
                 Errno::ENOENT | Errno::ECONNREFUSED => {
-                    format!("no master at {at}: start piw-master, or name its address with --{}", queue.option)
+                    format!(
+                        "no master at {at}: start piw-master, or name its address with --{}",
+                        queue.option
+                    )
                 }
                 Errno::EACCES | Errno::EPERM => {
                     format!("{at} is not for this account: run this as the account that piw-master runs as")
@@ -286,7 +290,8 @@ impl Client {
                     self.heard = Instant::now();
                     self.input.extend_from_slice(&piece[..n]);
                 }
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
                 Err(error) => return Err(error),
             }
         }

@@ -10,7 +10,10 @@ use piwheels::cli::import::Options;
 use piwheels::options::{self, Failure, Tool};
 
 fn main() -> ExitCode {
-    options::read().map_or_else(|code| code, |(options, warnings)| options::ended(Options::NAME, run(&options, &warnings)))
+    options::read().map_or_else(
+        |code| code,
+        |(options, warnings)| options::ended(Options::NAME, run(&options, &warnings)),
+    )
 }
 
 fn run(options: &Options, warnings: &[String]) -> Result<(), Failure> {

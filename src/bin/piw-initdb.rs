@@ -11,7 +11,10 @@ use piwheels::options::{self, Failure, Tool, say};
 use piwheels::schema::SCHEMA_VERSION;
 
 fn main() -> ExitCode {
-    options::read().map_or_else(|code| code, |(options, warnings)| options::ended(Options::NAME, run(&options, &warnings)))
+    options::read().map_or_else(
+        |code| code,
+        |(options, warnings)| options::ended(Options::NAME, run(&options, &warnings)),
+    )
 }
 
 fn run(options: &Options, warnings: &[String]) -> Result<(), Failure> {

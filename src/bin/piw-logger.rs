@@ -12,7 +12,10 @@ use piwheels::logging;
 use piwheels::options::{self, Failure, Tool, say};
 
 fn main() -> ExitCode {
-    options::read().map_or_else(|code| code, |(options, warnings)| options::ended(Options::NAME, run(options, &warnings)))
+    options::read().map_or_else(
+        |code| code,
+        |(options, warnings)| options::ended(Options::NAME, run(options, &warnings)),
+    )
 }
 
 fn run(options: Options, warnings: &[String]) -> Result<(), Failure> {

@@ -20,7 +20,8 @@ fn main() -> ExitCode {
 
 fn run(options: &Options, warnings: &[String]) -> Result<(), Failure> {
     options.common.start(Options::NAME, warnings)?;
-    let failure = |error: start::StartError| Failure { reasons: vec![error.reason], code: error.code, answered: false };
+    let failure =
+        |error: start::StartError| Failure { reasons: vec![error.reason], code: error.code, answered: false };
     if options.add_slave.is_some() || options.revoke.is_some() {
         let file = start::keys_file(&options.output_path, options.keys_file.as_deref()).map_err(failure)?;
         return match (&options.add_slave, &options.revoke) {

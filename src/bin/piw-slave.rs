@@ -92,7 +92,8 @@ fn run(arguments: Arguments, purpose: &Purpose) -> Result<ExitCode, Refusal> {
     let (slave_port, file_port) = settled.ports;
     if *purpose != Purpose::Glance {
         let level = logging::console_level(settled.quiet, settled.verbose);
-        logging::start_small("piw-slave", level, settled.log_file.as_deref()).map_err(|line| Refusal(1, line))?;
+        logging::start_small("piw-slave", level, settled.log_file.as_deref())
+            .map_err(|line| Refusal(1, line))?;
     }
     config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
 

@@ -32,7 +32,7 @@ pub struct Options {
     /// Read a pipe no faster than the master takes the records; never for a web server's own
     #[arg(long)]
     pub wait: bool,
-    /// How long the master may take for some records that must not be dropped
+    /// How long the master may take for some records that must not be dropped; --timeout is the same
     #[arg(long, visible_alias = "timeout", value_name = "DURATION", default_value_t = Duration(TIME_LIMIT))]
     pub time_limit: Duration,
     /// The logs, plain or packed with gzip; - for standard input (default: -)

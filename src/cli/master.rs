@@ -7,7 +7,7 @@ use clap::{Args, Parser};
 use crate::config::{Duration, Size};
 use crate::dsn;
 use crate::master::follower::{Follow, FollowSettings};
-use crate::master::index_scribe::Site;
+use crate::master::index_scribe::{STANDARD_NAME, Site};
 use crate::master::limits::Limits;
 use crate::master::reactor::address::{Address, Internal};
 use crate::master::start::Settings;
@@ -45,9 +45,9 @@ pub struct Options {
     /// pages say where to look)
     #[arg(long, value_name = "URL")]
     pub site_url: Option<String>,
-    /// The name of the web site, for people (default: piwheels)
-    #[arg(long, value_name = "NAME")]
-    pub site_name: Option<String>,
+    /// The name of the web site, for people
+    #[arg(long, value_name = "NAME", default_value = STANDARD_NAME)]
+    pub site_name: String,
     /// Where unfinished files are kept: on the file system of the output path, and outside it (default: the output
     /// path with .spool added)
     #[arg(long, value_name = "PATH")]
@@ -133,19 +133,20 @@ pub struct Options {
 /// Queues between tasks of the original master. Here the tasks are one program and speak by memory: nothing connects to
 /// these, and they are accepted so that a command line or a file of the original's goes on working.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Internal queues (accepted as inproc://NAME, each with another NAME, and without effect: the \
-                               tasks of this master share their memory)")]
+#[command(
+    next_help_heading = "Internal queues (without effect: the master's tasks share their memory, and nothing connects)"
+)]
 pub struct InternalQueues {
-    /// The address of the IndexScribe queue
+    /// The address of the IndexScribe queue: inproc:// and a name that no other has
     #[arg(long, value_name = "ADDR", default_value = "inproc://indexes")]
     pub index_queue: Internal,
-    /// The address of the queue used to store pending builds
+    /// The address of the queue used to store pending builds: inproc:// and a name that no other has
     #[arg(long, value_name = "ADDR", default_value = "inproc://builds")]
     pub builds_queue: Internal,
-    /// The address of the queue used to talk to the database server
+    /// The address of the queue used to talk to the database server: inproc:// and a name that no other has
     #[arg(long, value_name = "ADDR", default_value = "inproc://db")]
     pub db_queue: Internal,
-    /// The address of the queue used to talk to the file-system server
+    /// The address of the queue used to talk to the file-system server: inproc:// and a name that no other has
     #[arg(long, value_name = "ADDR", default_value = "inproc://fs")]
     pub fs_queue: Internal,
 }
@@ -205,7 +206,7 @@ impl Options {
             patience: self.removal_patience.millis(),
         };
         follow.check().map_err(Failure::usage)?;
-        let site = Site::new(self.site_name.as_deref(), self.site_url.as_deref()).map_err(Failure::usage)?;
+        let site = Site::new(Some(&self.site_name), self.site_url.as_deref()).map_err(Failure::usage)?;
         Ok(Settings {
             dsn: self.dsn.clone(),
             pypi_simple: self.pypi_simple.clone(),

@@ -3,7 +3,9 @@
 use clap::{Parser, Subcommand};
 
 use crate::admin::client::{ControlQueue, ImportQueue, StatusQueue};
-use crate::admin::{abi, add, audit, feed, import, orders, policy, rebuild, remove, requeue, skips, slaves, stats, status, why};
+use crate::admin::{
+    abi, add, audit, feed, import, orders, policy, rebuild, remove, requeue, skips, slaves, stats, status, why,
+};
 use crate::options::{Common, Patience, Tool};
 
 /// Administers a farm through its master.
@@ -32,7 +34,10 @@ pub struct Options {
 
 /// What an administrator may want.
 #[derive(Subcommand, Debug)]
-#[expect(missing_docs, reason = "each verb's own type says what it is, and clap would take a line here for its help")]
+#[expect(
+    missing_docs,
+    reason = "each verb's own type says what it is, and clap would take a line here for its help"
+)]
 pub enum Verb {
     Add(add::Add),
     Abi(abi::Abi),

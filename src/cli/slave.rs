@@ -24,7 +24,11 @@ pub fn command() -> Command {
             FlagInfoKind::Option { arg_name } => arg.value_name(arg_name),
         }
     });
-    Command::new("piw-slave").about(info.description).version(crate::VERSION).disable_version_flag(true).args(args)
+    Command::new("piw-slave")
+        .about(info.description)
+        .version(crate::VERSION)
+        .disable_version_flag(true)
+        .args(args)
 }
 
 fn capital(text: &str) -> String {

@@ -40,7 +40,8 @@ pub(super) fn complaint(key: &str) -> Option<String> {
 
 /// The same of a variable; nothing with one that is none of ours.
 pub(super) fn variable_complaint(name: &str) -> Option<String> {
-    let other = OTHER_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || OTHER_VARIABLES.contains(&name);
+    let other =
+        OTHER_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || OTHER_VARIABLES.contains(&name);
     if other || !name.starts_with(PREFIX) {
         return None;
     }
@@ -73,7 +74,8 @@ fn distance(a: &str, b: &str) -> usize {
         let mut row = vec![i];
         for j in 1..=b.len() {
             let above = &rows[i - 1];
-            let mut least = (above[j] + 1).min(row[j - 1] + 1).min(above[j - 1] + usize::from(a[i - 1] != b[j - 1]));
+            let mut least =
+                (above[j] + 1).min(row[j - 1] + 1).min(above[j - 1] + usize::from(a[i - 1] != b[j - 1]));
             if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
                 least = least.min(rows[i - 2][j - 2] + 1);
             }
@@ -111,7 +113,9 @@ mod tests {
 
     #[test]
     fn names_are_as_far_from_each_other_as_it_takes_keys_to_type() {
-        for (a, b, away) in [("", "", 0), ("a", "", 1), ("lease", "laese", 1), ("dsn", "dns", 1), ("abc", "xyz", 3)] {
+        for (a, b, away) in
+            [("", "", 0), ("a", "", 1), ("lease", "laese", 1), ("dsn", "dns", 1), ("abc", "xyz", 3)]
+        {
             assert_eq!((distance(a, b), distance(b, a)), (away, away), "{a} {b}");
         }
     }

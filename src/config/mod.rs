@@ -114,7 +114,12 @@ impl Given {
 
     /// The error for a text that cannot be used.
     pub fn wrong(&self, key: &str, reason: String) -> ConfigError {
-        ConfigError::Value { key: key.to_owned(), value: self.text.clone(), source: self.source.clone(), reason }
+        ConfigError::Value {
+            key: key.to_owned(),
+            value: self.text.clone(),
+            source: self.source.clone(),
+            reason,
+        }
     }
 }
 
@@ -287,8 +292,12 @@ mod tests {
         assert_eq!(config.value(None, "key-b", "9"), Ok(5), "of one file the last line");
         assert_eq!(config.value(None, "key-c", "9"), Ok(9));
         assert_eq!(config.find::<String>(None, "url", "").unwrap().unwrap(), "http://x:1/=y");
-        let sources: Vec<_> = config.asked().iter().filter_map(|s| Some(s.given.as_ref()?.source.to_string())).collect();
-        assert_eq!(sources, ["g.conf, line 1", "option --key-a", "f.conf, line 7", "default", "f.conf, line 6"]);
+        let sources: Vec<_> =
+            config.asked().iter().filter_map(|s| Some(s.given.as_ref()?.source.to_string())).collect();
+        assert_eq!(
+            sources,
+            ["g.conf, line 1", "option --key-a", "f.conf, line 7", "default", "f.conf, line 6"]
+        );
     }
 
     #[test]

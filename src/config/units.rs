@@ -118,7 +118,7 @@ impl Size {
 /// As it may be read again.
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fits = |shift: &u32| self.0 > 0 && self.0 % (1 << shift) == 0;
+        let fits = |shift: &u32| self.0 > 0 && self.0.is_multiple_of(1 << shift);
         match [40, 30, 20, 10].into_iter().zip("TGMK".chars()).find(|(shift, _)| fits(shift)) {
             Some((shift, unit)) => write!(f, "{}{unit}", self.0 >> shift),
             None => write!(f, "{}", self.0),

@@ -252,7 +252,10 @@ impl Arguments {
             verbose,
             log_file: maybe(config, &self.log_file, "log-file")?,
             master: value(config, &self.master, "master")?,
-            ports: (value(config, &self.slave_port, "slave-port")?, value(config, &self.file_port, "file-port")?),
+            ports: (
+                value(config, &self.slave_port, "slave-port")?,
+                value(config, &self.file_port, "file-port")?,
+            ),
             label: maybe(config, &self.label, "label")?,
             demands: self.demands(config)?,
             on_term: value(config, &self.on_term, "on-term")?,
@@ -283,7 +286,9 @@ impl Arguments {
         }
         let silence = value::<Duration>(config, &self.silence, "silence")?.millis();
         if (1..1000).contains(&silence.0) {
-            return Err(refuse("the silence must be 0, which is no limit, or one second at least".to_owned()));
+            return Err(refuse(
+                "the silence must be 0, which is no limit, or one second at least".to_owned(),
+            ));
         }
         let log_limit = size(&self.log_limit, "log-limit")?;
         if log_limit < SMALLEST_LIMIT {
@@ -399,8 +404,14 @@ mod tests {
         assert_eq!((read_.timeout.as_deref(), read_.verbose), (Some("1h"), 3));
         assert_eq!((read_.master.as_deref(), read_.label.as_deref()), (Some("host"), Some("c")));
         assert_eq!(read_.configuration.as_deref(), Some("g"));
-        assert_eq!(read("--label -q --build --label").build.as_deref(), Some("--label"), "a value is no option");
-        for (words, quiet, verbose) in [("-q -v -v", false, 2), ("-vv -q", true, 0), ("-vqv", false, 1), ("-q -q", true, 0)] {
+        assert_eq!(
+            read("--label -q --build --label").build.as_deref(),
+            Some("--label"),
+            "a value is no option"
+        );
+        for (words, quiet, verbose) in
+            [("-q -v -v", false, 2), ("-vv -q", true, 0), ("-vqv", false, 1), ("-q -q", true, 0)]
+        {
             let read = read(words);
             assert_eq!((read.quiet, read.verbose), (quiet, verbose), "{words}");
         }
@@ -413,7 +424,10 @@ mod tests {
     fn what_is_settled_without_a_word_is_what_the_help_says() {
         let config = Config::default();
         let settled = Arguments::read(std::iter::empty()).unwrap().settle(&config).unwrap();
-        assert_eq!((settled.master.as_str(), settled.ports, settled.quiet), ("localhost", (5555, 5556), false));
+        assert_eq!(
+            (settled.master.as_str(), settled.ports, settled.quiet),
+            ("localhost", (5555, 5556), false)
+        );
         assert_eq!(settled.wishes.limits.time, Millis::secs(3 * 3600));
         let asked: Vec<_> = config.asked().into_iter().map(|setting| setting.key).collect();
         assert_eq!(asked.len(), KEYS, "each once: {asked:?}");

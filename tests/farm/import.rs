@@ -6,9 +6,9 @@ use std::process::{Command, Stdio};
 
 use bytes::Bytes;
 use nix::sys::signal::Signal;
-use piwheels::admin::client::{Client, Queue};
-use piwheels::config::Config;
+use piwheels::admin::client::{Client, ImportQueue, Queue};
 use piwheels::domain::Sha256;
+use piwheels::options::Patience;
 use piwheels::wire::import::{FromTool, ToTool};
 use piwheels::wire::slave::BuiltFile;
 use piwheels::wire::{Blob, List, Text};
@@ -48,7 +48,10 @@ impl Farm {
     /// The import channel, spoken by hand: a tool whose wheel is asked for, and which has sent nothing yet.
     fn half_an_import(&self, wheel: &Wheel) -> Client {
         let address = format!("ipc://{}", self.path("run/import").display());
-        let queue = Queue::import(&Config::default(), Some(address)).unwrap();
+        let queue = Queue::import(
+            &ImportQueue { import_queue: address.parse().unwrap() },
+            Patience { tool_timeout: None },
+        );
         let mut client = Client::connect(&queue, PATIENCE).unwrap();
         let bytes = wheel.bytes();
         let file = BuiltFile {

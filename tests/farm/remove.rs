@@ -93,7 +93,7 @@ fn what_the_farm_built_is_built_again_unless_it_is_skipped_and_forgotten_builds_
         .path("www")
         .join(piwheels::domain::log_path(piwheels::domain::BuildId(again["build_id"].as_i64().unwrap())));
     assert!(log.exists());
-    let (code, said) = farm.remove(&["plain==1.0", "--skip", "broken on these boards", "--builds"]);
+    let (code, said) = farm.remove(&["plain==1.0", "--skip=broken on these boards", "--builds"]);
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("1 file removed; 2 builds forgotten; skipped: broken on these boards"), "{said}");
     assert!(farm.piw(&["why", "plain"]).contains("broken on these boards"));

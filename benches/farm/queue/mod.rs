@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use piwheels::admin::client;
-use piwheels::config::Config;
 use piwheels::domain::{ProjectName, Version};
 use piwheels::master::gaze::{PageTruth, ProjectStatus, ReleaseTruth};
 use piwheels::master::limits::{CHECK_AHEAD, PAGES_DUE_AT_ONCE};
 use piwheels::master::oracle;
 use piwheels::master::query::Query;
+use piwheels::options::Patience;
 use piwheels::wire::Channel;
 use piwheels::wire::import::FromTool;
 use piwheels::wire::slave::ToSlave;
@@ -126,7 +126,8 @@ fn elapsed<T>(work: impl FnOnce() -> T) -> f64 {
 /// A tool's question to the master.
 fn ask(farm: &Farm, question: &FromTool, limit: Duration) -> serde_json::Value {
     let at = format!("ipc://{}", farm.path("run/import").display());
-    let queue = client::Queue::import(&Config::default(), Some(at)).unwrap();
+    let queue = client::ImportQueue { import_queue: at.parse().unwrap() };
+    let queue = client::Queue::import(&queue, Patience { tool_timeout: None });
     let answer = client::ask(&queue, question, limit)
         .unwrap_or_else(|failure| panic!("{:?}\n{}", failure.reasons, farm.logs()));
     serde_json::from_str(&answer).unwrap()

@@ -132,7 +132,8 @@ impl Master {
             }
             self.stop.check()?;
             if asked.elapsed() >= limit {
-                let words = "the master did not answer in time; its log may say why, and --timeout waits longer";
+                let words =
+                    "the master did not answer in time; its log may say why, and --timeout waits longer";
                 return Err(Failure::error(words).into());
             }
             // it is at work, or it hangs

@@ -6,6 +6,8 @@
 
 use serde::Serialize;
 
+/// What a site is called unless the operator says otherwise.
+pub const STANDARD_NAME: &str = "piwheels";
 /// The longest name of a site.
 const NAME_BYTES: usize = 80;
 
@@ -55,7 +57,7 @@ impl Site {
 
 impl Default for Site {
     fn default() -> Self {
-        Self { name: "piwheels".to_owned(), url: None }
+        Self { name: STANDARD_NAME.to_owned(), url: None }
     }
 }
 

@@ -36,7 +36,7 @@ mod states;
 mod store;
 mod words;
 
-pub use frame::Site;
+pub use frame::{STANDARD_NAME, Site};
 pub use page::Templates;
 pub use simple::{HTML, JSON};
 pub use store::TWIN;
