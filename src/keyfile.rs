@@ -94,7 +94,13 @@ impl Keys {
     /// The same; `credentials` is where the service manager puts what it was told to hand over (LoadCredential=).
     fn read_beside(path: &Path, credentials: Option<&Path>) -> Result<Self, String> {
         let at = path.display();
-        let failed = |e: io::Error| format!("cannot read the keys in {at}: {e}");
+        let failed = |e: io::Error| {
+            let next = match e.kind() {
+                io::ErrorKind::NotFound => "; 'piw-master --add-slave NAME' prints a key to be put there",
+                _ => "",
+            };
+            format!("cannot read the keys in {at}: {e}{next}")
+        };
         let mut file = File::open(path).map_err(failed)?;
         let about = file.metadata().map_err(failed)?;
         // There the service's account reads by an access list, whose mask stands in the place of the group's rights.

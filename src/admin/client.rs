@@ -188,12 +188,15 @@ impl Client {
         let asked = Instant::now();
         let mut looked = asked;
         loop {
-            let left = limit.saturating_sub(asked.elapsed());
-            match self.frame(left.min(self.word)) {
+            // as long as something comes, the rest is waited for
+            let quiet = asked.max(self.heard).elapsed();
+            if quiet >= limit {
+                return Err(self.silent(limit));
+            }
+            match self.frame((limit - quiet).min(self.word)) {
                 Ok(Some(frame)) => return decode(frame).map_err(|error| self.lost(&odd(error))),
-                Ok(None) if asked.elapsed() >= limit => return Err(silent(&self.at, limit)),
                 // it is at work, or it hangs
-                Ok(None) if looked.elapsed() >= self.word => {
+                Ok(None) if looked.elapsed() >= self.word && self.heard.elapsed() >= self.word => {
                     self.look()?;
                     looked = Instant::now();
                 }
@@ -201,6 +204,16 @@ impl Client {
                 Err(error) => return Err(self.lost(&error)),
             }
         }
+    }
+
+    /// How long it has said nothing, nor was asked anything.
+    pub fn quiet(&self) -> Duration {
+        self.heard.elapsed()
+    }
+
+    /// It said nothing for so long.
+    pub fn silent(&self, limit: Duration) -> Failure {
+        silent(&self.at, limit)
     }
 
     /// The same, within a time limit of its own; none when it did not come, and then it may be asked for again.
@@ -303,7 +316,25 @@ impl Client {
     }
 
     fn lost(&self, error: &io::Error) -> Failure {
-        let at = &self.at;
+        let (at, option) = (&self.at, self.queue.option);
+        if let Some(error) = error.get_ref().and_then(|error| error.downcast_ref::<WireError>()) {
+            return Failure::error(match error {
+                WireError::NotOurProtocol => {
+                    format!("what listens at {at} is no piw-master: name its address with --{option}")
+                }
+                WireError::OtherProtocol { .. } => {
+                    format!(
+                        "the master at {at} is of another version ({error}): use the programs of one version"
+                    )
+                }
+                WireError::WrongChannel { .. } => {
+                    format!("{at} is another queue of the master: name the right one with --{option}")
+                }
+                _ => format!(
+                    "the master at {at} sent what is no message ({error}): use the programs of one version"
+                ),
+            });
+        }
         Failure::error(match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => return silent(at, self.word),
             io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
@@ -341,7 +372,7 @@ fn open(path: &Path, limit: Duration) -> Result<UnixStream, Errno> {
 }
 
 fn odd(error: WireError) -> io::Error {
-    io::Error::other(error.to_string())
+    io::Error::other(error)
 }
 
 /// Sends a request to the import channel and waits for its answer, which is JSON.

@@ -54,6 +54,9 @@ pub enum Done {
     Declined,
 }
 
+/// How long a host may take to let somebody connect, unless the DSN says otherwise.
+const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// Why it failed: one line that says what to do. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error(pub(super) String);
@@ -84,6 +87,9 @@ pub fn run(
     let mut config = dsn::parse(&settings.dsn).map_err(|bad| Error(bad.to_string()))?;
     if config.get_application_name().is_none() {
         config.application_name("piw-initdb");
+    }
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(CONNECT_TIMEOUT);
     }
     let mut client = config.connect(NoTls).map_err(|error| unreachable(&config, &error))?;
     client.batch_execute(SESSION).map_err(failed)?;

@@ -310,8 +310,12 @@ fn open_database(text: &str, output: &Path) -> Result<(postgres::Config, Warden,
     let name = warden::own_name();
     config.application_name(&name);
     let described = dsn::describe(&config);
-    let mut client =
-        config.connect(NoTls).map_err(|e| error(format!("cannot connect to {described}: {}", plain(&e))))?;
+    let mut client = config.connect(NoTls).map_err(|e| {
+        error(format!(
+            "cannot connect to {described}: {} (is PostgreSQL running, and is --dsn right?)",
+            plain(&e)
+        ))
+    })?;
     oracle::check_role(&mut client).map_err(error)?;
     oracle::check_schema(&mut client).map_err(error)?;
     let mut warden = Warden::take(config.clone(), client, name).map_err(error)?;

@@ -42,7 +42,8 @@ impl Python {
         let mut command = Command::new(program);
         command.args(["-c", QUESTION]).stdin(Stdio::null()).env_clear();
         command.envs(environment(&dir.join("home"), &dir.join("tmp"), true, |name| std::env::var_os(name)));
-        let output = command.output().map_err(|e| wrong(&format!("cannot be run: {e}")))?;
+        let output =
+            command.output().map_err(|e| wrong(&format!("cannot be run: {e}; --python names another")))?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             return Err(wrong(said.lines().last().unwrap_or("does not answer").trim()));

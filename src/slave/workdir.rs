@@ -28,7 +28,8 @@ impl Workdir {
     pub fn open(given: Option<&Path>) -> Result<Self, String> {
         let (path, private) = match given {
             Some(path) => {
-                let cannot = |e: io::Error| format!("cannot use {}: {e}", path.display());
+                let cannot =
+                    |e: io::Error| format!("cannot use {}: {e}; name another with --dir", path.display());
                 DirBuilder::new().mode(0o700).recursive(true).create(path).map_err(cannot)?;
                 (fs::canonicalize(path).map_err(cannot)?, false)
             }

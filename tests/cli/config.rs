@@ -240,3 +240,20 @@ fn the_scripts_own_variables_are_known_to_the_programs() {
     command.arg("--print-config").envs(names.iter().filter(|name| name.len() > 4).map(|name| (name, "1")));
     assert_eq!(err(&command.output().unwrap()), "");
 }
+
+#[test]
+fn the_sample_files_have_only_keys_that_there_are() {
+    let dir = tempfile::tempdir().unwrap();
+    for (sample, name) in [("piwheels.conf", "piw-master"), ("slave.conf", "piw-slave")] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/systemd").join(sample);
+        let text = fs::read_to_string(path).unwrap();
+        // what is commented out is there to be taken in
+        let line = |line: &str| {
+            line.strip_prefix("# ").filter(|rest| rest.contains(" = ")).unwrap_or(line).to_owned()
+        };
+        let file = dir.path().join(sample);
+        fs::write(&file, text.lines().map(line).collect::<Vec<_>>().join("\n")).unwrap();
+        let output = run(name, &["--print-config", "-c", file.to_str().unwrap()]);
+        assert_eq!((err(&output).as_str(), output.status.code()), ("", Some(0)), "{sample}");
+    }
+}

@@ -123,18 +123,15 @@ impl Master {
             None => Client::connect(&self.queue, ANSWER_LIMIT)?,
         };
         client.send(|out| request.encode(out))?;
-        let asked = Instant::now();
-        let mut looked = asked;
+        let mut looked = Instant::now();
         let answer = loop {
             // short, so that a signal is heard
             if let Some(answer) = client.next_within(TRY_EVERY.min(limit), ToTool::decode)? {
                 break answer;
             }
             self.stop.check()?;
-            if asked.elapsed() >= limit {
-                let words =
-                    "the master did not answer in time; its log may say why, and --timeout waits longer";
-                return Err(Failure::error(words).into());
+            if client.quiet() >= limit {
+                return Err(client.silent(limit).into());
             }
             // it is at work, or it hangs
             if looked.elapsed() >= self.queue.word() {
