@@ -290,6 +290,7 @@ fn explain(error: &clap::Error, settings: &[(Arg, Setting)]) -> Failure {
     };
     let reason = match std::error::Error::source(error) {
         Some(reason) => reason.to_string(),
+        None if given.text.is_empty() => "is empty; leave the line out for the default".to_owned(),
         None if kind == ErrorKind::InvalidValue => "is none of its values; see --help".to_owned(),
         None => kind.to_string(),
     };

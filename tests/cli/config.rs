@@ -179,6 +179,9 @@ fn a_value_that_is_none_is_refused_with_its_place_by_every_program() {
         );
         assert_eq!(output.status.code(), Some(2));
     }
+    fs::write(&file, "output-path =\n").unwrap();
+    let output = run("piw-master", &["--print-config", "-c", file.to_str().unwrap()]);
+    assert!(err(&output).contains("line 1): is empty; leave the line out"), "{}", err(&output));
     for (words, said) in [
         (&["--lease", "soon"][..], "not a duration"),
         (&["--lease", "0"], "--lease must be between"),
