@@ -353,9 +353,10 @@ impl AsFd for Client {
 
 /// A master that is there, and says nothing.
 fn silent(at: &str, limit: Duration) -> Failure {
-    let limit = match limit.subsec_millis() {
-        0 => format!("{} s", limit.as_secs()),
-        _ => format!("{} ms", limit.as_millis()),
+    // what is left of a limit is a little less than it was
+    let limit = match limit.as_millis() {
+        millis @ ..900 => format!("{millis} ms"),
+        millis => format!("{} s", (millis + 500) / 1000),
     };
     Failure::error(format!(
         "the master at {at} did not answer within {limit}; its log may say why, and --timeout waits longer"
