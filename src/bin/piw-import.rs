@@ -4,7 +4,6 @@
 
 use std::process::ExitCode;
 
-use piwheels::admin::client::Queue;
 use piwheels::admin::import;
 use piwheels::cli::import::Options;
 use piwheels::options::{self, Failure, Tool};
@@ -17,6 +16,6 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options, warnings: &[String]) -> Result<(), Failure> {
-    options.common.start(Options::NAME, warnings)?;
-    import::run(&options.import, options.common.quiet, &Queue::import(&options.queue, options.patience))
+    let queue = options.head.start(Options::NAME, warnings)?;
+    import::run(&options.import, options.head.common.quiet, &queue)
 }

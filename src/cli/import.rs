@@ -2,23 +2,17 @@
 
 use clap::Parser;
 
-use crate::admin::client::ImportQueue;
 use crate::admin::import::Import;
-use crate::options::{Common, Patience, Tool};
+use crate::cli::Head;
+use crate::options::Tool;
 
 /// Has wheels published that were built elsewhere. Must run on the master's machine, as the master's account or root.
 #[derive(Debug, Parser)]
 #[command(name = "piw-import", version, args_override_self = true)]
 pub struct Options {
-    /// What every program has.
+    /// What both tools have.
     #[command(flatten)]
-    pub common: Common,
-    /// Where the master is.
-    #[command(flatten)]
-    pub queue: ImportQueue,
-    /// How long it is waited for.
-    #[command(flatten)]
-    pub patience: Patience,
+    pub head: Head,
     /// What is to be imported.
     #[command(flatten)]
     pub import: Import,
