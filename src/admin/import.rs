@@ -55,7 +55,7 @@ pub struct Import {
     #[command(flatten)]
     pub many: Many,
     /// The wheels of one build; - for a list on standard input, with one build a line: a file, or an object (JSON lines)
-    #[arg(value_name = "FILE", required = true)]
+    #[arg(value_name = "FILE", required = true, help_heading = "Arguments")]
     pub files: Vec<PathBuf>,
 }
 

@@ -26,11 +26,11 @@ const LIMIT: Duration = Duration::from_secs(900);
 pub struct Remove {
     /// The name of the package to remove; - for a list on standard input, with PACKAGE [VERSION] or an object (JSON lines) a
     /// line
-    #[arg(value_name = "PACKAGE")]
+    #[arg(value_name = "PACKAGE", help_heading = "Arguments")]
     pub package: String,
     /// The version of the package to remove (default: all of them)
     // --version is the program's own
-    #[arg(id = "which", value_name = "VERSION")]
+    #[arg(id = "which", value_name = "VERSION", help_heading = "Arguments")]
     pub version: Option<String>,
     /// Run non-interactively; never prompt during operation
     #[arg(short, long)]
