@@ -52,8 +52,7 @@ impl Lines {
     fn new(program: &'static str, console: LevelFilter, file: Option<&Path>) -> Result<Self, String> {
         if let Some(path) = file {
             let opened = LogFile::open(path).map_err(|e| format!("{e}; name another with --log-file"))?;
-            FILE.set(Mutex::new(opened))
-                .map_err(|_| "logging was started before".to_owned())?;
+            FILE.set(Mutex::new(opened)).map_err(|_| "logging was started before".to_owned())?;
         }
         Ok(Self { console, to_file: file.is_some(), program })
     }

@@ -287,13 +287,22 @@ fn disk_lines(health: &HealthNow) -> Vec<String> {
                 (Some(free), Some(all)) => format!(", {free} inodes of {all}"),
                 _ => String::new(),
             };
-            format!("disk         {}: {} free of {}{inodes}", &*disk.path, Size(disk.free).roughly(), Size(disk.size).roughly())
+            format!(
+                "disk         {}: {} free of {}{inodes}",
+                &*disk.path,
+                Size(disk.free).roughly(),
+                Size(disk.size).roughly()
+            )
         })
         .collect();
     lines.extend(health.disk_trouble.as_ref().map(|trouble| format!("             {}", &**trouble)));
     let bounds = match health.disk_floor {
         0 => "it is not watched (--disk-floor 0)".to_owned(),
-        floor => format!("{} are kept free, {} promised", Size(floor).roughly(), Size(health.disk_promised).roughly()),
+        floor => format!(
+            "{} are kept free, {} promised",
+            Size(floor).roughly(),
+            Size(health.disk_promised).roughly()
+        ),
     };
     lines.push(format!("             {bounds}"));
     lines

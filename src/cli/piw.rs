@@ -4,7 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::admin::client::{ControlQueue, ImportQueue, StatusQueue};
 use crate::admin::{
-    abi, add, audit, feed, import, orders, policy, rebuild, remove, requeue, skips, slaves, stats, status, why,
+    abi, add, audit, feed, import, orders, policy, rebuild, remove, requeue, skips, slaves, stats, status,
+    why,
 };
 use crate::options::{Common, Patience, Tool};
 
