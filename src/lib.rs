@@ -25,6 +25,7 @@ pub mod options;
 pub mod schema;
 #[cfg(any(feature = "master", feature = "admin"))]
 pub mod seat;
+pub mod seeded;
 #[cfg(feature = "slave")]
 pub mod slave;
 pub mod tcp;

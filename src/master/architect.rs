@@ -3,7 +3,7 @@
 //! The queue itself is in the database; a job is drawn from it by the claim of one slave. This keeps only who is asleep,
 //! and a count per ABI that tells whether work arrived while a claim was under way. Pure: no I/O, no clock.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use super::event::ConnId;
 use crate::domain::AbiTag;
@@ -11,7 +11,7 @@ use crate::domain::AbiTag;
 /// Sleeping slaves, by ABI. Bounded by the number of connections.
 #[derive(Debug, Default)]
 pub struct Architect {
-    by_abi: HashMap<AbiTag, Waiting>,
+    by_abi: BTreeMap<AbiTag, Waiting>,
 }
 
 #[derive(Debug, Default)]

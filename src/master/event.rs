@@ -3,7 +3,7 @@
 //! The reactor turns sockets, answers and signals into [`Event`]s and carries out [`Effect`]s; a simulator can do the
 //! same with models of them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
@@ -458,7 +458,7 @@ pub enum Purpose {
 pub struct Out {
     /// To be carried out by the reactor.
     pub effects: Vec<Effect>,
-    purposes: HashMap<Ticket, Purpose>,
+    purposes: BTreeMap<Ticket, Purpose>,
     tickets: u64,
 }
 
@@ -504,6 +504,11 @@ impl Out {
             |purpose: &Purpose| matches!(purpose, Purpose::Adopt(c) | Purpose::Claim(c) if *c == conn);
         let tickets = self.purposes.iter().filter(|(_, purpose)| of_it(purpose)).map(|(ticket, _)| *ticket);
         self.effects.extend(tickets.map(Effect::Forget));
+    }
+
+    /// Questions that are under way.
+    pub fn questions(&self) -> usize {
+        self.purposes.len()
     }
 
     /// Sends a message on a slave channel.

@@ -2,7 +2,7 @@
 //!
 //! Each room keeps its own state; this routes messages and answers to them, and carries what one room wants of another.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::architect::{Architect, Arrivals};
 use super::big_brother::{BigBrother, Task};
@@ -19,6 +19,7 @@ use super::query::{Abi, Adoption, Answer, Logged, Outcome, PageKind, Query};
 use super::refusals::{Refusal, Refusals};
 use super::slave_driver::{Abis, Finished, Greeting, SlaveDriver, State, Verdict};
 use crate::domain::{BuildId, JobToken, Millis};
+use crate::seeded;
 use crate::wire::control::When;
 use crate::wire::file::FromSlave as FromFile;
 use crate::wire::slave::{FromSlave, Held, Holding, Resume, ToSlave};
@@ -27,6 +28,7 @@ use crate::wire::{Channel, Text};
 mod control;
 mod figures;
 mod following;
+mod holdings;
 mod housekeeping;
 mod imports;
 mod stopping;
@@ -37,6 +39,7 @@ mod work;
 
 use control::Orders;
 use figures::Measuring;
+pub use holdings::Holdings;
 use housekeeping::Housekeeping;
 use stopping::Running;
 use unwanted::Unwanted;
@@ -52,7 +55,7 @@ struct Secrets {
 impl Secrets {
     fn draw(&mut self) -> [u8; 16] {
         use sha2::Digest;
-        self.drawn += 1;
+        self.drawn += u64::from(!seeded::is("secret-drawn-twice") || self.drawn.is_multiple_of(2));
         let digest =
             sha2::Sha256::new().chain_update(self.seed).chain_update(self.drawn.to_be_bytes()).finalize();
         let mut secret = [0; 16];
@@ -100,7 +103,7 @@ pub struct Farm {
     pages: Pages,
     follower: Follower,
     /// Claims under way: what had arrived for the slave's ABI when it asked.
-    claims: HashMap<ConnId, Arrivals>,
+    claims: BTreeMap<ConnId, Arrivals>,
     housekeeping: Housekeeping,
     running: Running,
     /// Why peers were turned away.
@@ -143,7 +146,7 @@ impl Farm {
             chase: MrChase::default(),
             pages: Pages::default(),
             follower: Follower::new(started, follow),
-            claims: HashMap::new(),
+            claims: BTreeMap::new(),
             running: Running::Yes,
             refusals: Refusals::default(),
             orders: Orders::default(),
@@ -435,7 +438,7 @@ impl Farm {
             .map(|(build, job)| (*build, job.job.token))
             .collect();
         for (build, token) in held {
-            if self.give_up(build, out) {
+            if self.give_up(build, out) && !seeded::is("bye-not-released") {
                 out.ask(Purpose::Release, Query::Release(token));
             }
         }
@@ -578,6 +581,7 @@ impl Farm {
         let overdue = state == Holding::Building && self.slaves.is_overdue(now, token.build);
         let (job, why_not) = match adoption {
             _ if overdue => (None, "it runs longer than the slave's own time limit"),
+            Adoption::Live(_) if seeded::is("adoption-ignored") => (None, ""),
             Adoption::Live(job) => (Some(job), ""),
             Adoption::Late(job) if state == Holding::Built => (Some(job), ""),
             Adoption::Late(_) => (None, "another slave has it"),

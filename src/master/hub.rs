@@ -5,7 +5,7 @@
 //! It is told of builds that are recorded (`recent.rs`) and of pieces of logs (`logs.rs`); what the database and the machine
 //! say, it has of Big Brother. Pure: no sockets, no clock.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
@@ -95,8 +95,8 @@ struct Shown {
 /// See the module's head.
 #[derive(Debug, Default)]
 pub struct Hub {
-    monitors: HashMap<ConnId, Monitor>,
-    shown: HashMap<u32, Shown>,
+    monitors: BTreeMap<ConnId, Monitor>,
+    shown: BTreeMap<u32, Shown>,
     stats_at: Millis,
     trend_at: Millis,
     showcase: Showcase,
@@ -208,7 +208,7 @@ impl Hub {
             }
         }
         if self.shown.len() > view.slaves.slaves.len() {
-            let here: HashSet<u32> = view.slaves.slaves.values().map(|slave| slave.id).collect();
+            let here: BTreeSet<u32> = view.slaves.slaves.values().map(|slave| slave.id).collect();
             self.shown.retain(|id, _| {
                 let stays = here.contains(id);
                 if !stays {

@@ -7,6 +7,7 @@
 pub mod architect;
 pub mod big_brother;
 pub mod cloud_gazer;
+pub mod disk;
 pub mod event;
 pub mod failpoint;
 pub mod farm;

@@ -12,7 +12,7 @@
 //!
 //! One request per connection at a time. Pure: no sockets, SQL, HTTP or clock.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::json;
 
@@ -90,9 +90,9 @@ pub struct Facts<'a> {
 /// The tools that are connected.
 #[derive(Debug, Default)]
 pub struct MrChase {
-    tools: HashMap<ConnId, Tool>,
+    tools: BTreeMap<ConnId, Tool>,
     /// ABIs that are being added for tools that are gone, until the database has answered.
-    orphans: HashMap<ConnId, AbiTag>,
+    orphans: BTreeMap<ConnId, AbiTag>,
     /// Who has an audit under way, gone or not: an oracle is busy with it for minutes, so that there is one at a time.
     auditing: Option<ConnId>,
     /// Pages that tools wait for; [`PAGES_AWAITED`](super::limits::PAGES_AWAITED) at most.

@@ -17,7 +17,7 @@
 //!
 //! Pure: no sockets, files, SQL or clock. What it wants of the slave it says in [`Step`]s.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::{
     Checked, DiskRequest, Effect, Expected, Out, Placed, PlacedFile, Placement, Purpose, TransferId,
@@ -27,6 +27,7 @@ use super::limits::{DIGEST_FAILURES, DISK_RETRY};
 use super::query::{Answer, BuildRecord, FileRecord, Job, Logged, Outcome, Query};
 use super::report::KeptReport;
 use crate::domain::{BuildId, Millis, Sha256, WheelName};
+use crate::seeded;
 
 mod imports;
 
@@ -123,14 +124,30 @@ impl Publication {
             Stage::Placing | Stage::Resolving | Stage::Committing => false,
         }
     }
+
+    /// What the database is to keep of it, when its files are in place.
+    fn record(&self) -> Query {
+        if let Some(import) = self.import_record() {
+            return import;
+        }
+        Query::LogBuild(Box::new(BuildRecord {
+            token: self.offer.job.token,
+            slave: self.offer.slave.clone(),
+            outcome: self.offer.outcome,
+            duration_ms: self.offer.duration_ms,
+            log_bytes: self.offer.log_bytes,
+            files: self.ready.iter().map(|(_, file)| file.clone()).collect(),
+            report: self.offer.report.clone(),
+        }))
+    }
 }
 
 /// Every build between BUILT and DONE. Bounded by the leases: at most one for each.
 #[derive(Debug, Default)]
 pub struct Publisher {
-    builds: HashMap<BuildId, Publication>,
+    builds: BTreeMap<BuildId, Publication>,
     /// Those that are being fetched.
-    transfers: HashMap<TransferId, BuildId>,
+    transfers: BTreeMap<TransferId, BuildId>,
     next_transfer: u64,
     /// For the rooms beside this one; to be drained after every call.
     pub steps: Vec<Step>,
@@ -192,7 +209,7 @@ impl Publisher {
     }
 
     /// File names of other builds that may be in place already and have no row yet.
-    fn names_on_their_way(&self, build: BuildId) -> HashSet<String> {
+    fn names_on_their_way(&self, build: BuildId) -> BTreeSet<String> {
         let others = self.builds.iter().filter(|(other, p)| **other != build && !p.needs_slave());
         others.flat_map(|(_, p)| p.ready.iter().map(|(_, file)| file.filename.clone())).collect()
     }
@@ -200,6 +217,11 @@ impl Publisher {
     /// Whether a wheel of this name is offered by a build that is under way.
     pub fn is_offered(&self, filename: &str) -> bool {
         self.builds.values().any(|p| p.offer.files.iter().any(|file| file.wheel.as_str() == filename))
+    }
+
+    /// Builds between BUILT and DONE.
+    pub fn under_way(&self) -> usize {
+        self.builds.len()
     }
 
     /// Whether nothing is between the last byte and the commit: what a stopping master waits for.
@@ -421,6 +443,9 @@ impl Publisher {
             metadata_sha256: file.metadata_sha256,
         };
         let files = publication.ready.iter().map(placed).collect();
+        if seeded::is("row-before-bytes") {
+            out.ask(Purpose::Build(build), publication.record());
+        }
         out.effects.push(Effect::Disk(DiskRequest::Place(Placement {
             build,
             project: publication.offer.job.package.clone(),
@@ -437,19 +462,10 @@ impl Publisher {
         match placed {
             Placed::Durable => {
                 publication.stage = Stage::Committing;
-                if let Some(record) = publication.import_record() {
-                    return out.ask(Purpose::Build(build), record);
+                out.ask(Purpose::Build(build), publication.record());
+                if seeded::is("done-before-commit") {
+                    self.steps.push(Step::Done(build));
                 }
-                let record = BuildRecord {
-                    token: publication.offer.job.token,
-                    slave: publication.offer.slave.clone(),
-                    outcome: publication.offer.outcome,
-                    duration_ms: publication.offer.duration_ms,
-                    log_bytes: publication.offer.log_bytes,
-                    files: publication.ready.iter().map(|(_, file)| file.clone()).collect(),
-                    report: publication.offer.report.clone(),
-                };
-                out.ask(Purpose::Build(build), Query::LogBuild(Box::new(record)));
             }
             Placed::Taken(names) if publication.resolved && publication.offer.import.is_some() => {
                 let names = names.join(", ");
@@ -510,7 +526,7 @@ impl Publisher {
     ) -> Option<Recorded> {
         let on_their_way = match &answer {
             Answer::FilesKnown(_) => self.names_on_their_way(build),
-            _ => HashSet::new(),
+            _ => BTreeSet::new(),
         };
         let publication = self.builds.get_mut(&build)?;
         match answer {
@@ -606,11 +622,6 @@ impl Publisher {
     /// Whether a build is under way here.
     pub(super) fn has(&self, build: BuildId) -> bool {
         self.builds.contains_key(&build)
-    }
-
-    /// Builds between BUILT and DONE.
-    pub(super) fn under_way(&self) -> usize {
-        self.builds.len()
     }
 }
 

@@ -11,7 +11,7 @@
 //! kept until its result is recorded or its lease has ended. Everything a slave says is checked here before anybody
 //! believes it. Pure: no sockets, files, SQL or clock.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::event::{ConnId, DiskRequest, Effect, Out};
 use super::limits::{BUILD_GRACE, CLOCK_TOLERANCE, LOG_BACKLOG_BYTES, LOG_PIECE_COST, Limits, SLAVE_LEAVES};
@@ -19,13 +19,14 @@ use super::publisher::{Offer, OfferedFile};
 use super::query::{Job, Outcome};
 use super::report::KeptReport;
 use crate::domain::{AbiTag, BuildId, JobToken, Millis, Version, WheelName};
+use crate::seeded;
 use crate::wire::control::When;
 use crate::wire::limits::HOLDS_BACK_BYTES;
 use crate::wire::slave::{Board, BuildEnd, BuildReport, BuiltFile, Held, ToSlave, Vitals};
 use crate::wire::{Blob, Text, limits};
 
 /// The ABIs that are built for, and the platforms of the slaves that may; none: any.
-pub type Abis = HashMap<AbiTag, Vec<String>>;
+pub type Abis = BTreeMap<AbiTag, Vec<String>>;
 
 /// What a slave said of itself in HELLO, checked.
 #[derive(Clone, Debug)]
@@ -187,9 +188,9 @@ pub enum Verdict {
 #[derive(Debug, Default)]
 pub struct SlaveDriver {
     /// By connection.
-    pub slaves: HashMap<ConnId, Slave>,
+    pub slaves: BTreeMap<ConnId, Slave>,
     /// By build. Bounded by the connections and the lease: one that nobody holds for so long is removed.
-    pub jobs: HashMap<BuildId, HeldJob>,
+    pub jobs: BTreeMap<BuildId, HeldJob>,
     next_id: u32,
 }
 
@@ -354,7 +355,7 @@ impl SlaveDriver {
     /// Whether a slave may take this job up again: not one that was handed to a slave of another proven name.
     pub fn may_adopt(&self, conn: ConnId, build: BuildId) -> bool {
         let Some(held) = self.jobs.get(&build) else { return true };
-        self.slaves.get(&conn).is_some_and(|slave| slave.name == held.name)
+        seeded::is("owner-unchecked") || self.slaves.get(&conn).is_some_and(|slave| slave.name == held.name)
     }
 
     /// The slave is the one that holds this job, again. Gives back where its log goes on, and the connection it had
@@ -397,7 +398,7 @@ impl SlaveDriver {
         let Some(held) = self.jobs.get_mut(&build) else {
             return Verdict::Drop("LOG for a job it does not hold".to_owned());
         };
-        if offset != held.log_bytes {
+        if offset != held.log_bytes && !seeded::is("log-offset-unchecked") {
             return Verdict::Drop(format!("LOG at {offset}, where {} was next", held.log_bytes));
         }
         let length = data.len() as u64;
@@ -444,7 +445,7 @@ impl SlaveDriver {
         let Some(held) = self.jobs.get(&build) else {
             return Verdict::Drop("BUILT for a job it does not hold".to_owned());
         };
-        if held.job.token != token {
+        if held.job.token != token && !seeded::is("token-unchecked") {
             return Verdict::Drop("BUILT with a token that is not its job's".to_owned());
         }
         slave.state = State::Offered(build);

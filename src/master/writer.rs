@@ -17,8 +17,8 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use part::Incoming;
@@ -26,10 +26,11 @@ use part::Incoming;
 use super::event::{
     Checked, DiskAnswer, DiskRequest, Expected, Part, Placed, Placement, TransferId, Tree, WheelFacts,
 };
-use super::failpoint;
-use super::wheel_zip::{self, Claim};
+use super::wheel_zip::Claim;
+use super::{disk, failpoint, wheel_zip};
 use crate::domain::ranges::RangeSet;
 use crate::domain::{BuildId, Sha256};
+use crate::seeded;
 
 mod part;
 mod place;
@@ -144,7 +145,9 @@ impl FileWriter {
     fn log(&self, build: BuildId, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(offset == 0).mode(0o644);
-        options.open(self.log_file(build))?.write_all_at(data, offset)
+        let path = self.log_file(build);
+        disk::creates(&path)?;
+        disk::write_at(&options.open(path)?, data, offset)
     }
 
     fn open(&mut self, id: TransferId, part: &Part) -> io::Result<RangeSet> {
@@ -182,7 +185,9 @@ impl FileWriter {
         let path = self.metadata_file(id);
         let mut incoming = self.transfers.remove(&id).ok_or_else(unknown)?;
         let found = incoming.finish()?;
-        if found != expected.sha256 || incoming.file.metadata()?.len() != expected.size {
+        if (found != expected.sha256 && !seeded::is("digest-unchecked"))
+            || incoming.file.metadata()?.len() != expected.size
+        {
             return Ok(Checked::WrongDigest { found });
         }
         failpoint::at("check.digested");
@@ -197,8 +202,9 @@ impl FileWriter {
             Err(wheel_zip::Unreadable::Io(error)) => return Err(error),
             Err(wheel_zip::Unreadable::Bad(reason)) => return Ok(Checked::BadWheel(reason)),
         };
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(path)?;
-        file.write_all(&read.bytes)?;
+        disk::creates(&path)?;
+        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(path)?;
+        disk::write_at(&file, &read.bytes, 0)?;
         failpoint::at("check.unpacked");
         let metadata_sha256 = Sha256::of(&read.bytes);
         Ok(Checked::Sound(WheelFacts {
@@ -217,7 +223,7 @@ fn unknown() -> io::Error {
 
 /// Removes a file that may not be there.
 fn remove(path: &Path) {
-    if let Err(error) = std::fs::remove_file(path)
+    if let Err(error) = disk::remove(path)
         && error.kind() != io::ErrorKind::NotFound
     {
         log::warn!("cannot remove {}: {error}", path.display());
@@ -227,11 +233,6 @@ fn remove(path: &Path) {
 /// Makes a file readable for the web server, whatever the umask.
 fn make_public(file: &File) -> io::Result<()> {
     file.set_permissions(std::fs::Permissions::from_mode(0o644))
-}
-
-/// Makes what a directory holds durable.
-fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
 }
 
 /// What `handle` answers in place of a request that made it panic.

@@ -2,7 +2,7 @@
 //!
 //! Whether jobs are handed out at all, and to whom, is a state of the running master: it does not survive it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Farm, Running};
 use crate::domain::Millis;
@@ -18,11 +18,11 @@ use crate::wire::status::Mode;
 #[derive(Debug, Default)]
 pub(super) struct Orders {
     /// Tools that are connected, and who they are.
-    tools: HashMap<ConnId, String>,
+    tools: BTreeMap<ConnId, String>,
     /// Nothing is handed out: since when, and by whose order.
     pub(super) paused: Option<(Millis, String)>,
     /// Labels of slaves that get no job, so that they get none when they come back either.
-    pub(super) resting: HashSet<String>,
+    pub(super) resting: BTreeSet<String>,
 }
 
 impl Orders {
@@ -200,7 +200,7 @@ impl Farm {
     /// Keeps only the labels of slaves that are connected.
     fn forget_absent(&mut self) {
         let slaves = self.slaves.slaves.values();
-        let here: HashSet<&str> =
+        let here: BTreeSet<&str> =
             slaves.filter_map(|slave| slave.introduction.as_ref()).map(|who| who.label.as_str()).collect();
         self.orders.resting.retain(|label| here.contains(label.as_str()));
     }

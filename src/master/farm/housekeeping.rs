@@ -9,6 +9,7 @@ use crate::master::limits::{POPULARITY_AT_ONCE, POPULARITY_EVERY, SWEEP_EVERY, W
 use crate::master::metrics::figures::TransferEnd;
 use crate::master::query::{Abi, Query, Swept};
 use crate::master::slave_driver::State;
+use crate::seeded;
 
 /// How long a master that has just started leaves leases alone, so that slaves can come back before their jobs are
 /// handed out again; a lease at most.
@@ -71,7 +72,7 @@ impl Farm {
         self.pages.tick(now, out);
         if now >= self.housekeeping.next_renew && self.housekeeping.renewing == 0 {
             self.housekeeping.next_renew = now + Millis(self.limits.lease.0 / 5);
-            let alive = self.slaves.alive();
+            let alive = if seeded::is("lease-not-renewed") { Vec::new() } else { self.slaves.alive() };
             if alive.is_empty() {
                 self.brother.did(Task::Renewal, now);
             }
@@ -157,7 +158,7 @@ impl Farm {
     }
 
     fn sweep(&mut self, out: &mut Out) {
-        if !self.housekeeping.sweeping {
+        if !self.housekeeping.sweeping && !seeded::is("lease-never-ends") {
             self.housekeeping.sweeping = true;
             out.ask(Purpose::Sweep, Query::Sweep);
         }

@@ -6,6 +6,7 @@ use crate::master::event::{ConnId, Out, Purpose};
 use crate::master::limits::SLEEP_SECS;
 use crate::master::query::{Job, Query};
 use crate::master::slave_driver::State;
+use crate::seeded;
 use crate::wire::Text;
 use crate::wire::slave::ToSlave;
 
@@ -135,7 +136,9 @@ impl Farm {
     /// One job came into the queue of an ABI. One that is leaving, or may have none, does not take the wake-up with it;
     /// nor does one that holds back, which is woken all the same: it may just be fit again.
     pub(super) fn arrived(&mut self, abi: &AbiTag, out: &mut Out) {
-        while let Some(conn) = self.architect.arrived(abi) {
+        while let Some(conn) = self.architect.arrived(abi)
+            && !seeded::is("wake-forgotten")
+        {
             if self.wake(conn, out) && self.slaves.slaves.get(&conn).is_some_and(|s| s.holds_back.is_none()) {
                 return;
             }

@@ -249,9 +249,9 @@ fn transfers_share_the_memory_of_all_fairly() {
         juggler.message(Millis(0), ConnId(n), FromSlave::Hello { transfer: key }, out).unwrap();
     };
     (1..=many).for_each(|n| join(&mut juggler, &mut out, n));
-    let mut asked: HashMap<u64, VecDeque<Range<u64>>> = HashMap::new();
-    let mut got: HashMap<u64, u64> = HashMap::new();
-    let collect = |asked: &mut HashMap<u64, VecDeque<Range<u64>>>, out: &mut Vec<Effect>| {
+    let mut asked: BTreeMap<u64, VecDeque<Range<u64>>> = BTreeMap::new();
+    let mut got: BTreeMap<u64, u64> = BTreeMap::new();
+    let collect = |asked: &mut BTreeMap<u64, VecDeque<Range<u64>>>, out: &mut Vec<Effect>| {
         (1..=many + 1).for_each(|n| asked.entry(n).or_default().extend(fetches(out, ConnId(n))));
         out.clear();
     };

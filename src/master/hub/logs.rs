@@ -4,7 +4,7 @@
 //! as they come, [`LOG_SHARE_BYTES`] between two looks: a build that floods its log fills no queue. What is left out shows
 //! as a gap in the offsets; the whole log is on the master's disk.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
 
@@ -39,7 +39,7 @@ struct Tail {
 /// The ends of logs. Bounded by the slaves that build.
 #[derive(Debug, Default)]
 pub(super) struct Logs {
-    tails: HashMap<BuildId, Tail>,
+    tails: BTreeMap<BuildId, Tail>,
 }
 
 impl Logs {

@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use crate::master::disk;
 use crate::master::failpoint;
 use crate::master::query::PageFile;
 
@@ -29,14 +30,14 @@ pub(super) fn link(dir: &Path, files: &[PageFile]) -> io::Result<()> {
             }
             // under a name that nobody asks for, and over the old one in one step
             let temporary = dir.join(".alias");
-            let _ = fs::remove_file(&temporary);
-            fs::hard_link(&target, &temporary)?;
+            let _ = disk::remove(&temporary);
+            disk::link(&target, &temporary)?;
             failpoint::at("alias.linked");
-            fs::rename(&temporary, &name)?;
+            disk::rename(&temporary, &name)?;
             made = true;
         }
     }
-    if made { fs::File::open(dir)?.sync_all() } else { Ok(()) }
+    if made { disk::sync_dir(dir) } else { Ok(()) }
 }
 
 /// Removes the names that no page has any more: those of the same bytes as a file that is, or was, on the page. Any other
@@ -60,13 +61,13 @@ pub(super) fn unlink(dir: &Path, files: &[PageFile], gone: &[String]) -> io::Res
         if wheel
             && entry.metadata().is_ok_and(|metadata| metadata.nlink() > 1 && known.contains(&metadata.ino()))
         {
-            fs::remove_file(entry.path())?;
+            disk::remove(&entry.path())?;
             failpoint::at("alias.removed");
-            let _ = fs::remove_file(dir.join(format!("{name}.metadata")));
+            let _ = disk::remove(&dir.join(format!("{name}.metadata")));
             removed = true;
         }
     }
-    if removed { fs::File::open(dir)?.sync_all() } else { Ok(()) }
+    if removed { disk::sync_dir(dir) } else { Ok(()) }
 }
 
 fn pairs(files: &[PageFile]) -> impl Iterator<Item = (&str, &str)> {

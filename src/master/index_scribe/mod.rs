@@ -7,16 +7,17 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::fs::{self, File};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use super::disk;
 use super::event::{PageAnswer, PageRequest};
 use super::failpoint;
 use super::hub::PublicSlave;
 use super::query::{HomeRows, ProjectRows, Rewrite, RewriteOrder};
 use crate::domain::{ProjectName, log_path};
+use crate::seeded;
 
 mod aliases;
 mod assets;
@@ -113,6 +114,9 @@ impl IndexScribe {
         let mut failed = Vec::new();
         let (mut ready, mut staged) = (Vec::new(), Vec::new());
         for (mark, (project, rewrite)) in projects.into_iter().enumerate() {
+            if seeded::is("file-removed-before-page") {
+                let _ = self.clear(&project, &rewrite.rows);
+            }
             match guarded(|| self.stage(&project, &rewrite.rows, mark)) {
                 Ok(pages) => {
                     ready.push((project, rewrite));
@@ -200,7 +204,7 @@ fn remove_files(dir: &Path, gone: &[String]) -> io::Result<()> {
             return Err(io::Error::other(format!("{name:?} is not a file's name")));
         }
         for path in [dir.join(name), dir.join(format!("{name}.metadata"))] {
-            match fs::remove_file(path) {
+            match disk::remove(&path) {
                 Ok(()) => {
                     removed = true;
                     failpoint::at("removal.half");
@@ -210,7 +214,7 @@ fn remove_files(dir: &Path, gone: &[String]) -> io::Result<()> {
             }
         }
     }
-    if removed { File::open(dir)?.sync_all() } else { Ok(()) }
+    if removed { disk::sync_dir(dir) } else { Ok(()) }
 }
 
 /// What `handle` answers in place of a request that made it panic.

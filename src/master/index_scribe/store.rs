@@ -11,8 +11,10 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use crate::master::disk;
 use crate::master::failpoint;
 use crate::master::writer::{make_dirs, make_dirs_in};
+use crate::seeded;
 
 /// What a twin's name ends with, behind the page's.
 pub const TWIN: &str = ".gz";
@@ -55,7 +57,7 @@ impl Staged {
     /// Nothing is to become of it: what is in the spool goes.
     pub(super) fn drop_files(&self) {
         for (from, _) in &self.moves {
-            let _ = fs::remove_file(from);
+            let _ = disk::remove(from);
         }
     }
 
@@ -68,11 +70,11 @@ impl Staged {
     /// The names change, in an order that never shows a twin of what is gone, nor what is new beside what was removed for it.
     fn apply(&self) -> io::Result<()> {
         for (from, to) in &self.moves {
-            fs::rename(from, to)?;
+            disk::rename(from, to)?;
             failpoint::at("page.renamed");
         }
         for path in &self.removals {
-            match fs::remove_file(path) {
+            match disk::remove(path) {
                 Err(error) if !is_missing(&error) => return Err(error),
                 _ => {}
             }
@@ -99,8 +101,8 @@ impl Store {
                 staged.made.extend(make_dirs_in(&self.output, dir)?);
                 let temporary = self.spool.join(format!("p-{}-{}", staged.mark, staged.moves.len()));
                 staged.moves.push((temporary.clone(), page));
-                let mut file = File::create(&temporary)?;
-                file.write_all(&bytes)?;
+                let file = disk::create(&temporary)?;
+                disk::write_at(&file, &bytes, 0)?;
                 file.set_permissions(Permissions::from_mode(READABLE))?;
             }
         }
@@ -130,8 +132,8 @@ impl Store {
             .iter()
             .map(|staged| {
                 again(&together)?;
-                if alone {
-                    staged.moves.iter().try_for_each(|(from, _)| File::open(from)?.sync_all())?;
+                if alone && !seeded::is("page-not-synced") {
+                    staged.moves.iter().try_for_each(|(from, _)| disk::sync(&File::open(from)?))?;
                 }
                 failpoint::at("page.synced");
                 staged.apply()
@@ -144,7 +146,7 @@ impl Store {
             if done.is_ok() {
                 *done = again(&together).and_then(|()| {
                     let mut dirs = staged.dirs().into_iter().filter(|_| alone);
-                    dirs.try_for_each(|dir| File::open(dir)?.sync_all())
+                    dirs.try_for_each(disk::sync_dir)
                 });
             }
         }
@@ -167,16 +169,16 @@ impl Store {
     }
 
     fn sync_all(&self) -> io::Result<()> {
-        Ok(nix::unistd::syncfs(File::open(&self.spool)?)?)
+        disk::sync_all(&self.spool)
     }
 
     /// A page that is written piece by piece, because it is too large to be held.
     pub(super) fn begin(&self, name: &str) -> io::Result<Stream> {
         let temporary = |suffix: &str| self.spool.join(format!("p+{name}{suffix}"));
         let (page, twin) = (temporary(""), temporary(TWIN));
-        let out = BufWriter::with_capacity(PIECE, File::create(&page)?);
+        let out = BufWriter::with_capacity(PIECE, disk::create(&page)?);
         let gzip =
-            GzEncoder::new(BufWriter::with_capacity(PIECE, File::create(&twin)?), Compression::default());
+            GzEncoder::new(BufWriter::with_capacity(PIECE, disk::create(&twin)?), Compression::default());
         Ok(Stream { name: name.to_owned(), page, twin, out, gzip })
     }
 
@@ -190,7 +192,7 @@ impl Store {
                 let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
                 let place = dir.join(name);
                 if is_same_file(&temporary, &place)? {
-                    fs::remove_file(&temporary)?;
+                    disk::remove(&temporary)?;
                 } else {
                     make_durable(&file)?;
                     ready.push((temporary, place));
@@ -233,16 +235,16 @@ fn move_all(ready: Vec<(PathBuf, PathBuf)>, dir: &Path) -> io::Result<()> {
     }
     failpoint::at("root.synced");
     for (temporary, page) in ready {
-        fs::rename(temporary, page)?;
+        disk::rename(&temporary, &page)?;
         failpoint::at("root.renamed");
     }
-    File::open(dir)?.sync_all()
+    disk::sync_dir(dir)
 }
 
 /// On the disk, and readable for the web server.
 fn make_durable(file: &File) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(READABLE))?;
-    file.sync_all()
+    disk::sync(file)
 }
 
 fn compressed(bytes: &[u8]) -> io::Result<Vec<u8>> {

@@ -15,7 +15,7 @@ pub struct RewriteOrder {
 }
 
 /// Which page of the site.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PageKind {
     /// `simple/<project>/` and `project/<project>/`.
     Project(ProjectName),

@@ -14,6 +14,7 @@ use sha2::Digest;
 
 use crate::domain::Sha256;
 use crate::domain::ranges::RangeSet;
+use crate::master::disk;
 use crate::master::failpoint;
 use crate::wire::limits::CHUNK_BYTES;
 
@@ -42,6 +43,7 @@ impl Incoming {
     pub(super) fn open(path: &Path, journal: &Path, size: u64) -> io::Result<(Self, RangeSet)> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        disk::creates(path)?;
         let (file, journal) = (options.open(path)?, options.open(journal)?);
         let mut incoming =
             Self { file, journal, size, digest: sha2::Sha256::new(), digested: 0, pushed: 0, failed: false };
@@ -87,7 +89,7 @@ impl Incoming {
 
     /// Writes a piece, digests it if it is the next, and notes it in the journal.
     pub(super) fn write(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(data, offset)?;
+        disk::write_at(&self.file, data, offset)?;
         failpoint::at("part.written");
         let end = offset + data.len() as u64;
         if self.digested == offset {

@@ -8,10 +8,12 @@ use std::time::SystemTime;
 
 use sha2::Digest;
 
-use super::{FileWriter, make_public, remove, sync_dir};
+use super::{FileWriter, make_public, remove};
 use crate::domain::{BuildId, Sha256, log_path};
+use crate::master::disk::{self, sync_dir};
 use crate::master::event::{Placed, Placement};
 use crate::master::failpoint;
+use crate::seeded;
 
 impl FileWriter {
     /// Every file of the build under its final name, on stable storage; or none of the names that were free changed
@@ -45,7 +47,9 @@ impl FileWriter {
             if !taken.is_empty() {
                 return Ok(Placed::Taken(taken));
             }
-            sync_dir(&dir)?;
+            if !seeded::is("directory-not-synced") {
+                sync_dir(&dir)?;
+            }
             failpoint::at("place.dir-synced");
         }
         if placement.log {
@@ -77,7 +81,7 @@ impl FileWriter {
         make_dirs(&self.output, dir)?;
         let temporary = self.spool.join(format!("p{build}.gz"));
         let mut packed =
-            flate2::write::GzEncoder::new(File::create(&temporary)?, flate2::Compression::default());
+            flate2::write::GzEncoder::new(disk::create(&temporary)?, flate2::Compression::default());
         match File::open(self.log_file(build)) {
             Ok(mut log) => {
                 io::copy(&mut log, &mut packed)?;
@@ -91,9 +95,9 @@ impl FileWriter {
         let file = packed.finish()?;
         failpoint::at("log.packed");
         make_public(&file)?;
-        file.sync_all()?;
+        disk::sync(&file)?;
         failpoint::at("log.synced");
-        std::fs::rename(&temporary, &path)?;
+        disk::rename(&temporary, &path)?;
         failpoint::at("log.renamed");
         sync_dir(dir)
     }
@@ -128,19 +132,21 @@ fn link(from: &Path, to: &Path, sha256: &Sha256, unclaimed: bool) -> io::Result<
     make_public(&from_file)?;
     // what has no row by then is swept a day after this moment, not after that of its last byte
     from_file.set_modified(SystemTime::now())?;
-    from_file.sync_all()?;
+    if !seeded::is("file-not-synced") {
+        disk::sync(&from_file)?;
+    }
     failpoint::at("place.synced");
-    match std::fs::hard_link(from, to) {
+    match disk::link(from, to) {
         Ok(()) => Ok(Linked::There),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             if has_digest(to, sha256)? {
                 nofollow(to)?.set_modified(SystemTime::now())?;
                 return Ok(Linked::There);
             }
-            if !unclaimed {
+            if !unclaimed && !seeded::is("name-overwritten") {
                 return Ok(Linked::Taken);
             }
-            std::fs::rename(from, to)?;
+            disk::rename(from, to)?;
             Ok(Linked::There)
         }
         Err(error) => Err(error),
@@ -186,7 +192,7 @@ pub(crate) fn make_dirs_in(top: &Path, dir: &Path) -> io::Result<Vec<PathBuf>> {
     }
     let parent = dir.parent().unwrap_or(top);
     let mut changed = make_dirs_in(top, parent)?;
-    match std::fs::create_dir(dir) {
+    match disk::make_dir(dir) {
         Ok(()) => {
             // for the web server, whatever the umask
             std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755))?;

@@ -8,6 +8,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::master::disk;
+
 /// Written and removed to see whether a directory can be written to.
 pub const PROBE: &str = ".piw-probe";
 /// Locked by the master whose spool it is; holds the number of its process.
@@ -108,7 +110,7 @@ pub fn clear(spool: &Path) -> io::Result<()> {
             if name.to_str().is_some_and(goes_on) && age.is_none_or(|age| age < KEPT) {
                 continue;
             }
-            std::fs::remove_file(entry.path())?;
+            disk::remove(&entry.path())?;
         } else {
             strangers.push(name.into());
         }

@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 
-use super::{FileWriter, spool, sync_dir};
+use super::{FileWriter, spool};
 use crate::domain::ProjectName;
+use crate::master::disk::{self, sync_dir};
 use crate::master::event::SweptDir;
 
 impl FileWriter {
@@ -52,7 +53,7 @@ impl FileWriter {
             match keep {
                 Some(reason) => swept.kept.push((name.clone(), reason.to_owned())),
                 None => {
-                    std::fs::remove_file(&path)?;
+                    disk::remove(&path)?;
                     swept.removed.push(name.clone());
                 }
             }

@@ -1,12 +1,12 @@
 //! METADATA beside a published wheel, made again: only with the bytes that its row names.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use super::place::nofollow;
-use super::{FileWriter, make_public, sync_dir, wheel_zip};
+use super::{FileWriter, make_public, wheel_zip};
 use crate::domain::{Sha256, Version, WheelName};
+use crate::master::disk;
 
 impl FileWriter {
     /// Takes METADATA out of the wheel and puts it beside it, in one step and durably.
@@ -29,12 +29,12 @@ impl FileWriter {
             return Err(io::Error::other("its METADATA is not that of its row"));
         }
         let temporary = self.spool.join("p+metadata");
-        std::fs::write(&temporary, &read.bytes)?;
-        let file = File::open(&temporary)?;
+        let file = disk::create(&temporary)?;
+        disk::write_at(&file, &read.bytes, 0)?;
         make_public(&file)?;
-        file.sync_all()?;
+        disk::sync(&file)?;
         let beside: &Path = &dir.join(format!("{wheel}.metadata"));
-        std::fs::rename(&temporary, beside)?;
-        sync_dir(&dir)
+        disk::rename(&temporary, beside)?;
+        disk::sync_dir(&dir)
     }
 }
