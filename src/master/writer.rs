@@ -51,12 +51,15 @@ pub struct FileWriter {
     transfers: HashMap<TransferId, Incoming>,
     /// What the files of each transfer are called in the spool, without their endings.
     stems: HashMap<TransferId, String>,
+    /// What is in place is durable, too. Not so of what a writer before this one left, nor after something went wrong: a
+    /// directory that is there may be one whose name is not on the disk yet.
+    sure: bool,
 }
 
 impl FileWriter {
     /// Writes under `output`, keeping what is unfinished in `spool`.
     pub fn new(output: PathBuf, spool: PathBuf) -> Self {
-        Self { output, spool, transfers: HashMap::new(), stems: HashMap::new() }
+        Self { output, spool, transfers: HashMap::new(), stems: HashMap::new(), sure: false }
     }
 
     /// Does what is asked and answers where an answer is due.
@@ -69,7 +72,7 @@ impl FileWriter {
                 answer(DiskAnswer::LogWritten(build, data.len() as u64));
             }
             DiskRequest::KeepLog(build, remark) => {
-                if let Err(error) = self.keep_log(build, &remark) {
+                if let Err(error) = self.surely(|writer| writer.keep_log(build, &remark)) {
                     log::error!("the log of build {build}, as far as it came, cannot be kept: {error}");
                 }
             }
@@ -105,10 +108,21 @@ impl FileWriter {
             },
             DiskRequest::Discard(id) => self.discard(id),
             DiskRequest::Place(placement) => {
-                let placed = self.place(&placement).unwrap_or_else(|error| Placed::Failed(error.to_string()));
+                let placed = self.surely(|writer| writer.place(&placement));
+                let placed = placed.unwrap_or_else(|error| Placed::Failed(error.to_string()));
                 answer(DiskAnswer::Placed(placement.build, placed));
             }
         }
+    }
+
+    /// Brings something into place that counts as durable afterwards, with all that is found in place already.
+    fn surely<T>(&mut self, bring: impl FnOnce(&mut Self) -> io::Result<T>) -> io::Result<T> {
+        if !std::mem::replace(&mut self.sure, false) && !seeded::is("found-taken-for-durable") {
+            disk::sync_all(&self.spool)?;
+        }
+        let brought = bring(self)?;
+        self.sure = true;
+        Ok(brought)
     }
 
     fn tree(&self) -> Tree {

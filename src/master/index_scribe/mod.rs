@@ -128,6 +128,7 @@ impl IndexScribe {
         let written = self.store.commit(&staged);
         let ready = ready.into_iter().zip(written).map(|((project, rewrite), written)| {
             let written = written.and_then(|()| guarded(|| self.clear(&project, &rewrite.rows)));
+            let written = written.inspect_err(|_| self.store.doubt());
             (rewrite.order, written)
         });
         failed.into_iter().chain(ready).collect()

@@ -426,3 +426,28 @@ fn the_root_index_is_written_in_pieces_and_left_alone_when_nothing_changed() {
     assert_eq!(json(&www)["projects"], serde_json::json!([]));
     assert_eq!(std::fs::read_dir(dir.path().join("spool")).unwrap().count(), 0);
 }
+
+#[test]
+fn a_page_whose_name_did_not_reach_the_disk_is_brought_there_before_it_counts_as_written() {
+    use crate::master::disk::{self, Change};
+    use std::cell::RefCell;
+    use std::rc::Rc;
+    let (_dir, mut scribe) = scribe();
+    write(&mut scribe, vec![file("foo-1.0-py3-none-any.whl")]).unwrap();
+    disk::watch(Some(Box::new(|change| match change {
+        Change::SyncDir(_) => Err(io::ErrorKind::StorageFull.into()),
+        _ => Ok(()),
+    })));
+    let files = || vec![file("foo-1.0-py3-none-any.whl"), file("foo-1.1-py3-none-any.whl")];
+    write(&mut scribe, files()).unwrap_err();
+    // the same page is there by now, and left alone
+    let synced = Rc::new(RefCell::new(false));
+    let sees = Rc::clone(&synced);
+    disk::watch(Some(Box::new(move |change| {
+        *sees.borrow_mut() |= matches!(change, Change::SyncAll);
+        Ok(())
+    })));
+    write(&mut scribe, files()).unwrap();
+    disk::watch(None);
+    assert!(*synced.borrow());
+}

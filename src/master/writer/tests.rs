@@ -1,13 +1,16 @@
 //! The file writer as the reactor sees it: requests in, answers out, files beside.
 
-use std::io::Read;
+use std::cell::RefCell;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::rc::Rc;
 
 use bytes::Bytes;
 use zip::write::SimpleFileOptions;
 
 use super::*;
 use crate::domain::{ProjectName, Version};
+use crate::master::disk::Change;
 use crate::master::event::PlacedFile;
 
 const BUILD: BuildId = BuildId(7);
@@ -161,6 +164,51 @@ fn a_checked_file_is_not_kept_open() {
     let file = rig.receive(ID, b"1");
     assert!(rig.writer.transfers.is_empty());
     assert_eq!(rig.place(&[file], None), Placed::Durable);
+}
+
+/// Has the changes of this thread told from here on, in words; those of which `refuse` says so fail.
+fn told(refuse: fn(&Change<'_>) -> bool) -> Rc<RefCell<Vec<&'static str>>> {
+    let told = Rc::new(RefCell::new(Vec::new()));
+    let tells = Rc::clone(&told);
+    disk::watch(Some(Box::new(move |change| {
+        if refuse(&change) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        tells.borrow_mut().push(match change {
+            Change::SyncAll => "sync all",
+            Change::SyncDir(_) => "sync dir",
+            Change::Sync(_) => "sync",
+            Change::Link(..) => "link",
+            _ => "other",
+        });
+        Ok(())
+    })));
+    told
+}
+
+#[test]
+fn what_was_found_in_place_is_made_durable_too_when_nobody_knows_that_it_is() {
+    let mut rig = Rig::new();
+    let file = rig.receive(ID, b"1");
+    // the directory is made, and its name does not reach the disk
+    told(|change| matches!(change, Change::SyncDir(_)));
+    assert!(matches!(rig.place(std::slice::from_ref(&file), None), Placed::Failed(_)));
+    assert!(rig.dir.path().join("www/simple").is_dir());
+    let again = told(|_| false);
+    assert_eq!(rig.place(std::slice::from_ref(&file), None), Placed::Durable);
+    assert_eq!(again.borrow()[0], "sync all", "{again:?}");
+    // nothing went wrong since
+    let second = rig.receive(TransferId(2), b"1");
+    let once_more = told(|_| false);
+    assert_eq!(rig.place(&[second], None), Placed::Durable);
+    assert!(!once_more.borrow().contains(&"sync all"), "{once_more:?}");
+    // a writer that starts knows nothing of what it finds
+    let (output, spool) = (rig.dir.path().join("www"), rig.dir.path().join("spool"));
+    rig.writer = FileWriter::new(output, spool);
+    let anew = told(|_| false);
+    assert_eq!(rig.place(&[PlacedFile { transfer: TransferId(3), ..file }], None), Placed::Durable);
+    assert_eq!(anew.borrow()[0], "sync all", "{anew:?}");
+    disk::watch(None);
 }
 
 #[test]
