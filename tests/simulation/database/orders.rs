@@ -1,0 +1,179 @@
+//! The administrator's orders.
+
+use std::collections::BTreeSet;
+
+use piwheels::domain::BuildId;
+use piwheels::master::query::{Ordered, Outcome, Remove, Requeue};
+use piwheels::wire::import::Removal;
+
+use super::{Page, Pair, Tables, Withdrawn};
+
+impl Tables {
+    pub(super) fn requeue(&mut self, clock: u64, order: &Requeue) -> Result<Ordered, String> {
+        let Some(name) = &order.package else { return Err("the model requeues packages".to_owned()) };
+        let package = self.package(name).ok_or_else(|| format!("{name} is not known to this farm"))?;
+        let abi = match &order.abi {
+            Some(tag) => Some(self.abi(tag).ok_or("this farm does not build for it")?),
+            None => None,
+        };
+        let versions: Vec<usize> = (0..self.versions.len())
+            .filter(|at| self.versions[*at].package == package)
+            .filter(|at| order.version.as_ref().is_none_or(|version| *version == self.versions[*at].version))
+            .collect();
+        if versions.is_empty() && order.version.is_some() {
+            return Err("this farm does not know that version".to_owned());
+        }
+        let outcomes: Vec<Outcome> = match order.outcome {
+            Some(outcome) => vec![outcome],
+            None => Outcome::ALL
+                .into_iter()
+                .filter(|outcome| !matches!(outcome, Outcome::Built | Outcome::Superseded))
+                .collect(),
+        };
+        let mut opened = BTreeSet::new();
+        let mut changed = false;
+        for version in versions {
+            let abis = self.requeue_abis(version, abi, &outcomes, order.outcome.is_none());
+            if abis.is_empty() {
+                continue;
+            }
+            changed = true;
+            abis.iter().for_each(|abi| {
+                self.void(version, Some(*abi), &outcomes);
+            });
+            for abi in &abis {
+                self.delayed.remove(&(version, *abi));
+                if let Some(waiting) = self.queue.get_mut(&(version, *abi)) {
+                    waiting.attempt = 1;
+                }
+            }
+            opened.extend(self.judge(clock, version));
+        }
+        if changed {
+            self.order_page(clock, Page::Project(package));
+        }
+        Ok(Ordered {
+            json: serde_json::json!({ "changed": changed, "next": null }).to_string(),
+            opened: opened.into_iter().map(|abi| self.abis[abi].clone()).collect(),
+            ..Ordered::default()
+        })
+    }
+
+    /// The ABIs of a version for which attempts may be made again (`_requeue_pairs`).
+    pub(super) fn requeue_abis(
+        &self,
+        version: usize,
+        of: Option<usize>,
+        outcomes: &[Outcome],
+        delayed: bool,
+    ) -> Vec<usize> {
+        let row = &self.versions[version];
+        let tried = |pair: Pair, outcomes: &[Outcome]| {
+            self.builds.values().any(|b| b.pair == pair && !b.void && outcomes.contains(&b.outcome))
+        };
+        (0..self.abis.len())
+            .filter(|abi| of.is_none_or(|of| of == *abi))
+            .filter(|abi| {
+                let pair = (version, *abi);
+                let asked = tried(pair, outcomes) || delayed && self.delayed.contains_key(&pair);
+                let served =
+                    row.covered || self.abi3_serves(row.abi3_from, *abi) || tried(pair, &[Outcome::Built]);
+                let building = self.live(version).any(|(_, lease)| lease.pair == pair);
+                asked && (outcomes.contains(&Outcome::Built) || !served) && !building
+            })
+            .collect()
+    }
+
+    pub(super) fn remove(&mut self, clock: u64, order: &Remove) -> Result<Ordered, String> {
+        let forget = match order.what {
+            Removal::Files => false,
+            Removal::Builds => true,
+            _ => return Err("the model does not yank".to_owned()),
+        };
+        if order.skip.is_some() {
+            return Err("the model does not skip".to_owned());
+        }
+        let name = &order.package;
+        let package = self.package(name).ok_or_else(|| format!("{name} is not known to this farm"))?;
+        let versions: Vec<usize> = (0..self.versions.len())
+            .filter(|at| self.versions[*at].package == package)
+            .filter(|at| order.version.as_ref().is_none_or(|version| *version == self.versions[*at].version))
+            .collect();
+        if versions.is_empty() && order.version.is_some() {
+            return Err("this farm does not know that version".to_owned());
+        }
+        let (mut opened, mut cancelled, mut logs, mut changed) = (BTreeSet::new(), Vec::new(), Vec::new(), 0);
+        for version in versions {
+            let gone: Vec<String> = self
+                .files
+                .iter()
+                .filter(|(_, f)| f.version == version)
+                .map(|(name, _)| name.clone())
+                .collect();
+            let mut differs = !gone.is_empty();
+            if differs {
+                self.withdraw(clock, version, &gone);
+                self.versions[version].imported = false;
+                let stopped: Vec<i64> = self
+                    .live(version)
+                    .filter(|(_, lease)| lease.build_tag < self.build_tag(lease.pair))
+                    .map(|(build, _)| *build)
+                    .collect();
+                stopped.iter().for_each(|build| self.end_lease(clock, *build, "superseded"));
+                cancelled.extend(stopped.into_iter().map(BuildId));
+            }
+            if forget {
+                let builds: Vec<i64> = self
+                    .builds
+                    .iter()
+                    .filter(|(_, b)| b.pair.0 == version)
+                    .map(|(build, _)| *build)
+                    .collect();
+                if !builds.is_empty() {
+                    self.builds.retain(|_, build| build.pair.0 != version);
+                    let row = &mut self.versions[version];
+                    (row.done, row.covered, row.abi3_from) = (0, false, None);
+                    self.delayed.retain(|pair, _| pair.0 != version);
+                    self.queue.retain(|pair, _| pair.0 != version);
+                    differs = true;
+                }
+                logs.extend(builds.into_iter().map(BuildId));
+            }
+            if differs {
+                changed += 1;
+                opened.extend(self.judge(clock, version));
+            }
+        }
+        if changed > 0 {
+            self.show(clock, package);
+        }
+        cancelled.sort_unstable();
+        Ok(Ordered {
+            json: serde_json::json!({
+                "package": name.as_str(), "version": null, "what": "files", "versions": changed,
+                "files": 0, "builds": logs.len(), "skipped": false, "changed": changed > 0,
+                "page": self.page_ordered(package).unwrap_or(0), "next": null,
+            })
+            .to_string(),
+            opened: opened.into_iter().map(|abi| self.abis[abi].clone()).collect(),
+            cancelled,
+            logs,
+            more: false,
+            walks: false,
+        })
+    }
+
+    pub(super) fn withdraw(&mut self, clock: u64, version: usize, names: &[String]) {
+        for name in names {
+            if let Some(file) = self.files.remove(name) {
+                let gone = Withdrawn { version, sha256: file.record.sha256, pending: true, at: clock };
+                self.withdrawn.insert(name.clone(), gone);
+            }
+        }
+        for build in self.builds.values_mut() {
+            build.void |= build.pair.0 == version && build.outcome == Outcome::Built;
+        }
+        self.recover(version);
+        (self.versions[version].covered, self.versions[version].abi3_from) = (false, None);
+    }
+}

@@ -1,0 +1,127 @@
+//! Pages: ordered, due, written.
+
+use std::collections::BTreeSet;
+
+use piwheels::domain::BuildId;
+use piwheels::master::query::{
+    PageAbi, PageBuild, PageFile, PageKind, ProjectRows, Rewrite, RewriteOrder, RootName,
+};
+
+use super::{FileRow, OrderRow, Page, Tables, VersionRow};
+
+impl Tables {
+    pub(super) fn order_page(&mut self, clock: u64, page: Page) {
+        let ordered = self.next_order;
+        self.next_order += 1;
+        self.orders.entry(page).or_insert(OrderRow { ordered, at: clock }).ordered = ordered;
+    }
+
+    pub(super) fn show(&mut self, clock: u64, package: usize) {
+        let has = self.files.values().any(|file| self.versions[file.version].package == package);
+        self.order_page(clock, Page::Project(package));
+        if self.packages[package].published != has {
+            self.packages[package].published = has;
+            self.order_page(clock, Page::Root);
+        }
+    }
+
+    pub(super) fn page_ordered(&self, package: usize) -> Option<i64> {
+        self.orders.get(&Page::Project(package)).map(|row| row.ordered)
+    }
+
+    pub(super) fn rewrites_due(&self, limit: u16) -> Vec<Rewrite> {
+        let mut due: Vec<(&Page, &OrderRow)> = self.orders.iter().collect();
+        due.sort_by_key(|(page, row)| (row.at, **page));
+        due.truncate(limit.into());
+        due.into_iter().map(|(page, row)| self.rewrite(*page, row.ordered)).collect()
+    }
+
+    pub(super) fn rewrite(&self, page: Page, order: i64) -> Rewrite {
+        let (kind, rows) = match page {
+            Page::Home => (PageKind::Home, ProjectRows::default()),
+            Page::Root => (PageKind::Root, ProjectRows::default()),
+            Page::Project(package) => {
+                (PageKind::Project(self.packages[package].name.clone()), self.project_rows(package))
+            }
+        };
+        Rewrite { order: RewriteOrder { page: kind, order }, rows }
+    }
+
+    /// What a project's pages are made from, as far as the scribe looks at it.
+    pub(crate) fn project_rows(&self, package: usize) -> ProjectRows {
+        let mut versions: Vec<&VersionRow> =
+            self.versions.iter().filter(|row| row.package == package).collect();
+        versions.sort_by(|a, b| a.version.cmp(&b.version));
+        let mut files: Vec<&FileRow> =
+            self.files.values().filter(|file| self.versions[file.version].package == package).collect();
+        let key = |file: &FileRow| {
+            (std::cmp::Reverse(self.versions[file.version].version.clone()), file.record.filename.clone())
+        };
+        files.sort_by_key(|file| key(file));
+        let file = |file: &FileRow| PageFile {
+            filename: file.record.filename.clone(),
+            version: self.versions[file.version].version.to_string(),
+            size: file.record.size,
+            sha256: file.record.sha256,
+            requires_python: file.record.requires_python.clone(),
+            metadata_sha256: Some(file.record.metadata_sha256),
+            yanked: None,
+            uploaded: "2026-01-31T23:59:59.000001Z".to_owned(),
+            alias_of: None,
+            abi: self.builds.get(&file.build).map_or_else(String::new, |b| self.abis[b.pair.1].to_string()),
+            apt: None,
+            requires: Some(Vec::new()),
+        };
+        let gone = self
+            .withdrawn
+            .iter()
+            .filter(|(_, gone)| gone.pending && self.versions[gone.version].package == package);
+        let builds = self.builds.iter().rev().filter(|(_, b)| self.versions[b.pair.0].package == package);
+        ProjectRows {
+            display: self.packages[package].display.clone(),
+            status: "active".to_owned(),
+            status_reason: None,
+            versions: versions.iter().map(|row| row.version.to_string()).collect(),
+            abis: self.abis.iter().map(|abi| PageAbi { tag: abi.to_string(), retired: None }).collect(),
+            releases: Vec::new(),
+            files: files.into_iter().map(file).collect(),
+            gone: gone.map(|(name, _)| name.clone()).collect(),
+            builds: builds
+                .take(100)
+                .map(|(build, row)| PageBuild {
+                    build: BuildId(*build),
+                    version: self.versions[row.pair.0].version.to_string(),
+                    abi: self.abis[row.pair.1].to_string(),
+                    outcome: row.outcome.name().to_owned(),
+                    duration_ms: 1000,
+                    report: None,
+                })
+                .collect(),
+        }
+    }
+
+    pub(super) fn rewrites_done(&mut self, orders: &[RewriteOrder]) {
+        for order in orders {
+            let Some(page) = self.page(&order.page) else { continue };
+            if self.orders.get(&page).is_some_and(|row| row.ordered == order.order) {
+                self.orders.remove(&page);
+                if let Page::Project(package) = page {
+                    for gone in self.withdrawn.values_mut() {
+                        gone.pending &= self.versions[gone.version].package != package;
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn root_names(&self, after: Option<&str>, limit: u16) -> Vec<RootName> {
+        let published = self.packages.iter().filter(|package| package.published);
+        let names: BTreeSet<&str> = published.map(|package| package.name.as_str()).collect();
+        names
+            .into_iter()
+            .filter(|name| after.is_none_or(|after| *name > after))
+            .take(limit.into())
+            .map(|name| RootName { name: name.to_owned(), downloads: 0 })
+            .collect()
+    }
+}
