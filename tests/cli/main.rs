@@ -6,9 +6,9 @@
 
 #[path = "../kit/mod.rs"]
 mod kit;
-#[path = "../../examples/manuals/tree.rs"]
+#[path = "../../src/cli/manuals/tree.rs"]
 mod tree;
-#[path = "../../examples/manuals/words.rs"]
+#[path = "../../src/cli/manuals/words.rs"]
 mod words;
 
 mod config;
