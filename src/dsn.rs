@@ -58,7 +58,8 @@ pub fn describe(config: &Config) -> String {
     )
 }
 
-fn parse_in(
+/// [`parse`], with the environment, the account and the file system as arguments.
+pub(crate) fn parse_in(
     dsn: &str,
     variable: &dyn Fn(&str) -> Option<String>,
     account: &dyn Fn() -> Option<String>,
@@ -71,6 +72,8 @@ fn parse_in(
     }
     let mut config: Config = dsn.trim().parse().map_err(|error: postgres::Error| {
         let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+        // it may quote a piece of the text, and is to be one line
+        let cause = cause.replace(char::is_control, "?");
         bad(format!("{cause} (examples: postgres:///piwheels, dbname=piwheels host=/run/postgresql)"))
     })?;
     if config.get_ssl_mode() == SslMode::Require {
@@ -202,6 +205,8 @@ mod tests {
         assert!(message.contains("TLS is not supported"), "{message}");
         let world = World { variables: &[("PGPORT", "many")], paths: &[] };
         assert!(world.parse("postgres:///x").unwrap_err().to_string().contains("PGPORT"));
+        let message = BARE.parse("postgres:///x?ss\n\nlmode=require").unwrap_err().to_string();
+        assert!(message.contains("`ss??lmode`"), "one line: {message}");
     }
 
     #[test]
