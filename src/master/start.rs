@@ -121,8 +121,8 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     let keys_file = keys_file(&settings.output, settings.keys.as_deref())?;
     let keys = Keys::read_if_there(&keys_file).map_err(error)?;
     let (index_url, certificates) = find_index(settings.pypi_simple.as_deref())?;
-    if let Some(url) = settings.pypi_xmlrpc.as_deref().filter(|url| !is_http(url)) {
-        return Err(usage(format!("--pypi-xmlrpc {url}: must begin with http:// or https://")));
+    if let Some(url) = settings.pypi_xmlrpc.as_deref().filter(|url| !pip::is_address(url)) {
+        return Err(no_address("--pypi-xmlrpc", url));
     }
 
     // From here on threads are started, which must not get them; until here a signal ends the program as usual, also
@@ -371,8 +371,8 @@ fn find_index(given: Option<&str>) -> Result<(String, Option<Vec<u8>>), StartErr
     }
     let cert = asked.as_ref().ok().and_then(|pip| pip.cert.clone());
     let index_url = match given {
-        Some(url) if is_http(url) => url.to_owned(),
-        Some(url) => return Err(usage(format!("--pypi-simple {url}: must begin with http:// or https://"))),
+        Some(url) if pip::is_address(url) => url.to_owned(),
+        Some(url) => return Err(no_address("--pypi-simple", url)),
         None => asked.map_err(error)?.index_url,
     };
     // the system's certificates, where pip names none: a farm behind a proxy of its own has its CA there
@@ -389,8 +389,8 @@ fn find_index(given: Option<&str>) -> Result<(String, Option<Vec<u8>>), StartErr
     Ok((index_url, certificates))
 }
 
-fn is_http(url: &str) -> bool {
-    url.starts_with("http://") || url.starts_with("https://")
+fn no_address(option: &str, url: &str) -> StartError {
+    usage(format!("{option} {url:?}: must begin with http:// or https://, and have no spaces"))
 }
 
 fn seed() -> Result<[u8; 32], StartError> {

@@ -107,12 +107,18 @@ fn readable(pipes: &[BorrowedFd<'_>], wait_ms: u8) -> io::Result<bool> {
     }
 }
 
-fn parse(text: &str) -> Option<PipSettings> {
+/// Reads what the question prints; none where that is no index.
+pub(super) fn parse(text: &str) -> Option<PipSettings> {
     let mut lines = text.lines();
     let index_url = lines.next()?.trim().to_owned();
-    let http = index_url.starts_with("http://") || index_url.starts_with("https://");
     let cert = lines.next().map(str::trim).filter(|cert| !cert.is_empty()).map(PathBuf::from);
-    http.then_some(PipSettings { index_url, cert })
+    is_address(&index_url).then_some(PipSettings { index_url, cert })
+}
+
+/// Whether a text may be an index's address. It is shown, and told to every slave: nothing in it may steer a terminal.
+pub fn is_address(url: &str) -> bool {
+    (url.starts_with("http://") || url.starts_with("https://"))
+        && !url.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
 #[cfg(test)]
@@ -126,6 +132,7 @@ mod tests {
         assert_eq!(answer.cert, Some(PathBuf::from("/etc/ssl/ca.pem")));
         assert_eq!(parse("http://x/simple\n\n").unwrap().cert, None);
         assert_eq!(parse("None\n\n"), None);
+        assert_eq!(parse("https://\rindex.example/simple\n\n"), None);
         assert_eq!(parse(""), None);
     }
 
