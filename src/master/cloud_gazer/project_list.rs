@@ -116,7 +116,7 @@ impl ProjectList {
 
     /// One byte; false when it is to be looked at again.
     fn take(&mut self, byte: u8) -> Result<bool, String> {
-        if self.held.is_empty() && byte.is_ascii_whitespace() {
+        if self.held.is_empty() && is_space(byte) {
             return Ok(true);
         }
         match (self.place, byte) {
@@ -268,7 +268,7 @@ impl Held {
             }
             // true, null or a number
             b',' | b'}' | b']' | b':' if self.nesting == 0 => return Step::Behind,
-            _ if self.nesting == 0 && byte.is_ascii_whitespace() => return Step::Behind,
+            _ if self.nesting == 0 && is_space(byte) => return Step::Behind,
             _ => {}
         }
         self.bytes.push(byte);
@@ -278,6 +278,11 @@ impl Held {
     fn whole(&self) -> Step {
         if self.nesting == 0 { Step::Last } else { Step::More }
     }
+}
+
+/// JSON's own white space (RFC 8259, 2).
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
 #[cfg(test)]

@@ -79,6 +79,7 @@ fn what_is_no_list_is_refused() {
         (format!(r#"{{{META},"projects":[1,]}}"#), "cannot be read"),
         (format!(r#"{{{META},"projects":[{{"name":"a",}}]}}"#), "cannot be read"),
         (format!(r#"{{{META},"projects":[tru]}}"#), "cannot be read"),
+        (format!("{{{META},\u{c}\"projects\":[]}}"), "is not due"),
         (format!(r#"{{{META},}}"#), "is not due"),
         (format!(r#"{{{META},"projects":[]}} x"#), "is not due"),
         (format!(r#"{{{META},"projects":[]}}}}"#), "is not due"),
