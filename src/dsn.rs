@@ -99,7 +99,7 @@ pub(crate) fn parse_in(
             }
         }
     }
-    if config.get_user().is_none() {
+    if config.get_user().is_none_or(str::is_empty) {
         let user = variable("PGUSER").or_else(account);
         config.user(&user.ok_or_else(|| bad("it names no user, and this account has no name".to_owned()))?);
     }
@@ -176,6 +176,8 @@ mod tests {
         assert_eq!(config.get_hosts(), [Host::Unix("/sockets".into())]);
         assert_eq!((config.get_user(), config.get_dbname()), (Some("farm"), Some("other")));
         assert_eq!((config.get_ports(), config.get_password()), (&[6000][..], Some(&b"secret"[..])));
+        let config = world.parse("postgres://:mine@db.example/").unwrap();
+        assert_eq!((config.get_user(), config.get_dbname()), (Some("farm"), Some("other")), "an empty user is none");
         let config = world.parse("postgres://me:mine@db.example:7000/piwheels").unwrap();
         assert_eq!(config.get_hosts(), [Host::Tcp("db.example".into())]);
         assert_eq!((config.get_user(), config.get_dbname()), (Some("me"), Some("piwheels")));
