@@ -177,7 +177,11 @@ mod tests {
         assert_eq!((config.get_user(), config.get_dbname()), (Some("farm"), Some("other")));
         assert_eq!((config.get_ports(), config.get_password()), (&[6000][..], Some(&b"secret"[..])));
         let config = world.parse("postgres://:mine@db.example/").unwrap();
-        assert_eq!((config.get_user(), config.get_dbname()), (Some("farm"), Some("other")), "an empty user is none");
+        assert_eq!(
+            (config.get_user(), config.get_dbname()),
+            (Some("farm"), Some("other")),
+            "an empty user is none"
+        );
         let config = world.parse("postgres://me:mine@db.example:7000/piwheels").unwrap();
         assert_eq!(config.get_hosts(), [Host::Tcp("db.example".into())]);
         assert_eq!((config.get_user(), config.get_dbname()), (Some("me"), Some("piwheels")));

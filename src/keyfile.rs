@@ -60,7 +60,7 @@ impl Keys {
     }
 
     /// Reads the text of a file. The error names the line, and never what is in it.
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut keys = Self::default();
         for (index, line) in text.lines().enumerate() {
             let wrong = |what: &str| format!("line {}: {what}", index + 1);
@@ -81,7 +81,8 @@ impl Keys {
         Ok(keys)
     }
 
-    fn format(&self) -> String {
+    /// The text of a file.
+    pub(crate) fn format(&self) -> String {
         let lines = self.0.iter().map(|(name, key)| line(name, key) + "\n");
         HEAD.to_owned() + &lines.collect::<String>()
     }
@@ -189,6 +190,7 @@ pub fn draw() -> io::Result<Key> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
@@ -261,6 +263,18 @@ mod tests {
         ] {
             let refused = Keys::parse(&text).unwrap_err();
             assert!(refused.starts_with(reason) && !refused.contains("0f0f"), "{refused}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn keys_are_read_as_they_are_written(
+            entries in proptest::collection::btree_map("[a-zA-Z0-9][a-zA-Z0-9._-]{0,20}", any::<[u8; 32]>(), 0..5),
+            noise in "\\PC{0,60}",
+        ) {
+            let keys = Keys(entries.into_iter().map(|(name, key)| (name, Key(key))).collect());
+            prop_assert_eq!(Keys::parse(&keys.format()), Ok(keys));
+            let _ = Keys::parse(&noise);
         }
     }
 }

@@ -11,6 +11,10 @@ pub mod config;
 pub mod domain;
 #[cfg(any(feature = "master", feature = "admin"))]
 pub mod dsn;
+/// Every decoder and parser behind one door, for the fuzzers and for their run among the tests.
+#[cfg(all(any(test, fuzzing), feature = "admin"))]
+#[path = "../tests/fuzz/targets/mod.rs"]
+pub mod fuzz;
 pub mod keyfile;
 pub mod logging;
 #[cfg(feature = "master")]

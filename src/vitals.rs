@@ -77,7 +77,7 @@ fn firmware_throttles(sys: &Path, buffer: &mut [u8]) -> Option<bool> {
 
 /// `50005`, hexadecimal: bits 0 to 3 are what is now (too little voltage, frequency capped, throttled, soft limit of
 /// temperature), bits 16 to 19 what has been since the start.
-fn now(text: &str) -> Option<bool> {
+pub(crate) fn now(text: &str) -> Option<bool> {
     let bits = u32::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok()?;
     Some(bits & 0xf != 0)
 }
@@ -103,7 +103,7 @@ fn cooling_throttles(sys: &Path, buffer: &mut [u8]) -> Option<bool> {
 }
 
 /// `0.52 0.58 0.59 1/467 12345`: hundredths of the first.
-fn load1(text: &str) -> Option<u32> {
+pub(crate) fn load1(text: &str) -> Option<u32> {
     let (whole, part) = text.split_whitespace().next()?.split_once('.')?;
     let part: u32 = match part.len() {
         2 => part.parse().ok()?,
@@ -113,7 +113,7 @@ fn load1(text: &str) -> Option<u32> {
 }
 
 /// Lines like `MemAvailable:   12345 kB`: total and available, in bytes. An old kernel says only how much is unused.
-fn memory(text: &str) -> Option<(u64, u64)> {
+pub(crate) fn memory(text: &str) -> Option<(u64, u64)> {
     let field = |name: &str| {
         let rest = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
         let kib: u64 = rest.trim().strip_suffix("kB")?.trim().parse().ok()?;
@@ -123,7 +123,7 @@ fn memory(text: &str) -> Option<(u64, u64)> {
 }
 
 /// Thousandths of a degree, as a thermal zone says them, in tenths. What no machine survives is a broken sensor.
-fn tenths(text: &str) -> Option<i16> {
+pub(crate) fn tenths(text: &str) -> Option<i16> {
     let thousandths: i32 = text.trim().parse().ok()?;
     if (-100_000..=200_000).contains(&thousandths) { i16::try_from(thousandths / 100).ok() } else { None }
 }

@@ -23,6 +23,9 @@ use crate::options::{Failure, say};
 
 mod compare;
 mod finding;
+#[cfg(any(test, fuzzing))]
+#[path = "../../tests/fuzz/targets/audit.rs"]
+pub(crate) mod fuzz;
 mod links;
 mod master;
 mod pace;

@@ -158,7 +158,8 @@ pub fn entries(many: Many) -> impl Iterator<Item = Result<String, Failure>> {
     })
 }
 
-fn entry(input: &mut impl BufRead, end: u8) -> Result<Option<String>, Failure> {
+/// The next entry of a list, up to this byte; none at the end.
+pub(super) fn entry(input: &mut impl BufRead, end: u8) -> Result<Option<String>, Failure> {
     let failed = |error: io::Error| Failure::error(format!("standard input: {error}"));
     let mut bytes = Vec::new();
     if input.take(ENTRY_BYTES).read_until(end, &mut bytes).map_err(failed)? == 0 {

@@ -5,6 +5,9 @@ pub mod add;
 pub mod audit;
 pub mod client;
 pub mod feed;
+#[cfg(any(test, fuzzing))]
+#[path = "../../tests/fuzz/targets/admin.rs"]
+pub(crate) mod fuzz;
 pub mod import;
 pub mod initdb;
 pub mod items;

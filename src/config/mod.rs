@@ -168,7 +168,8 @@ impl Config {
         Ok(config)
     }
 
-    fn read(&mut self, file: &Path, text: &str) -> Result<(), ConfigError> {
+    /// Takes in what the text of a file says; `file` is for messages.
+    pub(crate) fn read(&mut self, file: &Path, text: &str) -> Result<(), ConfigError> {
         for (index, line) in text.lines().enumerate() {
             let line = line.trim();
             // a [section] line is let pass: some editors insist on one

@@ -143,6 +143,8 @@ impl FromStr for Switch {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -185,6 +187,18 @@ mod tests {
         for text in ["0", "1000", "1K", "64K", "8M", "2G", "3T", "1025"] {
             let read: Size = text.parse().unwrap();
             assert_eq!((read.to_string(), read.to_string().parse()), (text.to_owned(), Ok(read)));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "\\PC{0,30}|[0-9]{0,20} ?[a-zA-Z]{0,4}( ?[0-9]{1,3}[a-z]{1,2}){0,2}") {
+            if let Ok(span) = text.parse::<Duration>() {
+                prop_assert_eq!(span.to_string().parse(), Ok(span));
+            }
+            if let Ok(size) = text.parse::<Size>() {
+                prop_assert_eq!(size.to_string().parse(), Ok(size));
+            }
         }
     }
 }

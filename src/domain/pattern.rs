@@ -56,6 +56,7 @@ impl NamePattern {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn patterns_are_spelled_as_names_are() {
@@ -75,6 +76,16 @@ mod tests {
     fn what_fits_every_name_or_none_is_refused() {
         for text in ["", "*", "-*-", "-foo", "foo-", "foo bar", "fo?", "é*", "%", &"a".repeat(201)] {
             assert!(NamePattern::parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn canonical_form_is_a_fixed_point(text in "\\PC{0,40}|[A-Za-z0-9._*-]{1,40}") {
+            if let Ok(pattern) = NamePattern::parse(&text) {
+                prop_assert_eq!(NamePattern::parse(pattern.as_str()), Ok(pattern.clone()));
+                prop_assert!(!pattern.as_str().contains("--") && !pattern.as_str().contains("**"));
+            }
         }
     }
 }

@@ -67,6 +67,7 @@ impl fmt::Display for AbiTag {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn rank_follows_the_python_version_not_the_text() {
@@ -86,5 +87,17 @@ mod tests {
         }
         assert_eq!(AbiTag::parse("cp37m").unwrap().flags(), "m");
         assert_eq!(AbiTag::parse("cp313t").unwrap().python(), (3, 13));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_an_abi_or_refused_and_its_parts_are_the_whole(text in "\\PC{0,12}|cp[0-9]{0,5}[a-zé]{0,5}") {
+            if let Ok(tag) = AbiTag::parse(&text) {
+                let (major, _) = tag.python();
+                let digits = &text[3..text.len() - tag.flags().len()];
+                prop_assert_eq!(format!("cp{major}{digits}{}", tag.flags()), text);
+                prop_assert!(tag.default_rank() > 0);
+            }
+        }
     }
 }

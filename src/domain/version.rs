@@ -125,6 +125,16 @@ mod tests {
             let (a, b) = (Version::parse(&texts[0]).unwrap(), Version::parse(&texts[1]).unwrap());
             prop_assert_eq!(a.cmp(&b), a.sort_key().cmp(&b.sort_key()), "{} {}", a, b);
         }
+
+        #[test]
+        fn the_canonical_spelling_is_a_fixed_point(
+            text in "\\PC{0,30}|v?[0-9]{1,3}(\\.[0-9]{1,20}){0,3}[-_.]?(a|alpha|c|pre|post|r|dev|-)?[-_.]?[0-9]{0,9}(\\+[a-z0-9._-]{1,9})?",
+        ) {
+            if let Ok(version) = Version::parse(&text) {
+                let spelt = version.to_string();
+                prop_assert_eq!(Version::parse(&spelt).map(|again| again.to_string()), Ok(spelt));
+            }
+        }
     }
 
     #[test]

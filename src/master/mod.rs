@@ -13,6 +13,9 @@ pub mod failpoint;
 pub mod farm;
 pub mod file_juggler;
 pub mod follower;
+#[cfg(all(any(test, fuzzing), feature = "admin"))]
+#[path = "../../tests/fuzz/targets/master.rs"]
+pub(crate) mod fuzz;
 pub mod gaze;
 pub mod hub;
 pub mod index_scribe;

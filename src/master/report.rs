@@ -88,7 +88,7 @@ impl KeptReport {
 }
 
 /// The text with four stars for what stands before the host of each address: an index may want a password there.
-fn without_passwords(text: &str) -> String {
+pub(super) fn without_passwords(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("://") {

@@ -51,7 +51,8 @@ impl Python {
         Self::read(&String::from_utf8_lossy(&output.stdout)).map_err(|what| wrong(&what))
     }
 
-    fn read(answer: &str) -> Result<Self, String> {
+    /// Reads what it answers. The error is for people.
+    pub(crate) fn read(answer: &str) -> Result<Self, String> {
         let mut lines = answer.lines().skip_while(|line| *line != "piw-slave").skip(1);
         let mut line =
             || lines.next().map(str::to_owned).filter(|line| !line.is_empty()).ok_or("does not answer");

@@ -76,6 +76,12 @@ macro_rules! messages {
                     other => panic!("no message {other}"),
                 }
             }
+            fn drawn(name: &str, _chance: &mut $crate::wire::vectors::Chance) -> Self {
+                match name {
+                    $( $wire => Self::$variant { $( $field: $crate::wire::vectors::Json::drawn(_chance), )* }, )*
+                    other => panic!("no message {other}"),
+                }
+            }
         }
     };
 }
@@ -105,6 +111,9 @@ macro_rules! record {
             }
             fn value(json: &serde_json::Value) -> Self {
                 Self { $( $field: $crate::wire::vectors::Json::value(&json[stringify!($field)]), )* }
+            }
+            fn drawn(chance: &mut $crate::wire::vectors::Chance) -> Self {
+                Self { $( $field: $crate::wire::vectors::Json::drawn(chance), )* }
             }
         }
     };
@@ -150,6 +159,9 @@ macro_rules! code {
                     $( Some($wire) => Self::$variant, )*
                     other => panic!("no value {other:?}"),
                 }
+            }
+            fn drawn(chance: &mut $crate::wire::vectors::Chance) -> Self {
+                Self::ALL[chance.below(Self::ALL.len())]
             }
         }
     };

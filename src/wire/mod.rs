@@ -18,7 +18,7 @@ pub mod preamble;
 pub mod slave;
 pub mod status;
 #[cfg(test)]
-mod vectors;
+pub(crate) mod vectors;
 
 pub use field::{Blob, List, Text};
 pub use frame::Frame;

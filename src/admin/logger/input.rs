@@ -64,7 +64,8 @@ impl Input {
     }
 }
 
-fn unpack(source: impl Read + 'static) -> io::Result<Lines> {
+/// The lines of what is read, unpacked where it is packed.
+pub(super) fn unpack(source: impl Read + 'static) -> io::Result<Lines> {
     let mut source = BufReader::with_capacity(READ_BYTES, source);
     let begins = source.fill_buf()?;
     let packed = begins.first() == Some(&GZIP[0]) && begins.get(1).is_none_or(|byte| *byte == GZIP[1]);

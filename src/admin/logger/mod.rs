@@ -27,6 +27,9 @@ mod access;
 mod agent;
 mod buffer;
 mod format;
+#[cfg(any(test, fuzzing))]
+#[path = "../../../tests/fuzz/targets/logger.rs"]
+pub(crate) mod fuzz;
 mod input;
 mod json;
 mod moment;

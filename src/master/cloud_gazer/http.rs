@@ -261,7 +261,7 @@ fn is_etag(text: &str) -> bool {
 }
 
 /// Where a redirect leads, if that is the same index: scheme, host and port.
-fn next_url(from: &str, headers: &HeaderMap) -> Result<String, Trouble> {
+pub(super) fn next_url(from: &str, headers: &HeaderMap) -> Result<String, Trouble> {
     let to = header(headers, "location").unwrap_or_default();
     let elsewhere =
         || Trouble::new(Scope::Here, format!("the index redirects to {}, which is not followed", shown(to)));

@@ -21,6 +21,9 @@ use crate::domain::{ProjectName, WheelName};
 mod changelog;
 mod choice;
 mod dates;
+#[cfg(all(any(test, fuzzing), feature = "admin"))]
+#[path = "../../../tests/fuzz/targets/gazer.rs"]
+pub(crate) mod fuzz;
 mod http;
 mod json;
 pub mod pip;

@@ -118,11 +118,11 @@ const MAX_WHEEL_BYTES: u64 = 16 << 20;
 
 /// Where a file is, and whether METADATA is beside it.
 #[derive(Debug, PartialEq, Eq)]
-struct FileOnPage {
+pub(super) struct FileOnPage {
     url: String,
     metadata: Offered,
     /// In lower case.
-    sha256: Option<String>,
+    pub(super) sha256: Option<String>,
 }
 
 /// Whether METADATA is offered, and its digest where the page says it.
@@ -134,7 +134,7 @@ enum Offered {
 }
 
 /// Reads a page to its end for the one file of that name; the last, where there is more than one.
-fn find(page: impl Read, filename: &str) -> Result<Option<FileOnPage>, Trouble> {
+pub(super) fn find(page: impl Read, filename: &str) -> Result<Option<FileOnPage>, Trouble> {
     let mut json = serde_json::Deserializer::from_reader(io::BufReader::with_capacity(1 << 16, page));
     let found = PageSeed(filename).deserialize(&mut json).and_then(|found| json.end().map(|()| found));
     found.map_err(|error| {

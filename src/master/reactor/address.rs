@@ -108,6 +108,7 @@ fn is_loopback(ip: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn what_other_machines_reach_is_not_local() {
@@ -154,6 +155,15 @@ mod tests {
             "inproc://x",
         ] {
             assert!(bad.parse::<Address>().is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_address_is_read_as_it_is_shown(text in "\\PC{0,30}|(tcp|ipc)://[a-z*/.:\\[\\]]{0,12}(:[0-9]{1,5})?") {
+            if let Ok(address) = text.parse::<Address>() {
+                prop_assert_eq!(address.to_string().parse(), Ok(address));
+            }
         }
     }
 }

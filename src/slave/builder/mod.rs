@@ -13,6 +13,9 @@
 
 pub mod command;
 mod finish;
+#[cfg(all(any(test, fuzzing), feature = "admin"))]
+#[path = "../../../tests/fuzz/targets/slave.rs"]
+pub(crate) mod fuzz;
 mod log;
 mod signs;
 mod step;

@@ -131,7 +131,7 @@ pub fn tasks_of_user() -> u64 {
 const THREADS: usize = 17;
 const RESIDENT: usize = 21;
 
-fn field(stat: &[u8], at: usize) -> Option<u64> {
+pub(super) fn field(stat: &[u8], at: usize) -> Option<u64> {
     let after_name = stat.iter().rposition(|b| *b == b')')? + 1;
     let mut fields = stat[after_name..].split(|b| *b == b' ').filter(|field| !field.is_empty());
     std::str::from_utf8(fields.nth(at)?).ok()?.trim_end().parse().ok()
@@ -174,7 +174,7 @@ fn descendants(root: Pid) -> Vec<Process> {
 
 /// From a line of /proc/PID/stat (`pid (name) state parent …`, where the name may hold anything): the parent, and
 /// whether its first thread is a zombie.
-fn parent_and_death(stat: &[u8]) -> Option<(i32, bool)> {
+pub(super) fn parent_and_death(stat: &[u8]) -> Option<(i32, bool)> {
     let after_name = stat.iter().rposition(|b| *b == b')')? + 1;
     let mut fields = stat[after_name..].split(|b| *b == b' ').filter(|field| !field.is_empty());
     let state = fields.next()?;

@@ -150,7 +150,7 @@ fn make(path: &Path) -> std::io::Result<()> {
 }
 
 /// Where this process's group is, from /proc/self/cgroup and /proc/self/mountinfo.
-fn place(own: &str, mounts: &str) -> Option<PathBuf> {
+pub(crate) fn place(own: &str, mounts: &str) -> Option<PathBuf> {
     let path = own.lines().find_map(|line| line.strip_prefix("0::"))?;
     let (root, mounted) = mounts.lines().find_map(|line| {
         let (fields, kind) = line.split_once(" - ")?;
@@ -165,7 +165,7 @@ fn place(own: &str, mounts: &str) -> Option<PathBuf> {
 }
 
 /// The number behind a name, in lines like `oom_kill 3`.
-fn field(text: &str, name: &str) -> Option<u64> {
+pub(crate) fn field(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
 }
 
