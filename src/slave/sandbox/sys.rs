@@ -8,20 +8,24 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{ForkResult, fork as nix_fork};
 
 use super::seccomp::Instruction;
 
-/// Numbers that are the same on every architecture.
+/// Numbers that are the same on every architecture. Of an argument that is narrower than a register the kernel looks at no
+/// more bits than it has (SYSCALL_DEFINE), whatever stands in the others.
 const LANDLOCK_CREATE_RULESET: libc::c_long = 444;
 const LANDLOCK_ADD_RULE: libc::c_long = 445;
 const LANDLOCK_RESTRICT_SELF: libc::c_long = 446;
 const LANDLOCK_CREATE_RULESET_VERSION: u32 = 1;
 const LANDLOCK_RULE_PATH_BENEATH: libc::c_int = 1;
 
-/// fork(2).
+/// fork(2), for a process with one thread; for others EINVAL.
 pub(super) fn fork() -> nix::Result<ForkResult> {
-    // SAFETY: the launcher has one thread, so that no lock is held by another one which the child would not have.
+    // with one thread this does nothing (unshare(2))
+    unshare(CloneFlags::CLONE_THREAD)?;
+    // SAFETY: this process has one thread, so that no lock is held by another one which the child would not have.
     unsafe { nix_fork() }
 }
 
@@ -32,13 +36,13 @@ pub(super) fn loopback_up() -> io::Result<()> {
         let fd = libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);
         OwnedFd::from_raw_fd(Errno::result(fd)?)
     };
-    // SAFETY: all-zero bytes are a valid ifreq.
+    // SAFETY: an ifreq is bytes, numbers and pointers that may be null: zeros are one.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
         *to = *from as libc::c_char;
     }
     request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
-    // SAFETY: SIOCSIFFLAGS reads one ifreq, which lives until the call returns.
+    // SAFETY: SIOCSIFFLAGS reads one ifreq, writes none, and it lives until the call returns.
     Errno::result(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as _, &request) })?;
     Ok(())
 }
@@ -100,7 +104,7 @@ struct PathBeneath {
 /// Makes a ruleset; `known` is how many of its bytes this kernel's version knows.
 pub(super) fn landlock_ruleset(ruleset: &Ruleset, known: usize) -> io::Result<OwnedFd> {
     assert!(known <= size_of::<Ruleset>());
-    // SAFETY: the kernel reads `known` bytes, which the struct has.
+    // SAFETY: the kernel reads `known` bytes, which the struct has and which are no padding.
     let fd = unsafe { libc::syscall(LANDLOCK_CREATE_RULESET, &raw const *ruleset, known, 0_u32) };
     let fd = i32::try_from(Errno::result(fd)?).map_err(|_| io::ErrorKind::InvalidData)?;
     // SAFETY: the descriptor is new, and owned by nobody else.
@@ -110,7 +114,7 @@ pub(super) fn landlock_ruleset(ruleset: &Ruleset, known: usize) -> io::Result<Ow
 /// Allows these actions on what an open file or directory is, and is above.
 pub(super) fn landlock_allow(ruleset: &OwnedFd, path: &OwnedFd, allowed: u64) -> io::Result<()> {
     let rule = PathBeneath { allowed, parent: path.as_raw_fd() };
-    // SAFETY: the kernel reads one struct landlock_path_beneath_attr, which lives until the call returns.
+    // SAFETY: the kernel reads one struct landlock_path_beneath_attr, packed as this one, which lives until the call returns.
     Errno::result(unsafe {
         libc::syscall(
             LANDLOCK_ADD_RULE,
@@ -125,7 +129,25 @@ pub(super) fn landlock_allow(ruleset: &OwnedFd, path: &OwnedFd, allowed: u64) ->
 
 /// Puts this process, and all that it starts, under the ruleset. Needs `no_new_privs`.
 pub(super) fn landlock_enforce(ruleset: &OwnedFd) -> io::Result<()> {
-    // SAFETY: no pointers.
+    // SAFETY: no pointers, and what it forbids is answered with errors.
     Errno::result(unsafe { libc::syscall(LANDLOCK_RESTRICT_SELF, ruleset.as_raw_fd(), 0_u32) })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_with_more_threads_does_not_fork() {
+        std::thread::scope(|scope| {
+            let forked = scope.spawn(|| match fork() {
+                Err(Errno::EINVAL) => "refused",
+                Err(_) => "another error",
+                // whoever it is: two processes would run the tests
+                Ok(_) => std::process::abort(),
+            });
+            assert_eq!(forked.join().unwrap(), "refused");
+        });
+    }
 }
