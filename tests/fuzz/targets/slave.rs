@@ -7,11 +7,12 @@ use std::os::unix::ffi::OsStringExt;
 
 use super::signs::Signs;
 use super::tree;
+use crate::config::Switch;
 use crate::domain::AbiTag;
 use crate::fuzz::{Target, text};
 use crate::slave::python::Python;
 use crate::slave::sandbox::{Plan, cgroup, launch};
-use crate::slave::start::{Paths, Switch, Walls};
+use crate::slave::start::{Paths, Walls};
 use crate::vitals;
 use crate::wire::slave::Wall;
 
