@@ -5,7 +5,7 @@
 --
 -- Connections are known by their preamble, on any port that Wireshark does not know as another protocol's (there, too, with
 -- -o tcp.try_heuristic_first:TRUE); one whose beginning was not captured, by the ports of the preferences. Unix sockets are
--- no network: put a relay before them (ARCHITECTURE.md, "Watch the wire").
+-- no network: put a relay before them (CONTRIBUTING.md, "Watch the wire").
 --
 -- Every message is piwheels.CHANNEL.MESSAGE, every field that and its name: piwheels.slave.build.package. A list's value is
 -- the number of its entries; an option that lacks its value is FIELD.absent. A seal is shown, not checked: that takes the key.
