@@ -33,7 +33,8 @@ SHAPES = {
     "REBUILD": "pages",
     "STATISTICS": "packages_count packages_built versions_count versions_tried builds_count builds_success builds_last_hour "
                   "builds_time builds_size files_count downloads_last_month queued unchecked delayed leased pages_due "
-                  "pages_waiting pages_failing pages_trouble disk_size disk_free",
+                  "pages_waiting pages_failing pages_trouble disk_size disk_free inodes inodes_free disk_floor disk_promised held "
+                  "held_since_ms paused paused_since_ms tasks",
     "AUDIT": "found problems mended left left_problems",
     "TREE": "output spool device inode",
     "AUDIT_PROJECTS": "next projects",
