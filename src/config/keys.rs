@@ -6,11 +6,11 @@
 const LIST: &str = include_str!("keys.txt");
 
 /// `PIW_…` variables that are no option's: env_logger's, and those of the scripts in `tools/`.
-const OTHER_VARIABLES: [&str; 6] =
-    ["PIW_LOG", "PIW_BIN", "PIW_USER", "PIW_FARM", "PIW_CROSS_CACHE", "PIW_WEB_SERVERS"];
+const OTHER_VARIABLES: [&str; 7] =
+    ["PIW_LOG", "PIW_BIN", "PIW_USER", "PIW_FARM", "PIW_CROSS_CACHE", "PIW_WEB_SERVERS", "PIW_FAILPOINT"];
 
 /// What variables of tests and benches begin with, of which each run may have others.
-const OTHER_PREFIXES: [&str; 3] = ["PIW_TEST_", "PIW_BENCH_", "PIW_WRITE_"];
+const OTHER_PREFIXES: [&str; 5] = ["PIW_TEST_", "PIW_BENCH_", "PIW_WRITE_", "PIW_CRASH_", "PIW_FUZZ_"];
 
 /// What every variable begins with.
 const PREFIX: &str = "PIW_";

@@ -93,7 +93,7 @@ fn carry_out(tools: &Toolbox, task: &Task, killed: Option<Duration>, done: &mut 
             done.touched.insert(package.clone());
             if *skip {
                 done.skipped.insert(package.clone());
-                ("piw-remove", vec!["-y", package, "--skip", "a test"])
+                ("piw-remove", vec!["-y", package, "--skip=a test"])
             } else {
                 ("piw-remove", vec!["-y", package])
             }
