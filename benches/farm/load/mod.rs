@@ -104,8 +104,8 @@ pub(crate) fn run(rows: &mut Rows, slaves: usize, time: Duration) -> Outcome {
     rows.plain("load, broken", cuts as f64, "connections");
     let at = |share: f64| memory[((memory.len() as f64 * share) as usize).clamp(1, memory.len()) - 1];
     rows.plain("load, memory before", at(0.0), "MiB");
-    for (when, share) in [("a quarter", 0.25), ("half", 0.5), ("three quarters", 0.75), ("all", 1.0)] {
-        rows.plain(&format!("load, after {when}"), at(share), "MiB");
+    for percent in [10, 20, 40, 60, 80, 100] {
+        rows.plain(&format!("load, memory at {percent} %"), at(f64::from(percent) / 100.0), "MiB");
     }
     rows.plain("load, most memory", memory.iter().copied().fold(0.0, f64::max), "MiB");
     rows.plain("load, monitors' wait", stats_wait.as_secs_f64() * 1000.0, "ms");
