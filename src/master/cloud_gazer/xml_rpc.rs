@@ -3,7 +3,7 @@
 //! Answers are read piece by piece and bounded in every way: depth, lengths, rows. There is no DTD and no entity but the
 //! five of XML itself. Types that nobody needs are passed over; a number or text that cannot be read spoils its row only.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 use std::sync::Arc;
 
 use quick_xml::Reader;
@@ -81,8 +81,11 @@ pub(super) fn call(method: &str, argument: u64) -> String {
 }
 
 /// Reads an answer that is a list of lists, to its end, and hands over each of the inner ones.
-pub(super) fn read_rows(input: impl BufRead, row: &mut dyn FnMut(&[Value])) -> Result<(), XmlError> {
-    let mut xml = Xml::new(input);
+pub(super) fn read_rows(mut input: impl BufRead, row: &mut dyn FnMut(&[Value])) -> Result<(), XmlError> {
+    // the library passes over a byte order mark only where all of it comes at once
+    let mut begin = Vec::new();
+    input.by_ref().take(3).read_to_end(&mut begin).map_err(XmlError::Broken)?;
+    let mut xml = Xml::new(begin.as_slice().chain(input));
     xml.open("methodResponse")?;
     match xml.open_any()?.as_str() {
         "params" => {

@@ -68,6 +68,17 @@ fn texts_may_be_written_in_every_way_xml_knows() {
 }
 
 #[test]
+fn a_byte_order_mark_is_passed_over_however_it_comes() {
+    let xml = format!("\u{feff}{}", row("<value>six</value>"));
+    for size in [1, 2, 4096] {
+        let mut rows = Vec::new();
+        let input = io::BufReader::with_capacity(size, xml.as_bytes());
+        read_rows(input, &mut |row| rows.push(row.to_vec())).unwrap();
+        assert_eq!(rows, [[text("six")]], "{size} bytes at a time");
+    }
+}
+
+#[test]
 fn an_answer_without_rows_and_rows_that_are_none_are_no_mistake() {
     assert_eq!(rows(&answer("")).unwrap(), [] as [Vec<Value>; 0]);
     assert_eq!(rows(&answer("<value><nil/></value><value>x</value>")).unwrap(), [[Value::Nil], [text("x")]]);
