@@ -7,7 +7,7 @@ use crate::wire::limits::REASON_BYTES;
 /// The longest that the index is left alone for because it says so, in seconds: a header must not stop the farm for a year.
 pub(super) const LONGEST_RETRY_AFTER: u32 = 24 * 3600;
 /// The longest reason that is logged or told, in bytes.
-const SHOWN_BYTES: usize = 400;
+pub(super) const SHOWN_BYTES: usize = 400;
 
 /// Why there is no answer, for whoever asked: a tool, or the farm itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
