@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 /// Longest version accepted, in bytes.
 pub const MAX_VERSION_BYTES: usize = crate::wire::limits::NAME_BYTES;
+/// The canonical spelling is longer by less than this: `1ardev` is `1a0.post0.dev0`.
+const LONGER_BYTES: usize = 16;
 
 /// Why a text is not a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +31,12 @@ impl Version {
         if text.len() > MAX_VERSION_BYTES {
             return Err(bad());
         }
-        pep440_rs::Version::from_str(text).map(Self).map_err(|_| bad())
+        let version = pep440_rs::Version::from_str(text).map(Self).map_err(|_| bad())?;
+        // what is kept and told is the canonical spelling, which has to be read again
+        if text.len() > MAX_VERSION_BYTES - LONGER_BYTES && version.to_string().len() > MAX_VERSION_BYTES {
+            return Err(bad());
+        }
+        Ok(version)
     }
 
     /// Whether it is an alpha, beta, release candidate or development release.
@@ -150,6 +157,20 @@ mod tests {
         let versions = ["1.0.dev1", "1.0a1", "1.0rc1", "1.0", "1.0.post1", "1.9", "1.10", "1!0.1"];
         for pair in versions.windows(2) {
             assert!(Version::parse(pair[0]).unwrap() < Version::parse(pair[1]).unwrap(), "{pair:?}");
+        }
+    }
+
+    #[test]
+    fn a_version_whose_canonical_spelling_is_too_long_is_none() {
+        let release = |bytes: usize| format!("1{}", ".1".repeat(bytes / 2));
+        for (end, longer) in [("a", 1), ("-1", 4), ("c", 2), ("r", 5), ("dev", 2), ("ardev", 8)] {
+            for bytes in 180..MAX_VERSION_BYTES {
+                let text = release(bytes) + end;
+                let parsed = Version::parse(&text);
+                assert_eq!(parsed.is_ok(), text.len() + longer <= MAX_VERSION_BYTES, "{text}");
+                let again = parsed.map(|version| Version::parse(&version.to_string()).is_ok());
+                assert_ne!(again, Ok(false), "{text}");
+            }
         }
     }
 
