@@ -208,8 +208,9 @@ provide() {
   mkdir -p "$CACHE"
   CACHE=$(readlink -f "$CACHE")
   program=$CACHE/$package/$package
-  lock_cache
-  prepare_apt
+  # on standard output stands the program, and nothing else
+  lock_cache >&2
+  prepare_apt >&2
   version=$(candidate "$package")
   [ -n "$version" ] || lack "there is no $package in Debian's archive for this machine"
   { is_stamped "$CACHE/$package" "$version" && runs "$program"; } || unpack_program "$version" >&2
