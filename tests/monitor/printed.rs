@@ -47,9 +47,17 @@ fn a_snapshot_has_the_whole_farm_as_text_and_as_json() {
     builder.say(&FromSlave::Busy { vitals: vitals(52), holds_back: Some(Text::new("too\thot").unwrap()) });
     let _sleepers: Vec<_> = (0..40).map(|n| asleep(&farm, &format!("sleeper-{n}"))).collect();
 
-    let output = run(&farm, &["--once", "--json"]);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
-    let picture: Value = serde_json::from_slice(&output.stdout).unwrap();
+    // the farm in numbers is asked for by the clock
+    let picture = crate::kit::wait::until(
+        "numbers that know of the build",
+        || farm.logs(),
+        || {
+            let output = run(&farm, &["--once", "--json"]);
+            assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+            let picture: Value = serde_json::from_slice(&output.stdout).unwrap();
+            (picture["numbers"]["builds"] == 1).then_some(picture)
+        },
+    );
     assert_eq!(picture["slaves"].as_array().unwrap().len(), 41);
     let of = |key: &str| &picture["slaves"][0][key];
     assert_eq!((of("label"), of("holds_back")), (&"builder".into(), &"too\thot".into()));
