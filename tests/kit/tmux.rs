@@ -41,7 +41,7 @@ impl Terminal {
             &size[0],
             "-y",
             &size[1],
-            "env PS1='$ ' sh",
+            "exec env PS1='$ ' sh",
         ]);
         terminal.tmux(&["set-option", "-g", "status", "off"]);
         terminal.tmux(&["set-option", "-g", "window-size", "manual"]);
@@ -55,6 +55,8 @@ impl Terminal {
         command
             .env("TMUX_TMPDIR", &self.sockets)
             .env("LC_ALL", "C.UTF-8")
+            // Otherwise tmux asks the account for its shell, and an account for services has none that stays.
+            .env("SHELL", "/bin/sh")
             .env_remove("TMUX")
             .env_remove("NO_COLOR");
         command.args(["-u", "-L", "piwheels"]);
