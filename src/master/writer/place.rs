@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use sha2::Digest;
 
+use super::part::begin_write_back;
 use super::{FileWriter, make_public, remove};
 use crate::domain::{BuildId, Sha256, log_path};
 use crate::master::disk::{self, sync_dir};
@@ -24,6 +25,18 @@ impl FileWriter {
         if !placement.files.is_empty() {
             make_dirs(&self.output, &dir)?;
             failpoint::at("place.begun");
+            // All bytes before any name: one commit of the file system's journal then carries every file of the build.
+            let sources = || {
+                let files = placement.files.iter();
+                files.flat_map(|f| [self.transfer_file(f.transfer), self.metadata_file(f.transfer)])
+            };
+            for source in sources() {
+                make_ready(&source)?;
+            }
+            for source in sources() {
+                make_durable(&source)?;
+            }
+            failpoint::at("place.synced");
             for file in &placement.files {
                 let unclaimed = placement.unclaimed.contains(&file.filename);
                 let metadata = dir.join(format!("{}.metadata", file.filename));
@@ -114,28 +127,42 @@ enum Linked {
     Missing,
 }
 
-/// Gives a file of the spool its published name, durably. Other bytes that have that name are replaced only when nobody
-/// claims them.
-fn link(from: &Path, to: &Path, sha256: &Sha256, unclaimed: bool) -> io::Result<Linked> {
-    let from_file = match File::open(from) {
-        Ok(file) => file,
-        // an earlier try may have placed it
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if !has_digest(to, sha256)? {
-                return Ok(Linked::Missing);
-            }
-            nofollow(to)?.set_modified(SystemTime::now())?;
-            return Ok(Linked::There);
-        }
-        Err(error) => return Err(error),
-    };
-    make_public(&from_file)?;
-    // what has no row by then is swept a day after this moment, not after that of its last byte
-    from_file.set_modified(SystemTime::now())?;
-    if !seeded::is("file-not-synced") {
-        disk::sync(&from_file)?;
+/// A file of the spool, unless an earlier try has placed it.
+fn spooled(path: &Path) -> io::Result<Option<File>> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
-    failpoint::at("place.synced");
+}
+
+/// Makes a file of the spool what a published one is, but for its name, and begins its way to the disk.
+fn make_ready(path: &Path) -> io::Result<()> {
+    let Some(file) = spooled(path)? else { return Ok(()) };
+    make_public(&file)?;
+    // what has no row by then is swept a day after this moment, not after that of its last byte
+    file.set_modified(SystemTime::now())?;
+    begin_write_back(&file, 0, 0);
+    Ok(())
+}
+
+fn make_durable(path: &Path) -> io::Result<()> {
+    match spooled(path)? {
+        Some(file) if !seeded::is("file-not-synced") => disk::sync(&file),
+        _ => Ok(()),
+    }
+}
+
+/// Gives a file of the spool, which is durable, its published name. Other bytes that have that name are replaced only when
+/// nobody claims them.
+fn link(from: &Path, to: &Path, sha256: &Sha256, unclaimed: bool) -> io::Result<Linked> {
+    if !from.try_exists()? {
+        if !has_digest(to, sha256)? {
+            return Ok(Linked::Missing);
+        }
+        nofollow(to)?.set_modified(SystemTime::now())?;
+        return Ok(Linked::There);
+    }
     match disk::link(from, to) {
         Ok(()) => Ok(Linked::There),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
