@@ -1,8 +1,8 @@
 //! The database as an oracle of the master has it, for what no slave asks.
 
-use piwheels::master::oracle;
+use piwheels::master::oracle::{self, Session};
 use piwheels::master::query::Query;
-use postgres::{Client, NoTls};
+use postgres::NoTls;
 
 use crate::kit::cluster::MASTER;
 use crate::kit::farm::Farm;
@@ -12,10 +12,10 @@ use crate::kit::wanted::wanted;
 const AT_ONCE: usize = 5000;
 
 /// A session as an oracle has it.
-pub(crate) fn session(farm: &Farm) -> Client {
+pub(crate) fn session(farm: &Farm) -> Session {
     let mut config = farm.database().config(MASTER);
     oracle::configure(&mut config);
-    config.connect(NoTls).unwrap()
+    config.connect(NoTls).unwrap().into()
 }
 
 /// Fills the queue with jobs that nobody has to look up.

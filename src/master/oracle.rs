@@ -2,8 +2,7 @@
 //! `sql/functions/` and nothing of what they do, of threads, pools or repeating; the caller repeats what
 //! [`Failure::Again`] says.
 //!
-//! Statements are sent unnamed with their types, which is one round trip and leaves nothing in the session; what is
-//! worth keeping, the plans inside the functions, the server keeps per session.
+//! Statements are prepared once per session ([`Session`]); the plans inside the functions the server keeps, too.
 
 use std::time::Duration;
 
@@ -25,6 +24,9 @@ mod lists;
 mod orders;
 mod pages;
 mod requirements;
+mod session;
+
+pub use session::Session;
 
 /// Limit of one call, in milliseconds: far above what any takes on a healthy server.
 const STATEMENT_TIMEOUT_MS: u32 = 5_000;
@@ -115,7 +117,7 @@ pub fn check_schema(client: &mut Client) -> Result<(), String> {
 }
 
 /// Asks the database. Blocks until it answers or the session's limit is reached.
-pub fn execute(client: &mut Client, query: &Query) -> Result<Answer, Failure> {
+pub fn execute(client: &mut Session, query: &Query) -> Result<Answer, Failure> {
     if matches!(query, Query::LogBuild(_) | Query::LogImport(_)) {
         failpoint::at("commit.begins");
     }
@@ -139,7 +141,7 @@ fn done(query: &Query) -> Option<&'static str> {
     }
 }
 
-fn ask_for(client: &mut Client, query: &Query) -> Result<Answer, Failure> {
+fn ask_for(client: &mut Session, query: &Query) -> Result<Answer, Failure> {
     match query {
         Query::Abis => lists::abis(client).map(Answer::Abis),
         Query::AddAbi { abi, rank, platforms } => lists::add_abi(client, abi, *rank, platforms),
@@ -229,7 +231,7 @@ fn ask_for(client: &mut Client, query: &Query) -> Result<Answer, Failure> {
 }
 
 fn claim(
-    client: &mut Client,
+    client: &mut Session,
     abi: &AbiTag,
     slave: &str,
     secret: [u8; 16],
@@ -260,7 +262,7 @@ fn claim(
     })))
 }
 
-fn adopt(client: &mut Client, token: JobToken, slave: &str, lease_secs: u32) -> Result<Answer, Failure> {
+fn adopt(client: &mut Session, token: JobToken, slave: &str, lease_secs: u32) -> Result<Answer, Failure> {
     let sql = "SELECT verdict, package, version, abi, attempt, build_tag FROM piw.adopt($1, $2, $3, $4)";
     let row = ask_one(
         client,
@@ -291,7 +293,7 @@ fn adopt(client: &mut Client, token: JobToken, slave: &str, lease_secs: u32) -> 
     }))
 }
 
-fn log_build(client: &mut Client, record: &BuildRecord) -> Result<Answer, Failure> {
+fn log_build(client: &mut Session, record: &BuildRecord) -> Result<Answer, Failure> {
     let files = Columns::of(&record.files)?;
     let sql = "SELECT verdict, opened FROM piw.log_build($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, \
                $15, $16::jsonb)";
@@ -360,7 +362,7 @@ impl<'a> Columns<'a> {
     }
 }
 
-fn sweep(client: &mut Client) -> Result<Answer, Failure> {
+fn sweep(client: &mut Session) -> Result<Answer, Failure> {
     let row = ask_one(client, "SELECT builds, slaves, versions, opened, more FROM piw.sweep()", &[])?;
     let builds: Vec<i64> = read(&row, 0)?;
     let slaves: Vec<String> = read(&row, 1)?;
@@ -378,12 +380,17 @@ fn sweep(client: &mut Client) -> Result<Answer, Failure> {
 
 type Parameters<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
 
-fn ask(client: &mut Client, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Failure> {
-    client.query_typed(sql, parameters).map_err(failure)
+fn ask(client: &mut Session, sql: &'static str, parameters: Parameters<'_>) -> Result<Vec<Row>, Failure> {
+    client.ask(sql, parameters)
 }
 
-fn ask_one(client: &mut Client, sql: &str, parameters: Parameters<'_>) -> Result<Row, Failure> {
+fn ask_one(client: &mut Session, sql: &'static str, parameters: Parameters<'_>) -> Result<Row, Failure> {
     ask(client, sql, parameters)?.into_iter().next().ok_or_else(|| odd("no row"))
+}
+
+/// The one row of a statement that is seldom asked: unnamed, it leaves nothing in the session.
+fn ask_unnamed(client: &mut Session, sql: &str, parameters: Parameters<'_>) -> Result<Row, Failure> {
+    client.query_typed(sql, parameters).map_err(failure)?.into_iter().next().ok_or_else(|| odd("no row"))
 }
 
 fn read<T: FromSqlOwned>(row: &Row, column: usize) -> Result<T, Failure> {

@@ -21,6 +21,7 @@ use r2d2_postgres::PostgresConnectionManager;
 use r2d2_postgres::postgres::config::Config;
 use r2d2_postgres::postgres::{self, Client, NoTls};
 
+use super::oracle::Session;
 use crate::logging::utc;
 use crate::seat::{self, Holder, Lock};
 
@@ -66,7 +67,7 @@ impl Seat {
 /// See the module's head.
 pub struct Warden {
     config: Config,
-    client: Client,
+    client: Session,
     name: String,
     /// The server's process of the session that has the lock, or had it last.
     backend: i32,
@@ -145,11 +146,11 @@ impl Warden {
             }
         }
         clear(&mut client, &name).map_err(|refusal| refusal.to_string())?;
-        Ok(Self { config, client, name, backend, seat: Seat(Arc::new(AtomicBool::new(true))) })
+        Ok(Self { config, client: client.into(), name, backend, seat: Seat(Arc::new(AtomicBool::new(true))) })
     }
 
     /// The session that has the seat, for what the start asks before there are oracles.
-    pub fn client(&mut self) -> &mut Client {
+    pub fn client(&mut self) -> &mut Session {
         &mut self.client
     }
 
@@ -179,7 +180,7 @@ impl Warden {
                 return false;
             }
             let backend = self.backend;
-            let reason = match seat::holders(&mut self.client, Lock::Seat) {
+            let reason = match seat::holders(&mut *self.client, Lock::Seat) {
                 Ok(holders) if holders.iter().any(|holder| holder.backend == backend) => continue,
                 Ok(_) => "the session has it no more".to_owned(),
                 // a server that is busy takes nothing away
@@ -235,7 +236,7 @@ impl Warden {
         }
         clear(&mut client, &self.name)?;
         // dropping the one before says good-bye on it, which nobody need wait for
-        let before = std::mem::replace(&mut self.client, client);
+        let before = std::mem::replace(&mut self.client, client.into());
         let _ = std::thread::Builder::new().name("good-bye".to_owned()).spawn(move || drop(before));
         self.backend = backend;
         Ok(())
@@ -336,24 +337,28 @@ impl From<postgres::Error> for NoSession {
 }
 
 impl r2d2::ManageConnection for Sessions {
-    type Connection = Client;
+    type Connection = Session;
     type Error = NoSession;
 
-    fn connect(&self) -> Result<Client, NoSession> {
+    fn connect(&self) -> Result<Session, NoSession> {
         let mut client = self.inner.connect()?;
         client.batch_execute(KEEPALIVES)?;
         let (space, number) = Lock::Writers.keys();
         // in this order: see the module's head
         client.query_one("SELECT pg_advisory_lock_shared($1, $2)", &[&space, &number])?;
         let seated = seat::holders(&mut client, Lock::Seat)?;
-        if seated.iter().any(|holder| holder.name == self.name) { Ok(client) } else { Err(NoSession::NoSeat) }
+        if seated.iter().any(|holder| holder.name == self.name) {
+            Ok(client.into())
+        } else {
+            Err(NoSession::NoSeat)
+        }
     }
 
-    fn is_valid(&self, client: &mut Client) -> Result<(), NoSession> {
+    fn is_valid(&self, client: &mut Session) -> Result<(), NoSession> {
         Ok(self.inner.is_valid(client)?)
     }
 
-    fn has_broken(&self, client: &mut Client) -> bool {
+    fn has_broken(&self, client: &mut Session) -> bool {
         self.inner.has_broken(client)
     }
 }

@@ -3,9 +3,8 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use piwheels::master::oracle;
+use piwheels::master::oracle::{self, Session};
 use piwheels::master::query::{Answer, Job, Logged, Outcome, Query};
-use postgres::Client;
 
 use crate::farm::{Farm, LEASE_SECS, SETTLED, abi, connect, name, record, secret, version, wanted, wheel};
 
@@ -184,11 +183,11 @@ fn a_claim_reads_no_more_rows_from_a_long_queue_than_from_a_short_one() {
     farm.mend();
 }
 
-fn claim(client: &mut Client, tag: &str) -> Option<Job> {
+fn claim(client: &mut Session, tag: &str) -> Option<Job> {
     claim_with(client, tag, secret())
 }
 
-fn claim_with(client: &mut Client, tag: &str, secret: [u8; 16]) -> Option<Job> {
+fn claim_with(client: &mut Session, tag: &str, secret: [u8; 16]) -> Option<Job> {
     let query =
         Query::Claim { abi: abi(tag), slave: "pi-1".to_owned(), secret, lease_secs: LEASE_SECS, class: 0 };
     match oracle::execute(client, &query).unwrap() {

@@ -1,7 +1,7 @@
 //! The server stops, crashes and comes back: what was acknowledged is there, and the oracle says when to ask again.
 
 use piwheels::domain::JobToken;
-use piwheels::master::oracle::{self, Failure};
+use piwheels::master::oracle::{self, Failure, Session};
 use piwheels::master::query::{Adoption, Answer, Job, Logged, Outcome, Query};
 
 use crate::farm::{Farm, LEASE_SECS, SETTLED, abi, connect, record, secret, wanted, wheel};
@@ -142,4 +142,22 @@ fn a_call_that_waits_too_long_is_to_be_asked_again() {
     assert!(matches!(&failure, Failure::Again(text) if text.contains("timeout")), "{failure:?}");
     lock.rollback().unwrap();
     assert!(matches!(oracle::execute(&mut session, &Query::Abis), Ok(Answer::Abis(_))));
+}
+
+#[test]
+fn functions_that_are_replaced_under_a_session_are_asked_anew() {
+    let database = Cluster::shared().database();
+    let mut superuser = database.superuser();
+    let mut session = connect(&database);
+    let asked = |session: &mut Session| oracle::execute(session, &Query::OrderHome);
+    assert!(matches!(asked(&mut session), Ok(Answer::HomeOrdered)));
+    // what the session has planned gives another kind of answer now
+    superuser
+        .batch_execute(
+            "DROP FUNCTION piw.order_home();
+             CREATE FUNCTION piw.order_home() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+        )
+        .unwrap();
+    assert!(matches!(asked(&mut session), Err(Failure::Again(_))), "what was planned does not fit any more");
+    assert!(matches!(asked(&mut session), Ok(Answer::HomeOrdered)), "it is planned anew");
 }

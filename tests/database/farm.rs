@@ -1,7 +1,7 @@
 //! A farm's database as the tests of its functions see it: asked as the master asks, audited when the test ends.
 
 use piwheels::domain::{AbiTag, JobToken, ProjectName, Sha256, Version};
-use piwheels::master::oracle::{self, Failure};
+use piwheels::master::oracle::{self, Failure, Session};
 use piwheels::master::query::{
     AddedVersion, Adoption, Answer, BuildRecord, FileRecord, Job, Logged, Order, Ordered, Outcome, Query,
     Report, Rewrite, Swept, Wanted,
@@ -18,7 +18,7 @@ pub(crate) const LEASE_SECS: u32 = 3600;
 
 pub(crate) struct Farm {
     pub(crate) database: Database<'static>,
-    pub(crate) client: Client,
+    pub(crate) client: Session,
     superuser: Client,
 }
 
@@ -222,10 +222,10 @@ impl Drop for Farm {
 }
 
 /// A session of the master's, as the oracle has it.
-pub(crate) fn connect(database: &Database<'_>) -> Client {
+pub(crate) fn connect(database: &Database<'_>) -> Session {
     let mut config = database.config(MASTER);
     oracle::configure(&mut config);
-    config.connect(NoTls).unwrap()
+    config.connect(NoTls).unwrap().into()
 }
 
 /// A secret that was not used before.

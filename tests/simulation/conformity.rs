@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 
 use piwheels::domain::{AbiTag, BuildId, JobToken, ProjectName, Sha256, Version, WheelName};
-use piwheels::master::oracle::{self, Failure};
+use piwheels::master::oracle::{self, Failure, Session};
 use piwheels::master::query::*;
 use piwheels::wire::import::Removal;
-use postgres::{Client, NoTls};
+use postgres::NoTls;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
@@ -368,10 +368,10 @@ fn file(filename: &str, sha256: Sha256) -> FileRecord {
     }
 }
 
-fn connect(database: &cluster::Database<'_>) -> Client {
+fn connect(database: &cluster::Database<'_>) -> Session {
     let mut config = database.config(MASTER);
     oracle::configure(&mut config);
-    config.connect(NoTls).unwrap()
+    config.connect(NoTls).unwrap().into()
 }
 
 /// Asks both everything, and compares. The model is of a farm with these ABIs.
@@ -438,8 +438,9 @@ fn the_model_of_the_database_answers_as_the_database_does() {
 
 #[test]
 fn a_model_that_is_wrong_is_found_out() {
+    // the first that finds it is the last
     let config = ProptestConfig {
-        cases: 5,
+        cases: 200,
         max_shrink_iters: 0,
         failure_persistence: None,
         ..ProptestConfig::default()

@@ -13,13 +13,12 @@ use piwheels::admin::client;
 use piwheels::domain::{ProjectName, Version};
 use piwheels::master::gaze::{PageTruth, ProjectStatus, ReleaseTruth};
 use piwheels::master::limits::{CHECK_AHEAD, PAGES_DUE_AT_ONCE};
-use piwheels::master::oracle;
+use piwheels::master::oracle::{self, Session};
 use piwheels::master::query::Query;
 use piwheels::options::Patience;
 use piwheels::wire::Channel;
 use piwheels::wire::import::FromTool;
 use piwheels::wire::slave::ToSlave;
-use postgres::Client;
 
 use crate::database::session;
 use crate::kit::cluster::Cluster;
@@ -146,7 +145,7 @@ fn count(farm: &Farm, sql: &str) -> usize {
 }
 
 /// The page of a package with a hundred releases (one of a hundred has as many) was read again and has one more.
-fn learn_page(rows: &mut Rows, farm: &Farm, oracle: &mut Client) {
+fn learn_page(rows: &mut Rows, farm: &Farm, oracle: &mut Session) {
     let mut superuser = farm.database().superuser();
     let sql = "SELECT p.pkg_id, p.name, p.display FROM piw.package p JOIN piw.version v USING (pkg_id) \
                GROUP BY p.pkg_id ORDER BY abs(count(*) - 100), p.pkg_id LIMIT 1";
@@ -184,7 +183,7 @@ fn learn_page(rows: &mut Rows, farm: &Farm, oracle: &mut Client) {
 
 /// The regular round with nothing to do, and with as many lost slaves as one round looks at. These are made and swept in
 /// one transaction, because the master sweeps too.
-fn sweep(rows: &mut Rows, farm: &Farm, oracle: &mut Client) {
+fn sweep(rows: &mut Rows, farm: &Farm, oracle: &mut Session) {
     let times = (0..20).map(|_| elapsed(|| oracle::execute(oracle, &Query::Sweep).unwrap()));
     rows.plain("sweep-idle", median(times.collect()), "ms");
     let mut superuser = farm.database().superuser();

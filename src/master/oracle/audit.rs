@@ -1,13 +1,12 @@
 //! Questions and orders of the audit of the web tree.
 
-use postgres::Client;
 use postgres::types::Type;
 
-use super::{Failure, Parameters, ask, ask_one, read};
+use super::{Failure, Parameters, Session, ask, ask_unnamed, read};
 use crate::domain::ProjectName;
 use crate::master::query::{Answer, Look, TreeOrder};
 
-pub(super) fn look(client: &mut Client, look: &Look) -> Result<Answer, Failure> {
+pub(super) fn look(client: &mut Session, look: &Look) -> Result<Answer, Failure> {
     let json = match look {
         Look::Projects { after, limit } => {
             call(client, "audit_projects($1, $2)", &[(after, Type::TEXT), (&i32::from(*limit), Type::INT4)])?
@@ -29,7 +28,7 @@ pub(super) fn look(client: &mut Client, look: &Look) -> Result<Answer, Failure> 
     Ok(Answer::Report(json))
 }
 
-pub(super) fn order(client: &mut Client, order: &TreeOrder) -> Result<Answer, Failure> {
+pub(super) fn order(client: &mut Session, order: &TreeOrder) -> Result<Answer, Failure> {
     let json = match order {
         TreeOrder::Withhold { filename, reason } => {
             call(client, "withhold($1, $2)", &[(filename, Type::TEXT), (reason, Type::TEXT)])?
@@ -39,7 +38,7 @@ pub(super) fn order(client: &mut Client, order: &TreeOrder) -> Result<Answer, Fa
 }
 
 pub(super) fn unclaimed(
-    client: &mut Client,
+    client: &mut Session,
     project: &ProjectName,
     names: &[String],
 ) -> Result<Answer, Failure> {
@@ -51,6 +50,6 @@ pub(super) fn unclaimed(
     Ok(Answer::Unclaimed(rows.iter().map(|row| read(row, 0)).collect::<Result<_, Failure>>()?))
 }
 
-fn call(client: &mut Client, call: &str, parameters: Parameters<'_>) -> Result<String, Failure> {
-    read(&ask_one(client, &format!("SELECT piw.{call}"), parameters)?, 0)
+fn call(client: &mut Session, call: &str, parameters: Parameters<'_>) -> Result<String, Failure> {
+    read(&ask_unnamed(client, &format!("SELECT piw.{call}"), parameters)?, 0)
 }

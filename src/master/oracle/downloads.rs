@@ -2,14 +2,13 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use postgres::Client;
 use postgres::types::Type;
 
-use super::{Failure, ask_one, odd, read};
+use super::{Failure, Session, ask_one, odd, read};
 use crate::master::query::{Answer, Download, DownloadsLogged};
 use crate::wire::import;
 
-pub(super) fn log(client: &mut Client, batch: &[u8; 16], downloads: &[Download]) -> Result<Answer, Failure> {
+pub(super) fn log(client: &mut Session, batch: &[u8; 16], downloads: &[Download]) -> Result<Answer, Failure> {
     let of = |text: fn(&import::Download) -> &str| -> Vec<&str> {
         downloads.iter().map(|download| text(&download.record)).collect()
     };
@@ -46,7 +45,7 @@ pub(super) fn log(client: &mut Client, batch: &[u8; 16], downloads: &[Download])
     Ok(Answer::DownloadsLogged(DownloadsLogged { stored: count(0)?, unknown: count(1)?, outside: count(2)? }))
 }
 
-pub(super) fn roll_popularity(client: &mut Client, limit: u16) -> Result<Answer, Failure> {
+pub(super) fn roll_popularity(client: &mut Session, limit: u16) -> Result<Answer, Failure> {
     let row = ask_one(client, "SELECT piw.roll_popularity($1)", &[(&i32::from(limit), Type::INT4)])?;
     Ok(Answer::PopularityRolled(u32::try_from(read::<i32>(&row, 0)?).map_err(odd)?))
 }

@@ -1,15 +1,15 @@
 //! Questions about what the index has.
 
+use postgres::Row;
 use postgres::types::Type;
-use postgres::{Client, Row};
 
 use super::lists::abi_list;
-use super::{Failure, ask, ask_one, odd, package, read};
+use super::{Failure, Session, ask, ask_one, odd, package, read};
 use crate::domain::{BuildId, ProjectName, Version};
 use crate::master::gaze::{Happening, IndexEvent, ListedProject, PageTruth, ProjectStatus, RELEASES, Wish};
 use crate::master::query::{Answer, DuePage, FeedState, Learned, Unread};
 
-pub(super) fn pages_due(client: &mut Client, limit: u16, ahead: u16) -> Result<Answer, Failure> {
+pub(super) fn pages_due(client: &mut Session, limit: u16, ahead: u16) -> Result<Answer, Failure> {
     let sql = "SELECT name, etag, serial, specifiers, since FROM piw.pages_due($1, $2)";
     let rows = ask(client, sql, &[(&i32::from(limit), Type::INT4), (&i32::from(ahead), Type::INT4)])?;
     let due = rows.iter().map(|row| {
@@ -29,7 +29,7 @@ pub(super) fn pages_due(client: &mut Client, limit: u16, ahead: u16) -> Result<A
 }
 
 pub(super) fn learn_page(
-    client: &mut Client,
+    client: &mut Session,
     package: &ProjectName,
     truth: &PageTruth,
     next_secs: Option<u32>,
@@ -81,7 +81,7 @@ pub(super) fn learn_page(
 }
 
 pub(super) fn page_unread(
-    client: &mut Client,
+    client: &mut Session,
     package: &ProjectName,
     news: Unread,
     next_secs: Option<u32>,
@@ -114,7 +114,7 @@ fn learned(row: &Row, registers: bool) -> Result<Answer, Failure> {
     }))
 }
 
-pub(super) fn feed_state(client: &mut Client) -> Result<Answer, Failure> {
+pub(super) fn feed_state(client: &mut Session) -> Result<Answer, Failure> {
     let sql = "SELECT serial, settled, heard_at, listed_at, list_etag FROM piw.feed_state()";
     let row = ask_one(client, sql, &[])?;
     Ok(Answer::FeedState(FeedState {
@@ -127,7 +127,7 @@ pub(super) fn feed_state(client: &mut Client) -> Result<Answer, Failure> {
 }
 
 pub(super) fn feed_apply(
-    client: &mut Client,
+    client: &mut Session,
     serial: u64,
     settled: u64,
     events: &[IndexEvent],
@@ -186,7 +186,7 @@ fn told(event: &IndexEvent) -> Told<'_> {
 }
 
 pub(super) fn feed_compare(
-    client: &mut Client,
+    client: &mut Session,
     projects: &[ListedProject],
     after: Option<&ProjectName>,
     serial_read: u64,

@@ -1,14 +1,13 @@
 //! Imports: whether files may come, and the record of those that came.
 
-use postgres::Client;
 use postgres::types::Type;
 
 use super::lists::abi_list;
-use super::{Columns, Failure, abi, ask_one, odd, read, saturated};
+use super::{Columns, Failure, Session, abi, ask_one, odd, read, saturated};
 use crate::domain::{AbiTag, BuildId, Version};
 use crate::master::query::{Answer, ImportPlan, ImportRecord, ImportVerdict, Imported, Logged};
 
-pub(super) fn begin(client: &mut Client, plan: &ImportPlan) -> Result<Answer, Failure> {
+pub(super) fn begin(client: &mut Session, plan: &ImportPlan) -> Result<Answer, Failure> {
     let (major, minor) = plan.python;
     let from = i32::from(major) * 1000 + i32::from(minor);
     let filenames: Vec<&str> = plan.files.iter().map(|(name, _)| name.as_str()).collect();
@@ -39,7 +38,7 @@ pub(super) fn begin(client: &mut Client, plan: &ImportPlan) -> Result<Answer, Fa
     }))
 }
 
-pub(super) fn log(client: &mut Client, record: &ImportRecord) -> Result<Answer, Failure> {
+pub(super) fn log(client: &mut Session, record: &ImportRecord) -> Result<Answer, Failure> {
     let files = Columns::of(&record.files)?;
     let row = ask_one(
         client,

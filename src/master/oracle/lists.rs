@@ -1,10 +1,9 @@
 //! Questions about what the farm builds: ABIs, versions that people want, the walks that a change of them asks for; and the
 //! farm in numbers.
 
-use postgres::Client;
 use postgres::types::Type;
 
-use super::{Failure, Parameters, abi, ask, ask_one, failure, odd, optional_abi, read};
+use super::{Failure, Parameters, Session, abi, ask, ask_one, failure, odd, optional_abi, read};
 use crate::domain::AbiTag;
 use crate::master::query::{
     AUDIT_LINES, Abi, AddedState, AddedVersion, Answer, Audited, Figures, QueueSize, Statistics, Wanted,
@@ -18,7 +17,7 @@ const MEND_AT_ONCE: i32 = 10_000;
 /// Limit of one request to add versions: 5,000 of them take 4 s on a desktop computer.
 const ADD_TIMEOUT: &str = "SET LOCAL statement_timeout = '2min'";
 
-pub(super) fn abis(client: &mut Client) -> Result<Vec<Abi>, Failure> {
+pub(super) fn abis(client: &mut Session) -> Result<Vec<Abi>, Failure> {
     let rows = ask(client, "SELECT tag, rank, skip, platforms FROM piw.abis()", &[])?;
     let abis = rows.iter().map(|row| {
         let tag = abi(&read::<String>(row, 0)?)?;
@@ -28,7 +27,7 @@ pub(super) fn abis(client: &mut Client) -> Result<Vec<Abi>, Failure> {
 }
 
 pub(super) fn add_abi(
-    client: &mut Client,
+    client: &mut Session,
     abi: &AbiTag,
     rank: i16,
     platforms: &[String],
@@ -40,7 +39,7 @@ pub(super) fn add_abi(
     Ok(Answer::AbiAdded(added, abis(client)?))
 }
 
-pub(super) fn walk(client: &mut Client, limit: u16) -> Result<Answer, Failure> {
+pub(super) fn walk(client: &mut Session, limit: u16) -> Result<Answer, Failure> {
     let row = ask_one(client, "SELECT opened, more FROM piw.walk($1)", &[(&i32::from(limit), Type::INT4)])?;
     Ok(Answer::Walked { opened: abi_list(&read::<Vec<String>>(&row, 0)?)?, more: read(&row, 1)? })
 }
@@ -49,7 +48,7 @@ pub(super) fn abi_list(tags: &[String]) -> Result<Vec<AbiTag>, Failure> {
     tags.iter().map(|tag| abi(tag)).collect()
 }
 
-pub(super) fn add_versions(client: &mut Client, wanted: &[Wanted], deps: bool) -> Result<Answer, Failure> {
+pub(super) fn add_versions(client: &mut Session, wanted: &[Wanted], deps: bool) -> Result<Answer, Failure> {
     let names: Vec<&str> = wanted.iter().map(|w| w.package.as_str()).collect();
     let displays: Vec<&str> = wanted.iter().map(|w| w.display.as_str()).collect();
     let versions: Vec<String> = wanted.iter().map(|w| w.version.to_string()).collect();
@@ -111,7 +110,7 @@ pub(super) fn add_versions(client: &mut Client, wanted: &[Wanted], deps: bool) -
     Ok(Answer::Added(added.collect::<Result<_, Failure>>()?))
 }
 
-pub(super) fn statistics(client: &mut Client) -> Result<Statistics, Failure> {
+pub(super) fn statistics(client: &mut Session) -> Result<Statistics, Failure> {
     let sql = "SELECT packages_count, packages_built, versions_count, versions_tried, builds_count, builds_success, \
                builds_last_hour, builds_time, builds_size, files_count, downloads_last_month, queued, unchecked, \
                delayed, leased, pages_due, pages_waiting FROM piw.statistics()";
@@ -138,7 +137,7 @@ pub(super) fn statistics(client: &mut Client) -> Result<Statistics, Failure> {
     })
 }
 
-pub(super) fn figures(client: &mut Client) -> Result<Answer, Failure> {
+pub(super) fn figures(client: &mut Session) -> Result<Answer, Failure> {
     let rows = ask(client, "SELECT abi, class, jobs FROM piw.queue_sizes()", &[])?;
     let queue = rows.iter().map(|row| {
         Ok(QueueSize {
@@ -151,7 +150,7 @@ pub(super) fn figures(client: &mut Client) -> Result<Answer, Failure> {
     Ok(Answer::Figures(Box::new(Figures { statistics: statistics(client)?, queue })))
 }
 
-pub(super) fn audit(client: &mut Client, mend: bool) -> Result<Answer, Failure> {
+pub(super) fn audit(client: &mut Session, mend: bool) -> Result<Answer, Failure> {
     let mut transaction = client.transaction().map_err(failure)?;
     transaction.batch_execute(AUDIT_TIMEOUT).map_err(failure)?;
     let sql = "SELECT CASE WHEN a.ver_id = 0 THEN a.problem ELSE coalesce(piw.version_name(a.ver_id), '') || ' ' \

@@ -1,14 +1,13 @@
 //! The administrator's orders about policies and the queue, and reports for people.
 
-use postgres::Client;
 use postgres::types::Type;
 
 use super::lists::abi_list;
-use super::{Failure, Parameters, ask_one, read};
+use super::{Failure, Parameters, Session, ask_unnamed, read};
 use crate::domain::{AbiTag, BuildId, ProjectName, Version};
 use crate::master::query::{Answer, Order, Ordered, Outcome, Remove, Report};
 
-pub(super) fn order(client: &mut Client, order: &Order) -> Result<Answer, Failure> {
+pub(super) fn order(client: &mut Session, order: &Order) -> Result<Answer, Failure> {
     let name = |package: &Option<ProjectName>| package.as_ref().map(|p| p.as_str().to_owned());
     let key = |version: &Option<Version>| version.as_ref().map(Version::sort_key);
     let tag = |abi: &Option<AbiTag>| abi.as_ref().map(|a| a.as_str().to_owned());
@@ -70,13 +69,13 @@ pub(super) fn order(client: &mut Client, order: &Order) -> Result<Answer, Failur
 }
 
 fn give(
-    client: &mut Client,
+    client: &mut Session,
     call: &str,
     parameters: Parameters<'_>,
     order: &Order,
 ) -> Result<Answer, Failure> {
     let row =
-        ask_one(client, &format!("SELECT answer, opened, cancelled, more FROM piw.{call}"), parameters)?;
+        ask_unnamed(client, &format!("SELECT answer, opened, cancelled, more FROM piw.{call}"), parameters)?;
     Ok(Answer::Ordered(Ordered {
         json: read(&row, 0)?,
         opened: abi_list(&read::<Vec<String>>(&row, 1)?)?,
@@ -87,8 +86,8 @@ fn give(
     }))
 }
 
-fn remove(client: &mut Client, what: &Remove) -> Result<Answer, Failure> {
-    let row = ask_one(
+fn remove(client: &mut Session, what: &Remove) -> Result<Answer, Failure> {
+    let row = ask_unnamed(
         client,
         "SELECT answer, opened, cancelled, more, logs FROM piw.remove($1, $2, $3, $4, $5, $6)",
         &[
@@ -111,11 +110,11 @@ fn remove(client: &mut Client, what: &Remove) -> Result<Answer, Failure> {
     }))
 }
 
-pub(super) fn report(client: &mut Client, report: Report) -> Result<Answer, Failure> {
+pub(super) fn report(client: &mut Session, report: Report) -> Result<Answer, Failure> {
     let sql = match report {
         Report::Abis => "SELECT piw.abi_report()",
         Report::Policies => "SELECT piw.policy_report()",
         Report::Feed => "SELECT piw.feed_report()",
     };
-    Ok(Answer::Report(read(&ask_one(client, sql, &[])?, 0)?))
+    Ok(Answer::Report(read(&ask_unnamed(client, sql, &[])?, 0)?))
 }

@@ -1,12 +1,12 @@
 //! Questions about the pages of the published index.
 
+use postgres::Row;
 use postgres::types::Type;
-use postgres::{Client, Row};
 
-use super::{Failure, Parameters, ask, ask_one, odd, package, read};
+use super::{Failure, Parameters, Session, ask, ask_one, odd, package, read};
 use crate::master::query::{Answer, PageKind, ProjectRows, Rewrite, RewriteOrder, RootName};
 
-pub(super) fn rewrites_due(client: &mut Client, limit: u16) -> Result<Answer, Failure> {
+pub(super) fn rewrites_due(client: &mut Session, limit: u16) -> Result<Answer, Failure> {
     let sql = "SELECT kind, name, ordered, page FROM piw.rewrites_due($1)";
     let rows = ask(client, sql, &[(&i32::from(limit), Type::INT4)])?;
     Ok(Answer::RewritesDue(rows.iter().map(rewrite).collect::<Result<_, Failure>>()?))
@@ -26,7 +26,7 @@ fn rewrite(row: &Row) -> Result<Rewrite, Failure> {
     Ok(Rewrite { order: RewriteOrder { page, order: read(row, 2)? }, rows })
 }
 
-pub(super) fn rewritten(client: &mut Client, orders: &[RewriteOrder]) -> Result<Answer, Failure> {
+pub(super) fn rewritten(client: &mut Session, orders: &[RewriteOrder]) -> Result<Answer, Failure> {
     let pages: Vec<_> = orders.iter().map(|order| page(&order.page)).collect();
     let kinds: Vec<_> = pages.iter().map(|(kind, _)| *kind).collect();
     let names: Vec<_> = pages.iter().map(|(_, name)| *name).collect();
@@ -37,7 +37,7 @@ pub(super) fn rewritten(client: &mut Client, orders: &[RewriteOrder]) -> Result<
     Ok(Answer::RewritesDone)
 }
 
-pub(super) fn rewrite_failed(client: &mut Client, order: &RewriteOrder) -> Result<Answer, Failure> {
+pub(super) fn rewrite_failed(client: &mut Session, order: &RewriteOrder) -> Result<Answer, Failure> {
     let (kind, name) = page(&order.page);
     let parameters: Parameters<'_> = &[(&kind, Type::TEXT), (&name, Type::TEXT), (&order.order, Type::INT8)];
     ask(client, "SELECT piw.rewrite_failed($1, $2, $3)", parameters)?;
@@ -53,14 +53,14 @@ fn page(page: &PageKind) -> (&'static str, Option<&str>) {
     }
 }
 
-pub(super) fn root_names(client: &mut Client, after: Option<&str>, limit: u16) -> Result<Answer, Failure> {
+pub(super) fn root_names(client: &mut Session, after: Option<&str>, limit: u16) -> Result<Answer, Failure> {
     let sql = "SELECT name, downloads FROM piw.root_names($1, $2)";
     let rows = ask(client, sql, &[(&after, Type::TEXT), (&i32::from(limit), Type::INT4)])?;
     let name = |row: &Row| Ok(RootName { name: read(row, 0)?, downloads: read(row, 1)? });
     Ok(Answer::RootNames(rows.iter().map(name).collect::<Result<_, Failure>>()?))
 }
 
-pub(super) fn home(client: &mut Client) -> Result<Answer, Failure> {
+pub(super) fn home(client: &mut Session) -> Result<Answer, Failure> {
     let json: String = read(&ask_one(client, "SELECT piw.home()", &[])?, 0)?;
     let rows = serde_json::from_str(&json).map_err(|error| odd(error.to_string()))?;
     Ok(Answer::Home(Box::new(rows)))

@@ -1,9 +1,8 @@
 //! Questions about the requirements of what was built.
 
-use postgres::Client;
 use postgres::types::Type;
 
-use super::{Failure, ask, odd, package, read};
+use super::{Failure, Session, ask, odd, package, read};
 use crate::domain::WheelName;
 use crate::domain::dependencies::Dependency;
 use crate::domain::requirement::Extra;
@@ -12,7 +11,7 @@ use crate::master::query::{Answer, DepsDue, DepsOrder, RequirementDue, Requireme
 /// Before a requirement is looked up again that the index did not answer for.
 const RETRY_SECS: i32 = 60;
 
-pub(super) fn deps_due(client: &mut Client, limit: u16) -> Result<Answer, Failure> {
+pub(super) fn deps_due(client: &mut Session, limit: u16) -> Result<Answer, Failure> {
     let sql = "SELECT ver_id, turn, package, version, extras, tags, requires, wheel FROM piw.deps_due($1)";
     let rows = ask(client, sql, &[(&i32::from(limit), Type::INT4)])?;
     let due = rows.iter().map(|row| {
@@ -35,7 +34,7 @@ pub(super) fn deps_due(client: &mut Client, limit: u16) -> Result<Answer, Failur
 }
 
 pub(super) fn deps_found(
-    client: &mut Client,
+    client: &mut Session,
     order: Option<DepsOrder>,
     of: &str,
     requirements: &[Dependency],
@@ -58,7 +57,7 @@ pub(super) fn deps_found(
     Ok(Answer::Noted)
 }
 
-pub(super) fn requirements_due(client: &mut Client, limit: u16) -> Result<Answer, Failure> {
+pub(super) fn requirements_due(client: &mut Session, limit: u16) -> Result<Answer, Failure> {
     let sql = "SELECT req_id, name, specifiers, extras, of FROM piw.requirements_due($1)";
     let rows = ask(client, sql, &[(&i32::from(limit), Type::INT4)])?;
     let due = rows.iter().map(|row| {
@@ -74,7 +73,7 @@ pub(super) fn requirements_due(client: &mut Client, limit: u16) -> Result<Answer
 }
 
 pub(super) fn requirement_done(
-    client: &mut Client,
+    client: &mut Session,
     requirement: i64,
     end: &RequirementEnd,
 ) -> Result<Answer, Failure> {
