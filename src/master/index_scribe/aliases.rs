@@ -43,9 +43,6 @@ pub(super) fn link(dir: &Path, files: &[PageFile]) -> io::Result<()> {
 /// Removes the names that no page has any more: those of the same bytes as a file that is, or was, on the page. Any other
 /// file that has no row is not this room's: it may be on its way to one.
 pub(super) fn unlink(dir: &Path, files: &[PageFile], gone: &[String]) -> io::Result<()> {
-    let inode = |name: &str| fs::symlink_metadata(dir.join(name)).map(|metadata| metadata.ino()).ok();
-    let originals = files.iter().filter(|file| file.alias_of.is_none()).map(|file| file.filename.as_str());
-    let known: HashSet<u64> = originals.chain(gone.iter().map(String::as_str)).filter_map(inode).collect();
     let named: HashSet<&str> =
         files.iter().map(|file| file.filename.as_str()).chain(gone.iter().map(String::as_str)).collect();
     let entries = match fs::read_dir(dir) {
@@ -53,15 +50,25 @@ pub(super) fn unlink(dir: &Path, files: &[PageFile], gone: &[String]) -> io::Res
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(e) => return Err(e),
     };
-    let mut removed = false;
+    let mut unnamed = Vec::new();
     for entry in entries {
-        let entry = entry?;
-        let Ok(name) = entry.file_name().into_string() else { continue };
-        let wheel = name.ends_with(".whl") && !named.contains(name.as_str());
-        if wheel
-            && entry.metadata().is_ok_and(|metadata| metadata.nlink() > 1 && known.contains(&metadata.ino()))
-        {
-            disk::remove(&entry.path())?;
+        let Ok(name) = entry?.file_name().into_string() else { continue };
+        if name.ends_with(".whl") && !named.contains(name.as_str()) {
+            unnamed.push(name);
+        }
+    }
+    if unnamed.is_empty() {
+        // as nearly always
+        return Ok(());
+    }
+    let inode = |name: &str| fs::symlink_metadata(dir.join(name)).map(|metadata| metadata.ino()).ok();
+    let originals = files.iter().filter(|file| file.alias_of.is_none()).map(|file| file.filename.as_str());
+    let known: HashSet<u64> = originals.chain(gone.iter().map(String::as_str)).filter_map(inode).collect();
+    let mut removed = false;
+    for name in unnamed {
+        let there = fs::symlink_metadata(dir.join(&name));
+        if there.is_ok_and(|metadata| metadata.nlink() > 1 && known.contains(&metadata.ino())) {
+            disk::remove(&dir.join(&name))?;
             failpoint::at("alias.removed");
             let _ = disk::remove(&dir.join(format!("{name}.metadata")));
             removed = true;

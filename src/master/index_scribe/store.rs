@@ -1,7 +1,6 @@
 //! Where pages stand: each beside a gzip twin, made durable and renamed over the old one. One whose bytes are the same is
 //! left alone, so that its time and ETag stay, and those of the twin.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -11,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use flate2::Compression;
+use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 
 use crate::master::disk;
@@ -101,21 +101,25 @@ impl Store {
 
     fn try_stage(&self, staged: &mut Staged, dir: &Path, pages: &[(&str, &[u8])]) -> io::Result<()> {
         for (name, bytes) in pages {
-            // the compressed one has no name and no time inside: the same bytes for the same page
-            let twin = (dir.join(format!("{name}{TWIN}")), Cow::Owned(compressed(bytes)?));
-            for (page, bytes) in [twin, (dir.join(name), Cow::Borrowed(*bytes))] {
-                if is_same(&page, &bytes) {
-                    continue;
-                }
-                staged.made.extend(make_dirs_in(&self.output, dir)?);
-                let temporary = self.spool.join(format!("p-{}-{}", staged.mark, staged.moves.len()));
-                staged.moves.push((temporary.clone(), page));
-                let file = disk::create(&temporary)?;
-                disk::write_at(&file, &bytes, 0)?;
-                file.set_permissions(Permissions::from_mode(READABLE))?;
+            let (page, twin) = (dir.join(name), dir.join(format!("{name}{TWIN}")));
+            // the twin goes before its page
+            if !is_twin(&twin, bytes) {
+                self.stage_file(staged, dir, twin, &compressed(bytes)?)?;
+            }
+            if !is_same(&page, bytes) {
+                self.stage_file(staged, dir, page, bytes)?;
             }
         }
         Ok(())
+    }
+
+    fn stage_file(&self, staged: &mut Staged, dir: &Path, to: PathBuf, bytes: &[u8]) -> io::Result<()> {
+        staged.made.extend(make_dirs_in(&self.output, dir)?);
+        let temporary = self.spool.join(format!("p-{}-{}", staged.mark, staged.moves.len()));
+        staged.moves.push((temporary.clone(), to));
+        let file = disk::create(&temporary)?;
+        disk::write_at(&file, bytes, 0)?;
+        file.set_permissions(Permissions::from_mode(READABLE))
     }
 
     /// Pages that are to go, with their twins, where they are there.
@@ -270,6 +274,7 @@ fn make_durable(file: &File) -> io::Result<()> {
     disk::sync(file)
 }
 
+/// Without a name and a time inside: the same bytes for the same page.
 fn compressed(bytes: &[u8]) -> io::Result<Vec<u8>> {
     let mut gzip = GzEncoder::new(Vec::with_capacity(bytes.len() / 3), Compression::default());
     gzip.write_all(bytes)?;
@@ -277,9 +282,33 @@ fn compressed(bytes: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 fn is_same(path: &Path, bytes: &[u8]) -> bool {
-    let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    fs::symlink_metadata(path).is_ok_and(|there| there.is_file() && there.len() == length)
-        && fs::read(path).is_ok_and(|old| old == bytes)
+    there(path, bytes.len()).is_some_and(|old| old == bytes)
+}
+
+/// Whether the file is this page's twin: unpacking it, every byte of it, costs a fifth of packing the page for comparison.
+fn is_twin(path: &Path, bytes: &[u8]) -> bool {
+    // how long the page was that was packed stands at the end: most that changed are told apart by that
+    let ends = |packed: &[u8]| {
+        let length = packed.last_chunk().map(|end| u32::from_le_bytes(*end));
+        length.is_some_and(|length| usize::try_from(length).is_ok_and(|length| length == bytes.len()))
+    };
+    // packing never adds more than this
+    let most = bytes.len() + bytes.len() / 1000 + 64;
+    let Some(packed) = there(path, most).filter(|packed| ends(packed)) else { return false };
+    let mut plain = vec![0; bytes.len()];
+    let mut gzip = GzDecoder::new(packed.as_slice());
+    let unpacked = gzip.read_exact(&mut plain).is_ok() && plain == bytes;
+    // nothing more in it, its sum is right, and nothing behind it
+    unpacked && matches!(gzip.read(&mut [0]), Ok(0)) && gzip.into_inner().is_empty()
+}
+
+/// What a regular file of at most so many bytes holds. What is something else is not opened: it may block.
+fn there(path: &Path, most: usize) -> Option<Vec<u8>> {
+    let there = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file)?;
+    let length = usize::try_from(there.len()).ok().filter(|length| *length <= most)?;
+    let mut bytes = vec![0; length];
+    File::open(path).and_then(|mut file| file.read_exact(&mut bytes)).ok()?;
+    Some(bytes)
 }
 
 fn is_same_file(one: &Path, other: &Path) -> io::Result<bool> {

@@ -300,6 +300,45 @@ fn a_second_writing_changes_no_file_and_a_twin_that_differs_is_mended() {
     assert_eq!(standing(&www), [], "a page goes with its twin");
 }
 
+#[test]
+fn a_twin_is_known_by_every_byte_of_it_and_stays_whoever_packed_it() {
+    let (dir, mut scribe) = scribe();
+    let twin = dir.path().join("www/simple/foo/index.html.gz");
+    let files = || vec![file("foo-1.0-py3-none-any.whl")];
+    write(&mut scribe, files()).unwrap();
+    let sound = std::fs::read(&twin).unwrap();
+    let packed = |text: &[u8], level| {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(level));
+        std::io::Write::write_all(&mut gzip, text).unwrap();
+        gzip.finish().unwrap()
+    };
+    // a page of the same length, one bit of the packed bytes or of the sum behind them, something behind all, a part
+    let mut other = unzipped(&sound);
+    other[100] ^= 1;
+    let flipped = |at: usize| {
+        let mut bytes = sound.clone();
+        bytes[at] ^= 1;
+        bytes
+    };
+    let behind = [&sound[..], b"behind\0\0\0\0", &sound[sound.len() - 4..]].concat();
+    let part = [&sound[..sound.len() - 20], &sound[sound.len() - 4..]].concat();
+    let spoilt = [packed(&other, 6), flipped(sound.len() / 2), flipped(sound.len() - 6), behind, part];
+    for bytes in spoilt {
+        std::fs::write(&twin, &bytes).unwrap();
+        write(&mut scribe, files()).unwrap();
+        assert!(std::fs::read(&twin).unwrap() == sound, "{} bytes", bytes.len());
+    }
+    std::fs::remove_file(&twin).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &twin).unwrap();
+    write(&mut scribe, files()).unwrap();
+    assert!(std::fs::read(&twin).unwrap() == sound, "nothing is read through a link");
+    let others = packed(&unzipped(&sound), 1);
+    assert!(others != sound);
+    std::fs::write(&twin, &others).unwrap();
+    write(&mut scribe, files()).unwrap();
+    assert!(std::fs::read(&twin).unwrap() == others, "it says the same: nothing is to be fetched anew");
+}
+
 /// That the same bytes stand there again.
 fn return_to(dir: &Path, before: &[(String, Vec<u8>, u64, i64)]) {
     let bytes = |all: &[(String, Vec<u8>, u64, i64)]| {
