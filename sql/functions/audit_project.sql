@@ -34,8 +34,8 @@ BEGIN
         FROM (
             SELECT o.filename COLLATE "C" AS filename, o.alias_of, o.size, o.sha256, o.metadata_sha256,
                 o.requires_python, coalesce(v.yank, v.yanked) AS yanked, o.withheld
-            FROM _page_files(v_pkg.pkg_id) o JOIN version v ON v.ver_id = o.ver_id
-            WHERE o.filename COLLATE "C" > coalesce(p_after, '')
+            FROM page_file o JOIN version v ON v.ver_id = o.ver_id
+            WHERE o.pkg_id = v_pkg.pkg_id AND o.filename COLLATE "C" > coalesce(p_after, '')
             ORDER BY o.filename COLLATE "C" LIMIT p_limit
         ) AS f
     );

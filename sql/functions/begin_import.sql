@@ -60,8 +60,8 @@ BEGIN
         RAISE EXCEPTION '% was removed, and is just going from the disk; try again in a moment', v_filename
             USING ERRCODE = '22023';
     END IF;
-    SELECT f.filename INTO v_filename FROM _page_files(v_pkg) f
-    WHERE f.alias_of IS NOT NULL AND f.filename = ANY (p_filenames) LIMIT 1;
+    SELECT f.filename INTO v_filename FROM page_file f
+    WHERE f.pkg_id = v_pkg AND f.alias_of IS NOT NULL AND f.filename = ANY (p_filenames) LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION '% is offered already, as another name of a file for another platform (the policy ''aliases'')',
             v_filename USING ERRCODE = '22023';

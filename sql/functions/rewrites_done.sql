@@ -5,12 +5,7 @@ CREATE FUNCTION piw.rewrites_done(p_kinds text[], p_names text[], p_ordered bigi
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, pg_temp
 AS $$
 BEGIN
-    IF p_kinds IS NULL OR cardinality(p_kinds) > 64
-        OR NOT coalesce(cardinality(p_kinds) = ALL (ARRAY[cardinality(p_names), cardinality(p_ordered)]), false)
-    THEN
-        RAISE EXCEPTION 'more than 64 orders, or lists of different lengths' USING ERRCODE = '22023';
-    END IF;
-    PERFORM _check_order(o.kind, o.name, o.ordered) FROM unnest(p_kinds, p_names, p_ordered) AS o(kind, name, ordered);
+    PERFORM _check_orders(p_kinds, p_names, p_ordered);
     WITH due AS (
         SELECT r.kind, r.pkg_id
         FROM unnest(p_kinds, p_names, p_ordered) AS o(kind, name, ordered)

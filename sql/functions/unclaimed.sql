@@ -14,7 +14,7 @@ BEGIN
     END IF;
     SELECT p.pkg_id INTO v_pkg FROM package p WHERE p.name = p_project;
     RETURN QUERY
-        WITH kept AS MATERIALIZED (SELECT f.filename FROM _page_files(v_pkg) f)
+        WITH kept AS MATERIALIZED (SELECT f.filename FROM page_file f WHERE f.pkg_id = v_pkg)
         SELECT n FROM unnest(p_names) AS n
         CROSS JOIN LATERAL (SELECT regexp_replace(n, '\.metadata$', '') AS wheel) AS w
         WHERE v_pkg IS NULL OR (

@@ -435,8 +435,10 @@ pub enum Purpose {
     Readopt,
     /// The farm's housekeeping: what is downloaded more or less than before.
     Popularity,
-    /// The pages: what is due, and what is written.
+    /// The pages: what is due.
     Pages,
+    /// The pages: what became of orders.
+    PagesTold,
     /// The pages: names for the root index.
     Root,
     /// The home page: that it is due.

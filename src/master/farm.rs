@@ -516,11 +516,12 @@ impl Farm {
                 self.brother.answered(now, answer, self.wall(now).unwrap_or_default());
             }
             (Purpose::Pages, answer) => {
-                if matches!(&answer, Answer::RewritesDue(due) if due.is_empty()) {
+                if matches!(&answer, Answer::RewritesDue { due, .. } if due.is_empty()) {
                     self.brother.did(Task::Pages, now);
                 }
                 self.pages.answered(now, answer, out);
             }
+            (Purpose::PagesTold, answer) => self.pages.told(now, &answer, out),
             (Purpose::HomeOrder, answer) => self.pages.home_ordered(&answer, out),
             (Purpose::Home, answer) => self.pages.home_answered(now, answer, out),
             (Purpose::Root, answer) => self.pages.root_answered(now, answer, out),

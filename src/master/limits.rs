@@ -215,7 +215,15 @@ pub const TOOLS: usize = 64;
 pub const RESTING_LABELS: usize = 8192;
 /// Transfers of one build whose digest was wrong before it is recorded as lost.
 pub const DIGEST_FAILURES: u8 = 3;
-/// Pages asked for at once.
-pub const PAGES_AT_ONCE: u16 = 16;
+/// Pages asked for at once; fewer, where their rows are many (`sql/functions/rewrites_due.sql`).
+pub const PAGES_AT_ONCE: u16 = 64;
+/// Batches of pages that the scribe has at once, the one that it writes among them: beyond, no more are asked for.
+pub const PAGES_AHEAD: usize = 2;
+/// Orders that are under way at once.
+pub const PAGES_HELD: usize = 512;
+/// Orders of which the database is told at once.
+pub const PAGES_TOLD: usize = 64;
+/// Failures in a row after which one page at a time is tried.
+pub const PAGES_FAILING: u16 = 16;
 /// Names of the root index asked for at once.
 pub const ROOT_NAMES_AT_ONCE: u16 = 5000;

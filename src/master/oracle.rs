@@ -175,9 +175,11 @@ fn ask_for(client: &mut Session, query: &Query) -> Result<Answer, Failure> {
         Query::BeginImport(plan) => imports::begin(client, plan),
         Query::LogImport(record) => imports::log(client, record),
         Query::Sweep => sweep(client),
-        Query::RewritesDue { limit } => pages::rewrites_due(client, *limit),
-        Query::RewritesDone(orders) => pages::rewritten(client, orders),
-        Query::RewriteFailed(order) => pages::rewrite_failed(client, order),
+        Query::RewritesDue { limit, except } => pages::rewrites_due(client, *limit, except),
+        Query::RewritesDone(orders) => pages::tell(client, "SELECT piw.rewrites_done($1, $2, $3)", orders),
+        Query::RewritesFailed(orders) => {
+            pages::tell(client, "SELECT piw.rewrites_failed($1, $2, $3)", orders)
+        }
         Query::RootNames { after, limit } => pages::root_names(client, after.as_deref(), *limit),
         Query::OrderHome => {
             ask(client, "SELECT piw.order_home()", &[])?;

@@ -1,22 +1,29 @@
 //! Which pages are due, and in what order they are written (manual 2.4.9).
 //!
 //! ```text
-//!   resting ──kick──► asking what is due ──some──► writing each ──► asking …  ──none──► resting
-//!                                                    └─ the root index: a piece at a time, ROOT_WINDOW apart
+//!   resting ──kick──► asking what is due ──some──► writing them ──► telling what became of them ──► asking …  ──none──► resting
+//!                           ▲                        └─ the root index: a piece at a time, ROOT_WINDOW apart
+//!                           └── while there is more, it is asked what is due next as soon as a batch is with the scribe
 //! ```
 //!
 //! The home page is ordered here ([`home`]), every other one by what the database does. Orders are rows in the database, so
-//! none is lost; this keeps only what is under way. A page that fails is tried again after [`DISK_RETRY`], and the others do not wait for it. When nothing but failures came for a whole batch, the
-//! trouble is not the pages': one page a [`DISK_RETRY`] is tried until one succeeds. The root index of a large farm takes
-//! long to write: it rests ten times as long as it took, within bounds. Pure: no files, SQL or clock.
+//! none is lost; this keeps only what is under way. One question what is due at a time, and the scribe does what it is asked
+//! in that order: so of two batches the later one has the later rows, and the later word on a page. What is under way is
+//! left out of the next question ([`Pages::held`]). One question that tells what became of orders at a time, too, so that
+//! pages never have more than two of the oracles for long.
+//!
+//! A page that fails is tried again after [`DISK_RETRY`], and the others do not wait for it. When nothing but failures came for
+//! [`PAGES_FAILING`] in a row, the trouble is not the pages': one page a [`DISK_RETRY`] is tried until one succeeds. The root
+//! index of a large farm takes long to write: it rests ten times as long as it took, within bounds. Pure: no files, SQL or clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::event::{Effect, Out, PageAnswer, PageRequest, Purpose};
 use super::limits::{
-    DISK_RETRY, PAGES_AT_ONCE, ROOT_NAMES_AT_ONCE, ROOT_WINDOW, ROOT_WINDOW_MAX, SWEEP_EVERY,
+    DISK_RETRY, PAGES_AHEAD, PAGES_AT_ONCE, PAGES_FAILING, PAGES_HELD, PAGES_TOLD, ROOT_NAMES_AT_ONCE,
+    ROOT_WINDOW, ROOT_WINDOW_MAX, SWEEP_EVERY,
 };
-use super::query::{Answer, PageKind, Query, RewriteOrder};
+use super::query::{Answer, PageKind, Query, Rewrite, RewriteOrder};
 use crate::domain::Millis;
 use crate::seeded;
 
@@ -31,11 +38,19 @@ pub struct Pages {
     asking: Option<u16>,
     /// Something may be due that was not when it was last asked.
     kicked: bool,
-    /// Orders that the scribe is at, and those among them that it has carried out: told to the database together.
-    writing: usize,
+    /// When it was last asked, there was more than it answered with.
+    more: bool,
+    /// Batches that the scribe has, the oldest first: how many pages of each are still to be answered for.
+    batches: VecDeque<usize>,
+    /// The numbers of all orders that are under way, from the database's answer to its knowing what became of them.
+    held: BTreeSet<i64>,
+    /// What became of orders, and is to be told.
     done: Vec<RewriteOrder>,
-    /// What the database is told of orders.
-    under_way: usize,
+    undone: Vec<RewriteOrder>,
+    /// It is time for that: one commit for a batch.
+    tell: bool,
+    /// What the database is just told of.
+    telling: Vec<i64>,
     /// The moment of the last event.
     now: Millis,
     root: Root,
@@ -52,7 +67,7 @@ pub struct Pages {
     trouble: Option<String>,
     next_look: Millis,
     clock: HomeClock,
-    /// The home page's order, while the database is asked what the page is made from.
+    /// The home page's order, while the database is asked what the page is made from and the scribe writes it.
     home: Option<RewriteOrder>,
     counts: PageCounts,
 }
@@ -79,6 +94,8 @@ impl PageCounts {
 
 #[derive(Debug)]
 struct Failure {
+    /// Its number; a newer one is not tried before its time either.
+    order: i64,
     again: Millis,
     /// Without it one page would be logged for ever.
     reason: String,
@@ -86,6 +103,9 @@ struct Failure {
 
 /// Failed pages that are kept in mind; of others it is not known that they failed before.
 const FAILED_MOST: usize = 1000;
+
+/// All of them may be left out of a question, with a root index and a home page beside them (`rewrites_due.sql`).
+const _: () = assert!(PAGES_HELD + FAILED_MOST + 2 <= 2000 && PAGES_AT_ONCE as usize <= PAGES_HELD);
 
 /// What the operator should know of pages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -122,14 +142,25 @@ impl Pages {
     }
 
     fn look(&mut self, out: &mut Out) {
-        let busy = self.asking.is_some() || self.writing > 0 || self.under_way > 0;
-        if busy || !self.kicked || self.paused > self.now {
+        if self.asking.is_some() || !self.kicked || self.paused > self.now {
+            return;
+        }
+        let limit = if self.in_a_row >= PAGES_FAILING { 1 } else { PAGES_AT_ONCE };
+        // Ahead only while there is more than a batch, and no trouble: else what comes meanwhile comes together.
+        let wait = if self.more && self.in_a_row == 0 {
+            self.batches.len() >= PAGES_AHEAD || self.held.len() + usize::from(limit) > PAGES_HELD
+        } else {
+            !self.batches.is_empty() || self.home.is_some() || self.tell || !self.telling.is_empty()
+        };
+        if wait {
             return;
         }
         self.kicked = false;
-        let limit = if self.in_a_row >= PAGES_AT_ONCE { 1 } else { PAGES_AT_ONCE };
         self.asking = Some(limit);
-        out.ask(Purpose::Pages, Query::RewritesDue { limit });
+        let waiting =
+            self.failed.values().filter(|failure| failure.again > self.now).map(|failure| failure.order);
+        let except = self.held.iter().copied().chain(waiting).collect();
+        out.ask(Purpose::Pages, Query::RewritesDue { limit, except });
     }
 
     /// What is wrong with pages now.
@@ -144,60 +175,100 @@ impl Pages {
 
     /// Whether nothing is half done: orders that wait are rows, and safe.
     pub fn settled(&self) -> bool {
-        self.writing == 0
-            && self.under_way == 0
+        self.batches.is_empty()
+            && self.home.is_none()
+            && !self.tell
+            && self.telling.is_empty()
             && self.asking.is_none()
             && matches!(self.root, Root::Resting | Root::Due(_))
     }
 
-    /// The database answered what is due, or that it knows of a page that is written.
+    /// The database answered what is due.
     pub fn answered(&mut self, now: Millis, answer: Answer, out: &mut Out) {
         self.now = now;
+        self.asking = None;
+        self.more = false;
         match answer {
-            Answer::RewritesDue(due) => {
-                let mut projects = Vec::new();
-                let full = self.asking.take().is_some_and(|limit| due.len() >= usize::from(limit));
-                for rewrite in due {
-                    if self.failed.get(&rewrite.order.page).is_some_and(|failure| failure.again > now) {
-                        continue;
-                    }
-                    match rewrite.order.page.clone() {
-                        PageKind::Project(project) => {
-                            self.writing += 1;
-                            projects.push((project, rewrite));
-                        }
-                        PageKind::Home => {
-                            self.writing += 1;
-                            self.home = Some(rewrite.order);
-                            out.ask(Purpose::Home, Query::Home);
-                        }
-                        PageKind::Root => {
-                            if matches!(self.root, Root::Resting | Root::Due(_)) {
-                                self.root = Root::Due(rewrite.order);
-                            }
-                        }
-                    }
-                }
-                if !projects.is_empty() {
-                    out.effects.push(Effect::Page(PageRequest::Projects(projects)));
-                }
-                // a full batch may hide more behind it, unless all of it was waiting for its time
-                self.kicked |= full && self.writing > 0;
+            Answer::RewritesDue { due, more } => {
+                let any = self.take(now, due, out);
+                // unless all of it was waiting for its time
+                self.more = more && any;
+                self.kicked |= self.more;
                 self.begin_root(now, out);
                 self.look(out);
             }
-            Answer::RewritesDone => {
-                self.under_way = self.under_way.saturating_sub(1);
-                self.look(out);
-            }
-            other => {
-                // The order is still due, and the clock looks for it again.
-                if self.asking.take().is_none() {
-                    self.under_way = self.under_way.saturating_sub(1);
-                }
-                log::error!("the database's answer about pages cannot be used: {other:?}");
-            }
+            // The orders are still due, and the clock looks for them again.
+            other => log::error!("the database's answer about pages cannot be used: {other:?}"),
         }
+    }
+
+    /// Has what is due carried out; false when it is not the time for anything of it.
+    fn take(&mut self, now: Millis, due: Vec<Rewrite>, out: &mut Out) -> bool {
+        let (mut projects, mut any) = (Vec::new(), false);
+        for rewrite in due {
+            let number = rewrite.order.order;
+            if self.failed.get(&rewrite.order.page).is_some_and(|failure| failure.again > now) {
+                continue;
+            }
+            match rewrite.order.page.clone() {
+                PageKind::Project(project) => projects.push((project, rewrite)),
+                // its rows may be older than a newer order
+                PageKind::Home if self.home.is_some() => continue,
+                PageKind::Home => {
+                    self.home = Some(rewrite.order);
+                    out.ask(Purpose::Home, Query::Home);
+                }
+                PageKind::Root => match &self.root {
+                    Root::Resting | Root::Due(_) => {
+                        if let Root::Due(older) = std::mem::replace(&mut self.root, Root::Due(rewrite.order))
+                        {
+                            self.held.remove(&older.order);
+                        }
+                        self.held.insert(number);
+                        continue;
+                    }
+                    _ => continue,
+                },
+            }
+            self.held.insert(number);
+            any = true;
+        }
+        if !projects.is_empty() {
+            self.batches.push_back(projects.len());
+            out.effects.push(Effect::Page(PageRequest::Projects(projects)));
+        }
+        any
+    }
+
+    /// The database knows what became of orders, or does not.
+    pub fn told(&mut self, now: Millis, answer: &Answer, out: &mut Out) {
+        self.now = now;
+        if !matches!(answer, Answer::RewritesDone) {
+            // they are still due, and come again
+            log::error!("the database's answer about orders of pages cannot be used: {answer:?}");
+        }
+        for number in std::mem::take(&mut self.telling) {
+            self.held.remove(&number);
+        }
+        self.tell(out);
+        self.look(out);
+    }
+
+    /// Tells the database what became of orders: first of those that are not to be in the way of others.
+    fn tell(&mut self, out: &mut Out) {
+        if !self.tell || !self.telling.is_empty() {
+            return;
+        }
+        let failed = !self.undone.is_empty();
+        let from = if failed { &mut self.undone } else { &mut self.done };
+        let orders: Vec<_> = from.drain(..from.len().min(PAGES_TOLD)).collect();
+        self.tell = !(self.done.is_empty() && self.undone.is_empty());
+        if orders.is_empty() {
+            return;
+        }
+        self.telling = orders.iter().map(|order| order.order).collect();
+        let query = if failed { Query::RewritesFailed(orders) } else { Query::RewritesDone(orders) };
+        out.ask(Purpose::PagesTold, query);
     }
 
     /// The database answered with names for the root index.
@@ -206,6 +277,7 @@ impl Pages {
         let Answer::RootNames(names) = answer else {
             // what the scribe began it begins anew; the order is still due
             log::error!("the database's answer about the root index cannot be used: {answer:?}");
+            self.held.remove(&order.order);
             self.root_rests(now);
             return;
         };
@@ -234,7 +306,7 @@ impl Pages {
 
     /// The database answered what the home page is made from.
     pub fn home_answered(&mut self, now: Millis, answer: Answer, out: &mut Out) {
-        let Some(order) = self.home.take() else { return };
+        let Some(order) = self.home.clone() else { return };
         match answer {
             Answer::Home(rows) => out.effects.push(Effect::Page(PageRequest::Home(order, rows))),
             other => {
@@ -274,13 +346,18 @@ impl Pages {
                 out.ask(Purpose::Root, Query::RootNames { after, limit: ROOT_NAMES_AT_ONCE });
             }
             PageAnswer::Written(order, result) => {
-                let root = order.page == PageKind::Root;
                 self.counts.count(&order.page, result.is_ok());
-                if root {
-                    self.root_rests(now);
-                } else {
-                    self.writing = self.writing.saturating_sub(1);
-                }
+                let whole = match order.page {
+                    PageKind::Root => {
+                        self.root_rests(now);
+                        true
+                    }
+                    PageKind::Home => {
+                        self.home = None;
+                        true
+                    }
+                    PageKind::Project(_) => self.answered_for(),
+                };
                 match result {
                     Ok(()) => {
                         if self.failed.remove(&order.page).is_some() {
@@ -293,26 +370,36 @@ impl Pages {
                         self.done.push(order);
                     }
                     Err(reason) => {
-                        self.failed(now, &order.page, reason);
+                        self.failed(now, &order, reason);
                         // to the end of the line, so that it does not hide those behind it
                         if seeded::is("failed-page-struck") {
                             self.done.push(order);
                         } else {
-                            self.under_way += 1;
-                            out.ask(Purpose::Pages, Query::RewriteFailed(order));
+                            self.undone.push(order);
                         }
                     }
                 }
                 // one commit for a batch: that of the root index does not wait for it
-                if (root || self.writing == 0) && !self.done.is_empty() {
-                    self.under_way += 1;
-                    out.ask(Purpose::Pages, Query::RewritesDone(std::mem::take(&mut self.done)));
-                }
+                self.tell |= whole;
+                self.tell(out);
+                self.look(out);
             }
         }
     }
 
-    fn failed(&mut self, now: Millis, page: &PageKind, reason: String) {
+    /// The scribe answered for a project's page; true when it was the last of its batch.
+    fn answered_for(&mut self) -> bool {
+        let Some(left) = self.batches.front_mut() else { return true };
+        *left = left.saturating_sub(1);
+        if *left > 0 {
+            return false;
+        }
+        self.batches.pop_front();
+        true
+    }
+
+    fn failed(&mut self, now: Millis, order: &RewriteOrder, reason: String) {
+        let page = &order.page;
         let trouble = format!("{} cannot be written: {reason}", described(page));
         let known = self.failed.get(page).is_some_and(|before| before.reason == reason);
         // a page that stays broken is told once, and not every few seconds
@@ -321,10 +408,10 @@ impl Pages {
         self.trouble = Some(trouble);
         let again = now + DISK_RETRY;
         if known || self.failed.len() < FAILED_MOST {
-            self.failed.insert(page.clone(), Failure { again, reason });
+            self.failed.insert(page.clone(), Failure { order: order.order, again, reason });
         }
         self.in_a_row = self.in_a_row.saturating_add(1);
-        if self.in_a_row >= PAGES_AT_ONCE {
+        if self.in_a_row >= PAGES_FAILING {
             self.paused = again;
         }
     }

@@ -101,11 +101,14 @@ pub enum Query {
     RewritesDue {
         /// At most 64.
         limit: u16,
+        /// The numbers of orders that are being carried out or wait for their time, at most 2,000: they are left out.
+        except: Vec<i64>,
     },
     /// The pages were written from the rows of these orders, at most 64; a newer order stays.
     RewritesDone(Vec<RewriteOrder>),
-    /// The page could not be written: this order goes behind every other that is due; a newer order keeps its place.
-    RewriteFailed(RewriteOrder),
+    /// The pages could not be written, at most 64: these orders go behind every other that is due; a newer order keeps its
+    /// place.
+    RewritesFailed(Vec<RewriteOrder>),
     /// Names of projects with files, in order, after a given one: the root index, a piece at a time.
     RootNames {
         /// Names after this one; `None` for the beginning.
@@ -265,8 +268,13 @@ pub enum Answer {
     /// To [`Query::Sweep`].
     Swept(Swept),
     /// To [`Query::RewritesDue`].
-    RewritesDue(Vec<Rewrite>),
-    /// To [`Query::RewritesDone`] and [`Query::RewriteFailed`].
+    RewritesDue {
+        /// With their rows, of which there may be too much for all that were asked for.
+        due: Vec<Rewrite>,
+        /// Others are due, too.
+        more: bool,
+    },
+    /// To [`Query::RewritesDone`] and [`Query::RewritesFailed`].
     RewritesDone,
     /// To [`Query::RootNames`]: fewer than the limit at the end.
     RootNames(Vec<RootName>),

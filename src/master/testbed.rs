@@ -446,11 +446,16 @@ fn ask(query: &Query) -> String {
             format!("log-import {} {} as {}", record.token.build, record.files.len(), record.display)
         }
         Query::Sweep => "sweep".to_owned(),
-        Query::RewritesDue { limit } => format!("rewrites-due {limit}"),
+        Query::RewritesDue { limit, except } => {
+            let but = except.iter().map(|order| format!(" #{order}")).collect::<String>();
+            format!("rewrites-due {limit}{}{but}", if but.is_empty() { "" } else { " but" })
+        }
         Query::RewritesDone(orders) => {
             format!("rewrites-done {}", orders.iter().map(page).collect::<Vec<_>>().join(" "))
         }
-        Query::RewriteFailed(order) => format!("rewrite-failed {}", page(order)),
+        Query::RewritesFailed(orders) => {
+            format!("rewrites-failed {}", orders.iter().map(page).collect::<Vec<_>>().join(" "))
+        }
         Query::RootNames { after, .. } => format!("root-names after {}", after.as_deref().unwrap_or("-")),
         Query::OrderHome => "order-home".to_owned(),
         Query::Home => "home".to_owned(),

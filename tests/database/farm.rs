@@ -137,7 +137,10 @@ impl Farm {
     }
 
     pub(crate) fn rewrites(&mut self) -> Vec<Rewrite> {
-        let Answer::RewritesDue(due) = self.ask(&Query::RewritesDue { limit: 64 }) else { panic!() };
+        let Answer::RewritesDue { due, .. } = self.ask(&Query::RewritesDue { limit: 64, except: Vec::new() })
+        else {
+            panic!()
+        };
         due
     }
 

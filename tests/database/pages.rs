@@ -1,7 +1,7 @@
 //! Pages that are due, and what is on them.
 
 use piwheels::domain::Sha256;
-use piwheels::master::query::{Answer, Order, PageKind, Query, Wanted};
+use piwheels::master::query::{Answer, Order, PageKind, Query, Rewrite, Wanted};
 use piwheels::wire::import::Pages;
 use serde_json::Value;
 
@@ -53,7 +53,11 @@ fn orders_for_one_page_are_merged_and_keep_its_turn() {
     let foo = PageKind::Project(name("foo"));
     assert_eq!(pages(&mut farm), [foo, PageKind::Root, PageKind::Project(name("bar"))]);
     assert_eq!(farm.rewrites()[0].rows.files.len(), 2);
-    let Answer::RewritesDue(first) = farm.ask(&Query::RewritesDue { limit: 1 }) else { panic!() };
+    let Answer::RewritesDue { due: first, .. } =
+        farm.ask(&Query::RewritesDue { limit: 1, except: Vec::new() })
+    else {
+        panic!()
+    };
     assert_eq!(first.len(), 1);
 }
 
@@ -81,7 +85,11 @@ fn orders_of_deleted_packages_are_dropped_and_block_no_other() {
         publish(&mut farm, package, "1.0");
     }
     farm.execute("DELETE FROM piw.package WHERE name LIKE 'gone%'");
-    let Answer::RewritesDue(first) = farm.ask(&Query::RewritesDue { limit: 1 }) else { panic!() };
+    let Answer::RewritesDue { due: first, .. } =
+        farm.ask(&Query::RewritesDue { limit: 1, except: Vec::new() })
+    else {
+        panic!()
+    };
     assert_eq!(first[0].order.page, PageKind::Root, "though two older orders name nothing");
     assert_eq!(pages(&mut farm), [PageKind::Root, PageKind::Project(name("kept"))]);
     assert_eq!(farm.number("SELECT count(*) FROM piw.rewrite", &[]), 2);
@@ -96,14 +104,17 @@ fn sixteen_pages_that_fail_block_no_other() {
     }
     publish(&mut farm, "good", "1.0");
     let sixteen = |farm: &mut Farm| {
-        let Answer::RewritesDue(due) = farm.ask(&Query::RewritesDue { limit: 16 }) else { panic!() };
+        let Answer::RewritesDue { due, .. } = farm.ask(&Query::RewritesDue { limit: 16, except: Vec::new() })
+        else {
+            panic!()
+        };
         due.into_iter().map(|page| page.order).collect::<Vec<_>>()
     };
     let root = sixteen(&mut farm).into_iter().find(|order| order.page == PageKind::Root).unwrap();
-    farm.ask(&Query::RewriteFailed(root.clone()));
+    farm.ask(&Query::RewritesFailed(vec![root.clone()]));
     let failing = sixteen(&mut farm);
     for order in &failing {
-        farm.ask(&Query::RewriteFailed(order.clone()));
+        farm.ask(&Query::RewritesFailed(vec![order.clone()]));
     }
     let next = sixteen(&mut farm);
     assert_eq!(next[0].page, PageKind::Project(name("good")));
@@ -117,11 +128,11 @@ fn a_page_that_is_ordered_while_its_writing_fails_keeps_its_place() {
     publish(&mut farm, "foo", "1.0");
     let first = farm.rewrites().remove(0).order;
     publish(&mut farm, "foo", "2.0");
-    farm.ask(&Query::RewriteFailed(first.clone()));
+    farm.ask(&Query::RewritesFailed(vec![first.clone()]));
     let second = farm.rewrites().remove(0).order;
     assert_eq!(second.page, first.page, "it did not go behind the root");
     assert!(second.order > first.order);
-    farm.ask(&Query::RewriteFailed(second.clone()));
+    farm.ask(&Query::RewritesFailed(vec![second.clone()]));
     farm.ask(&Query::RewritesDone(vec![second]));
     assert_eq!(pages(&mut farm), [PageKind::Root]);
 }
@@ -292,7 +303,10 @@ fn what_is_ordered_in_bulk_holds_nothing_up_and_is_not_held_up() {
     write_all(&mut farm);
     assert_eq!(rebuild(&mut farm, Pages::Project, &[]), 20);
     let due = |farm: &mut Farm| {
-        let Answer::RewritesDue(due) = farm.ask(&Query::RewritesDue { limit: 8 }) else { panic!() };
+        let Answer::RewritesDue { due, .. } = farm.ask(&Query::RewritesDue { limit: 8, except: Vec::new() })
+        else {
+            panic!()
+        };
         due.into_iter().map(|due| due.order.page).collect::<Vec<_>>()
     };
     let page = |text: &str| PageKind::Project(name(text));
@@ -309,6 +323,66 @@ fn what_is_ordered_in_bulk_holds_nothing_up_and_is_not_held_up() {
     let both = due(&mut farm);
     assert_eq!(both[..3], [page("new"), PageKind::Root, page("old29")]);
     assert_eq!(both[6..], old[..2], "a quarter of the places, whatever waits");
+}
+
+/// What is due beside these orders, and whether anything else is.
+fn due_but(farm: &mut Farm, limit: u16, except: &[i64]) -> (Vec<Rewrite>, bool) {
+    let query = Query::RewritesDue { limit, except: except.to_vec() };
+    let Answer::RewritesDue { due, more } = farm.ask(&query) else { panic!() };
+    (due, more)
+}
+
+#[test]
+fn what_is_under_way_is_left_out_until_it_is_ordered_again() {
+    let mut farm = Farm::with_abis(&["cp39"]);
+    for package in ["a", "b", "c"] {
+        publish(&mut farm, package, "1.0");
+    }
+    let names = |due: &[Rewrite]| due.iter().map(|due| due.order.page.clone()).collect::<Vec<_>>();
+    let [a, b, c] = ["a", "b", "c"].map(|text| PageKind::Project(name(text)));
+    let (first, more) = due_but(&mut farm, 2, &[]);
+    assert_eq!((names(&first), more), (vec![a.clone(), PageKind::Root], true));
+    let held: Vec<i64> = first.iter().map(|due| due.order.order).collect();
+    let (rest, more) = due_but(&mut farm, 2, &held);
+    assert_eq!((names(&rest), more), (vec![b.clone(), c.clone()], false));
+    let (rest, more) = due_but(&mut farm, 1, &held);
+    assert_eq!((names(&rest), more), (vec![b], true));
+    publish(&mut farm, "a", "2.0");
+    let (again, more) = due_but(&mut farm, 1, &held);
+    assert_eq!((names(&again), more), (vec![a], true), "it has its turn still");
+    assert_eq!(again[0].rows.files.len(), 2);
+    // what is told of late does not take the newer order away
+    farm.ask(&Query::RewritesDone(first.into_iter().map(|due| due.order).collect()));
+    assert_eq!(due_but(&mut farm, 3, &[]).0.len(), 3);
+    let all: Vec<i64> = farm.rewrites().iter().map(|due| due.order.order).collect();
+    assert!(matches!(due_but(&mut farm, 64, &all), (none, false) if none.is_empty()));
+}
+
+#[test]
+fn an_answer_is_bounded_by_the_bytes_of_its_rows_and_never_empty_for_them() {
+    let mut farm = Farm::with_abis(&["cp39"]);
+    for n in 0..30 {
+        publish(&mut farm, &format!("p{n}"), "1.0");
+    }
+    // as much as is shown of what the author of a package says, in each
+    farm.execute(
+        "UPDATE piw.file SET requires_dist = ARRAY(SELECT repeat('x', 1000) FROM generate_series(1, 250))",
+    );
+    let (mut held, mut sizes) = (Vec::new(), Vec::new());
+    loop {
+        let (due, more) = due_but(&mut farm, 64, &held);
+        held.extend(due.iter().map(|due| due.order.order));
+        sizes.push(due.len());
+        if !more {
+            break;
+        }
+    }
+    assert_eq!(held.len(), 31, "all of them come, and the root");
+    assert!(sizes.len() == 2 && sizes[0] < 20, "4 MiB at a time: {sizes:?}");
+    // one that is too large alone comes alone
+    farm.execute("UPDATE piw.version SET version = version || '+' || repeat('x', 5000000) WHERE pkg_id = 1");
+    let (due, more) = due_but(&mut farm, 64, &[]);
+    assert_eq!((due.len(), more), (1, true));
 }
 
 #[test]

@@ -239,12 +239,12 @@ impl<'a> Side<'a> {
                 reason: "a test".to_owned(),
                 after: 0,
             }))),
-            Op::Pages(limit) => Query::RewritesDue { limit: *limit },
+            Op::Pages(limit) => Query::RewritesDue { limit: *limit, except: Vec::new() },
             Op::Written(all) => {
                 let most = if *all { self.due.len() } else { 1 };
                 Query::RewritesDone(self.due.iter().take(most).cloned().collect())
             }
-            Op::Failed => Query::RewriteFailed(self.due.first()?.clone()),
+            Op::Failed => Query::RewritesFailed(vec![self.due.first()?.clone()]),
             Op::Root => Query::RootNames { after: None, limit: 100 },
         })
     }
@@ -319,7 +319,7 @@ impl<'a> Side<'a> {
                 let (cancelled, logs) = (self.numbers(&ordered.cancelled), self.numbers(&ordered.logs));
                 format!("{opened:?} {cancelled:?} {logs:?} {changed} {page} {}", ordered.more)
             }
-            Answer::RewritesDue(due) => {
+            Answer::RewritesDue { due, more } => {
                 self.due = due.iter().map(|rewrite| rewrite.order.clone()).collect();
                 let page = |rewrite: &Rewrite| {
                     let rows = &rewrite.rows;
@@ -329,7 +329,7 @@ impl<'a> Side<'a> {
                     let builds: Vec<usize> = rows.builds.iter().map(|b| self.number(b.build)).collect();
                     format!("{:?} {:?} {files:?} {gone:?} {builds:?}", rewrite.order.page, rows.versions)
                 };
-                due.iter().map(page).collect::<Vec<_>>().join("\n")
+                format!("{more} {}", due.iter().map(page).collect::<Vec<_>>().join("\n"))
             }
             Answer::RootNames(names) => {
                 format!("{:?}", names.iter().map(|name| &name.name).collect::<Vec<_>>())

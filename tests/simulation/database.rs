@@ -198,18 +198,13 @@ impl Tables {
             Query::BeginImport(plan) => Answer::ImportBegun(self.begin_import(clock, plan)?),
             Query::LogImport(record) => Answer::Logged(self.log_import(clock, record)?),
             Query::Sweep => Answer::Swept(self.sweep(clock)),
-            Query::RewritesDue { limit } => Answer::RewritesDue(self.rewrites_due(*limit)),
+            Query::RewritesDue { limit, except } => self.rewrites_due(*limit, except),
             Query::RewritesDone(orders) => {
                 self.rewrites_done(orders);
                 Answer::RewritesDone
             }
-            Query::RewriteFailed(order) => {
-                if let Some(page) = self.page(&order.page)
-                    && let Some(row) = self.orders.get_mut(&page)
-                    && row.ordered == order.order
-                {
-                    row.at = clock;
-                }
+            Query::RewritesFailed(orders) => {
+                self.rewrites_failed(clock, orders);
                 Answer::RewritesDone
             }
             Query::RootNames { after, limit } => Answer::RootNames(self.root_names(after.as_deref(), *limit)),

@@ -118,7 +118,7 @@ impl World {
                 event,
                 Event::Tick(_)
                     | Event::Slave(_, FromSlave::Busy { .. })
-                    | Event::Database(_, Answer::RewritesDue(_) | Answer::Renewed)
+                    | Event::Database(_, Answer::RewritesDue { .. } | Answer::Renewed)
             );
             if self.trace.is_some() && !dull {
                 let text = short(&format!("{event:?}"));

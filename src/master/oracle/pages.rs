@@ -6,10 +6,11 @@ use postgres::types::Type;
 use super::{Failure, Parameters, Session, ask, ask_one, odd, package, read};
 use crate::master::query::{Answer, PageKind, ProjectRows, Rewrite, RewriteOrder, RootName};
 
-pub(super) fn rewrites_due(client: &mut Session, limit: u16) -> Result<Answer, Failure> {
-    let sql = "SELECT kind, name, ordered, page FROM piw.rewrites_due($1)";
-    let rows = ask(client, sql, &[(&i32::from(limit), Type::INT4)])?;
-    Ok(Answer::RewritesDue(rows.iter().map(rewrite).collect::<Result<_, Failure>>()?))
+pub(super) fn rewrites_due(client: &mut Session, limit: u16, except: &[i64]) -> Result<Answer, Failure> {
+    let sql = "SELECT kind, name, ordered, page, more FROM piw.rewrites_due($1, $2)";
+    let rows = ask(client, sql, &[(&i32::from(limit), Type::INT4), (&except, Type::INT8_ARRAY)])?;
+    let more = rows.last().map_or(Ok(false), |row| read(row, 4))?;
+    Ok(Answer::RewritesDue { due: rows.iter().map(rewrite).collect::<Result<_, Failure>>()?, more })
 }
 
 fn rewrite(row: &Row) -> Result<Rewrite, Failure> {
@@ -19,28 +20,22 @@ fn rewrite(row: &Row) -> Result<Rewrite, Failure> {
         "project" => PageKind::Project(package(&read::<String>(row, 1)?)?),
         other => return Err(odd(other)),
     };
-    let rows = match read::<Option<String>>(row, 3)? {
-        Some(json) => serde_json::from_str(&json).map_err(|error| odd(error.to_string()))?,
+    let rows = match row.try_get::<_, Option<&str>>(3).map_err(odd)? {
+        Some(json) => serde_json::from_str(json).map_err(|error| odd(error.to_string()))?,
         None => ProjectRows::default(),
     };
     Ok(Rewrite { order: RewriteOrder { page, order: read(row, 2)? }, rows })
 }
 
-pub(super) fn rewritten(client: &mut Session, orders: &[RewriteOrder]) -> Result<Answer, Failure> {
+/// Says what became of these orders.
+pub(super) fn tell(client: &mut Session, sql: &'static str, orders: &[RewriteOrder]) -> Result<Answer, Failure> {
     let pages: Vec<_> = orders.iter().map(|order| page(&order.page)).collect();
     let kinds: Vec<_> = pages.iter().map(|(kind, _)| *kind).collect();
     let names: Vec<_> = pages.iter().map(|(_, name)| *name).collect();
     let numbers: Vec<_> = orders.iter().map(|order| order.order).collect();
     let parameters: Parameters<'_> =
         &[(&kinds, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY), (&numbers, Type::INT8_ARRAY)];
-    ask(client, "SELECT piw.rewrites_done($1, $2, $3)", parameters)?;
-    Ok(Answer::RewritesDone)
-}
-
-pub(super) fn rewrite_failed(client: &mut Session, order: &RewriteOrder) -> Result<Answer, Failure> {
-    let (kind, name) = page(&order.page);
-    let parameters: Parameters<'_> = &[(&kind, Type::TEXT), (&name, Type::TEXT), (&order.order, Type::INT8)];
-    ask(client, "SELECT piw.rewrite_failed($1, $2, $3)", parameters)?;
+    ask(client, sql, parameters)?;
     Ok(Answer::RewritesDone)
 }
 

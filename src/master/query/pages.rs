@@ -34,7 +34,7 @@ pub struct Rewrite {
     pub rows: ProjectRows,
 }
 
-/// Everything that a project's pages are made from (`sql/functions/_project_page.sql`).
+/// Everything that a project's pages are made from (`sql/views/project_page.sql`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct ProjectRows {
     /// The project's name as its author spells it.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use piwheels::domain::BuildId;
 use piwheels::master::query::{
-    PageAbi, PageBuild, PageFile, PageKind, ProjectRows, Rewrite, RewriteOrder, RootName,
+    Answer, PageAbi, PageBuild, PageFile, PageKind, ProjectRows, Rewrite, RewriteOrder, RootName,
 };
 
 use super::{FileRow, OrderRow, Page, Tables, VersionRow};
@@ -29,11 +29,25 @@ impl Tables {
         self.orders.get(&Page::Project(package)).map(|row| row.ordered)
     }
 
-    pub(super) fn rewrites_due(&self, limit: u16) -> Vec<Rewrite> {
-        let mut due: Vec<(&Page, &OrderRow)> = self.orders.iter().collect();
+    pub(super) fn rewrites_due(&self, limit: u16, except: &[i64]) -> Answer {
+        let mut due: Vec<(&Page, &OrderRow)> =
+            self.orders.iter().filter(|(_, row)| !except.contains(&row.ordered)).collect();
         due.sort_by_key(|(page, row)| (row.at, **page));
+        let more = due.len() > usize::from(limit);
         due.truncate(limit.into());
-        due.into_iter().map(|(page, row)| self.rewrite(*page, row.ordered)).collect()
+        let due = due.into_iter().map(|(page, row)| self.rewrite(*page, row.ordered)).collect();
+        Answer::RewritesDue { due, more }
+    }
+
+    pub(super) fn rewrites_failed(&mut self, clock: u64, orders: &[RewriteOrder]) {
+        for order in orders {
+            if let Some(page) = self.page(&order.page)
+                && let Some(row) = self.orders.get_mut(&page)
+                && row.ordered == order.order
+            {
+                row.at = clock;
+            }
+        }
     }
 
     pub(super) fn rewrite(&self, page: Page, order: i64) -> Rewrite {

@@ -83,7 +83,7 @@ impl Database {
             Query::Statistics => Answer::Statistics(Box::default()),
             Query::Sweep => Answer::Swept(self.sweep(now)),
             Query::OrderHome => Answer::HomeOrdered,
-            Query::RewritesDue { .. } => Answer::RewritesDue(Vec::new()),
+            Query::RewritesDue { .. } => Answer::RewritesDue { due: Vec::new(), more: false },
             Query::PagesDue { .. } => Answer::PagesDue(Vec::new()),
             Query::DepsDue(_) => Answer::DepsDue(Vec::new()),
             Query::RequirementsDue(_) => Answer::RequirementsDue(Vec::new()),

@@ -58,7 +58,7 @@ fn two_files_are_fetched_checked_placed_and_committed_before_done() {
     bed.placed(1, Placed::Durable);
     assert_eq!(bed.said(), ["ask log-build 1 built 2 files"]);
     bed.recorded(1);
-    assert_eq!(bed.said(), ["discard log 1", "ask rewrites-due 16", "1: DONE 1"]);
+    assert_eq!(bed.said(), ["discard log 1", "ask rewrites-due 64", "1: DONE 1"]);
     assert!(bed.farm.slaves.jobs.is_empty());
 
     bed.say(slave, FromSlave::Idle {});

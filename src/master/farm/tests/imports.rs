@@ -94,7 +94,7 @@ fn two_files_are_fetched_checked_placed_and_committed_and_the_page_is_written_be
     bed.placed(7, Placed::Durable);
     assert_eq!(bed.said(), ["ask log-import 7 2 as Foo"]);
     bed.answer("log-import", imported(Some(30)));
-    assert_eq!(bed.said(), ["discard log 7", "ask rewrites-due 16"]);
+    assert_eq!(bed.said(), ["discard log 7", "ask rewrites-due 64"]);
     let order = RewriteOrder { page: PageKind::Project(project("foo")), order: 30 };
     bed.put(Event::Page(PageAnswer::Written(order, Ok(()))));
     let said = bed.said();
@@ -164,7 +164,7 @@ fn a_tool_that_goes_takes_with_it_what_has_not_come_and_nothing_else() {
     bed.cut(TOOL);
     bed.placed(7, Placed::Durable);
     bed.answer("log-import", imported(Some(30)));
-    assert_eq!(bed.said(), ["ask log-import 7 1 as Foo", "discard log 7", "ask rewrites-due 16"]);
+    assert_eq!(bed.said(), ["ask log-import 7 1 as Foo", "discard log 7", "ask rewrites-due 64"]);
     bed.nothing_left();
 }
 

@@ -19,7 +19,7 @@ fn answer_housekeeping(bed: &mut Testbed) {
         bed.answer("renew", Answer::Renewed);
     }
     while bed.under_way("rewrites-due") > 0 {
-        bed.answer("rewrites-due", Answer::RewritesDue(Vec::new()));
+        bed.answer("rewrites-due", Answer::RewritesDue { due: Vec::new(), more: false });
     }
 }
 
@@ -61,7 +61,7 @@ fn draining_tells_idle_slaves_to_go_and_lets_the_others_finish() {
     bed.placed(7, Placed::Durable);
     bed.said();
     bed.recorded(7);
-    assert_eq!(bed.said(), ["discard log 7", "ask rewrites-due 16", "3: DONE 7", "3: BYE"]);
+    assert_eq!(bed.said(), ["discard log 7", "ask rewrites-due 64", "3: DONE 7", "3: BYE"]);
     bye(&mut bed, builder);
     assert_eq!(bed.said(), ["3: CLOSE"], "its page is being asked for");
     answer_housekeeping(&mut bed);
