@@ -205,10 +205,7 @@ fn only_the_named_files_say_unsafe() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
     let mut seen = 0;
-    for path in ["src", "tests", "benches"].iter().flat_map(|dir| files(&root.join(dir))) {
-        if path.extension().is_none_or(|extension| extension != "rs") || path.ends_with("purity.rs") {
-            continue;
-        }
+    for path in everything(root, |name| name.ends_with(".rs") && name != "purity.rs") {
         let text = std::fs::read_to_string(&path).unwrap();
         let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
         let lines: Vec<usize> = lines.zip(1..).filter(|(line, _)| is_unsafe(line)).map(|(_, n)| n).collect();
@@ -220,6 +217,36 @@ fn only_the_named_files_say_unsafe() {
     }
     assert!(found.is_empty(), "{found:#?}");
     assert!(seen > 300, "only {seen} files were looked at");
+}
+
+/// The files of the repository whose names fit; what was built of it and copies of the dependencies may lie beside them.
+fn everything(dir: &Path, fits: fn(&str) -> bool) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let others = || name.starts_with('.') || name == "vendor" || path.join("CACHEDIR.TAG").exists();
+        if path.is_dir() && !others() {
+            found.extend(everything(&path, fits));
+        } else if path.is_file() && fits(&name) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// Programs, tests, benches and examples are targets of the one package, the fuzzers of another: the lint is each manifest's.
+#[test]
+fn every_package_denies_unsafe_code() {
+    let manifests = everything(Path::new(env!("CARGO_MANIFEST_DIR")), |name| name == "Cargo.toml");
+    assert!(manifests.len() >= 2, "{manifests:?}");
+    for path in manifests {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lints = text.split("\n[lints.rust]\n").nth(1).unwrap_or_default();
+        let mut lints = lints.lines().take_while(|line| !line.starts_with('['));
+        let denied = |line: &str| matches!(line, "unsafe_code = \"deny\"" | "unsafe_code = \"forbid\"");
+        assert!(lints.any(denied), "{} lets anybody say unsafe", path.display());
+    }
 }
 
 #[test]
