@@ -28,8 +28,8 @@ pub(super) struct Collector {
     odd: usize,
     first_odd: Option<String>,
     events: Vec<IndexEvent>,
-    /// The last row of every project.
-    touched: HashMap<ProjectName, IndexEvent>,
+    /// The last row of every project, with its number.
+    touched: HashMap<ProjectName, (usize, IndexEvent)>,
     /// Serial and time of every row after `since`.
     times: Vec<(u64, Option<i64>)>,
 }
@@ -76,13 +76,13 @@ impl Collector {
     /// The project was heard of, whatever became of it.
     fn touched(&mut self, package: &ProjectName, display: &str, serial: u64, at: i64) {
         match self.touched.get_mut(package) {
-            Some(touched) if touched.serial >= serial => {}
-            Some(touched) => (touched.serial, touched.at) = (serial, at),
+            Some((_, touched)) if touched.serial >= serial => {}
+            Some((row, touched)) => (*row, touched.serial, touched.at) = (self.rows, serial, at),
             None => {
                 let (package, display) = (package.clone(), display.to_owned());
                 let touched =
                     IndexEvent { serial, at, package: package.clone(), display, what: Happening::Other };
-                self.touched.insert(package, touched);
+                self.touched.insert(package, (self.rows, touched));
             }
         }
     }
@@ -99,11 +99,13 @@ impl Collector {
         self.times.dedup_by_key(|(serial, _)| *serial);
         // what a project's newest event is says also that it was touched
         for event in &self.events {
-            if self.touched.get(&event.package).is_some_and(|touched| touched.serial == event.serial) {
+            if self.touched.get(&event.package).is_some_and(|(_, touched)| touched.serial == event.serial) {
                 self.touched.remove(&event.package);
             }
         }
-        self.events.extend(self.touched.into_values());
+        let mut touched: Vec<_> = self.touched.into_values().collect();
+        touched.sort_by_key(|(row, _)| *row);
+        self.events.extend(touched.into_iter().map(|(_, event)| event));
         // stable: what one serial says twice stays in the order in which it came
         self.events.sort_by_key(|event| event.serial);
         self.events.dedup();

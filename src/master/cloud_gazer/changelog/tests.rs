@@ -157,6 +157,14 @@ fn a_project_that_was_only_touched_is_told_once() {
 }
 
 #[test]
+fn projects_that_one_serial_touched_are_told_in_the_order_of_their_rows() {
+    let names: Vec<String> = (0..20).map(|n| format!("p{}", (n * 7) % 20)).collect();
+    let rows: Vec<Row<'_>> = names.iter().map(|name| (&name[..], "", 10, "create", 5)).collect();
+    let told: Vec<String> = read(0, None, &rows).events.into_iter().map(|event| event.display).collect();
+    assert_eq!(told, names);
+}
+
+#[test]
 fn an_empty_answer_settles_nothing_new() {
     assert_eq!(read(77, Some(1_000_000), &[]), Changelog { settled: 77, ..Changelog::default() });
 }
