@@ -18,6 +18,10 @@ pub mod preamble;
 pub mod slave;
 pub mod status;
 #[cfg(test)]
+mod tests {
+    mod second_codec;
+}
+#[cfg(test)]
 pub(crate) mod vectors;
 
 pub use field::{Blob, List, Text};
