@@ -28,7 +28,11 @@ fn rewrite(row: &Row) -> Result<Rewrite, Failure> {
 }
 
 /// Says what became of these orders.
-pub(super) fn tell(client: &mut Session, sql: &'static str, orders: &[RewriteOrder]) -> Result<Answer, Failure> {
+pub(super) fn tell(
+    client: &mut Session,
+    sql: &'static str,
+    orders: &[RewriteOrder],
+) -> Result<Answer, Failure> {
     let pages: Vec<_> = orders.iter().map(|order| page(&order.page)).collect();
     let kinds: Vec<_> = pages.iter().map(|(kind, _)| *kind).collect();
     let names: Vec<_> = pages.iter().map(|(_, name)| *name).collect();
