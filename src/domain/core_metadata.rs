@@ -97,6 +97,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "thousands of lines")]
     fn requirements_beyond_the_bounds_are_left_out_and_counted() {
         let mut text = "Requires-Dist: p\n".repeat(MAX_LINES + 7);
         assert_eq!(CoreMetadata::parse(text.as_bytes()).left_out, 7);

@@ -272,6 +272,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "thousands of lines")]
     fn bounds_cut_and_say_so() {
         let many: Vec<String> = (0..=MAX_LINES).map(|n| format!("p{n}")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
@@ -384,6 +385,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
+        #[cfg_attr(miri, ignore = "64 times 30 lines")]
         fn any_lines_are_answered_within_the_bounds(
             lines in proptest::collection::vec("\\PC{0,40}|[a-c](\\[[a-z,]{0,9}\\])?[<>=!~0-9., ]{0,9}(;.{0,40})?", 0..30),
         ) {

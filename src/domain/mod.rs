@@ -16,6 +16,10 @@ pub mod ranges;
 #[cfg(any(feature = "master", feature = "admin"))]
 pub mod requirement;
 pub mod tags;
+#[cfg(all(test, feature = "master"))]
+mod tests {
+    mod installers;
+}
 pub mod time;
 #[cfg(any(feature = "master", feature = "admin"))]
 pub mod trend;

@@ -39,9 +39,7 @@ impl ProjectPage {
         let named = specifiers.iter().any(|s| s.operator() == &Operator::Equal);
         let with_sdist = || self.releases.iter().filter(|(_, release)| release.sdists.count > 0);
         let fitting: Vec<_> = with_sdist()
-            .filter(|(version, release)| {
-                specifiers.contains(version.inner()) && (named || release.sdists.standing > 0)
-            })
+            .filter(|(version, release)| version.fits(specifiers) && (named || release.sdists.standing > 0))
             .collect();
         let Some((version, release)) = preferred(&fitting) else {
             return Err(match with_sdist().next_back() {
@@ -76,7 +74,7 @@ impl ProjectPage {
         let fitting: Vec<_> = self
             .releases
             .iter()
-            .filter(|(version, release)| specifiers.contains(version.inner()) && usable(release))
+            .filter(|(version, release)| version.fits(specifiers) && usable(release))
             .collect();
         let (_, release) = preferred(&fitting)?;
         let pure = release.pure.as_deref().filter(|_| release.sdists.count == 0)?;
@@ -142,7 +140,7 @@ impl<'a> ReadWish<'a> {
         let fitting: Vec<_> = page
             .releases
             .iter()
-            .filter(|(version, release)| release.sdists.standing > 0 && specifiers.contains(version.inner()))
+            .filter(|(version, release)| release.sdists.standing > 0 && version.fits(&specifiers))
             .collect();
         let newest = preferred(&fitting).map(|(version, _)| version);
         let named = |s: &pep440_rs::VersionSpecifier| {
@@ -164,6 +162,6 @@ impl<'a> ReadWish<'a> {
         later
             && release.sdists.standing > 0
             && (self.prereleases || !version.is_prerelease())
-            && self.specifiers.contains(version.inner())
+            && version.fits(&self.specifiers)
     }
 }
