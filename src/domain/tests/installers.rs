@@ -77,6 +77,8 @@ fn specifiers(chance: &mut Chance) -> String {
                 )
             }
             "==" | "!=" => format!("{operator}{spelt}"),
+            // pips do not agree on what is a pre-release of a post-release
+            "<" => format!("<{}", public.split(".post").next().unwrap_or_default()),
             _ => format!("{operator}{public}"),
         };
         if chance.below(8) == 0 {
