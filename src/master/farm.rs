@@ -550,7 +550,8 @@ impl Farm {
                     Changed::Offered(offer) => self.publisher.offer(*offer, out),
                     Changed::Ordered { opened, cancelled, walks } => {
                         self.follower.kick(now);
-                        opened.iter().for_each(|abi| self.arrived_many(abi, out));
+                        let opened = opened.iter().filter(|_| !seeded::is("order-wakes-nobody"));
+                        opened.for_each(|abi| self.arrived_many(abi, out));
                         self.stop_builds(&cancelled, out);
                         self.pages.home_changed();
                         self.pages.kick(out);

@@ -18,6 +18,7 @@ use super::publisher::Offer;
 use super::slave_driver::{HeldJob, Slave, SlaveDriver, State};
 use crate::domain::trend::{self, Trend};
 use crate::domain::{BuildId, Millis};
+use crate::seeded;
 use crate::wire::limits::HOLDS_BACK_BYTES;
 use crate::wire::status::{Doing, FromMonitor, JobNow, Mode, SlaveNow, ToMonitor, Vitals};
 use crate::wire::{List, Text};
@@ -140,7 +141,7 @@ impl Hub {
         let Some(monitor) = self.monitors.get_mut(&conn) else { return Ok(()) };
         match message {
             FromMonitor::Hello {} if monitor.greeted => return Err("a second HELLO".to_owned()),
-            FromMonitor::Hello {} => monitor.greeted = true,
+            FromMonitor::Hello {} => {}
             FromMonitor::Subscribe { .. } if !monitor.greeted => {
                 return Err("SUBSCRIBE before HELLO".to_owned());
             }
@@ -153,6 +154,12 @@ impl Hub {
             }
         }
         brother.watched();
+        // what the others are told at the next look is in this picture already, and must not be told to this one again, nor
+        // may a slave be in it whose going is told to nobody: so the others are told now
+        if !seeded::is("hello-told-twice") {
+            self.look(view, out);
+        }
+        self.monitors.entry(conn).or_default().greeted = true;
         let mut tell = |message| out.effects.push(send(conn, message));
         tell(ToMonitor::Hello {
             software: Text::cut(crate::VERSION),
@@ -178,15 +185,9 @@ impl Hub {
         Ok(())
     }
 
-    /// Tells the monitors what has changed. Returns whether slaves came, went or do something else.
-    pub fn tick(&mut self, view: &View<'_>, brother: &mut BigBrother, out: &mut Out) -> bool {
-        let listeners: Vec<ConnId> =
-            self.monitors.iter().filter(|(_, monitor)| monitor.greeted).map(|(conn, _)| *conn).collect();
-        let mut tell = |message: ToMonitor| {
-            for conn in &listeners {
-                out.effects.push(send(*conn, message.clone()));
-            }
-        };
+    /// Looks at all slaves, and tells the monitors what has changed of them and which builds were recorded.
+    fn look(&mut self, view: &View<'_>, out: &mut Out) {
+        let mut tell = tell_all(self.listeners(), out);
         for slave in view.slaves.slaves.values() {
             let face = face(view, slave);
             let since = match self.shown.get(&slave.id) {
@@ -203,9 +204,7 @@ impl Hub {
                     self.shown.insert(slave.id, Shown { face, since, trend: Trend::default() });
                 }
             }
-            if !listeners.is_empty() {
-                tell(ToMonitor::Slave { slave: picture(view, slave, since) });
-            }
+            tell(&mut || ToMonitor::Slave { slave: picture(view, slave, since) });
         }
         if self.shown.len() > view.slaves.slaves.len() {
             let here: BTreeSet<u32> = view.slaves.slaves.values().map(|slave| slave.id).collect();
@@ -213,14 +212,28 @@ impl Hub {
                 let stays = here.contains(id);
                 if !stays {
                     self.showcase.gone();
-                    tell(ToMonitor::Gone { slave_id: *id });
+                    if !seeded::is("gone-not-told") {
+                        tell(&mut || ToMonitor::Gone { slave_id: *id });
+                    }
                 }
                 stays
             });
         }
+        let (news, outcomes) = self.recent.news();
+        news.into_iter().chain(outcomes).for_each(|message| tell(&mut || message.clone()));
+    }
+
+    fn listeners(&self) -> Vec<ConnId> {
+        self.monitors.iter().filter(|(_, monitor)| monitor.greeted).map(|(conn, _)| *conn).collect()
+    }
+
+    /// Tells the monitors what has changed. Returns whether slaves came, went or do something else.
+    pub fn tick(&mut self, view: &View<'_>, brother: &mut BigBrother, out: &mut Out) -> bool {
+        self.look(view, out);
+        let mut tell = tell_all(self.listeners(), out);
         if view.now >= self.stats_at {
             self.stats_at = view.now + STATS_EVERY;
-            tell(stats(view, brother));
+            tell(&mut || stats(view, brother));
         }
         if view.now >= self.trend_at {
             self.trend_at = view.now + TREND_EVERY;
@@ -230,12 +243,11 @@ impl Hub {
                 }
             }
         }
-        let (news, outcomes) = self.recent.news();
-        news.into_iter().chain(outcomes).for_each(&mut tell);
         if brother.is_news(view) {
-            tell(brother.health(view));
-            tell(brother.farm(view));
+            tell(&mut || brother.health(view));
+            tell(&mut || brother.farm(view));
         }
+        drop(tell);
         self.logs.keep(|build| view.slaves.jobs.get(&build).is_some_and(|job| job.conn.is_some()));
         self.monitors.values_mut().for_each(|monitor| monitor.watch.next_turn());
         if self.showcase.is_due(view.now) {
@@ -266,6 +278,16 @@ impl Hub {
     /// The page of slaves is written, or not: then the reason.
     pub fn page_written(&mut self, result: Result<(), String>) {
         self.showcase.written(result);
+    }
+}
+
+/// Tells these monitors something, which is made only where there is one.
+fn tell_all(listeners: Vec<ConnId>, out: &mut Out) -> impl FnMut(&mut dyn FnMut() -> ToMonitor) {
+    move |message| {
+        let Some((last, others)) = listeners.split_last() else { return };
+        let message = message();
+        others.iter().for_each(|conn| out.effects.push(send(*conn, message.clone())));
+        out.effects.push(send(*last, message));
     }
 }
 

@@ -18,6 +18,7 @@ use sha2::Digest;
 use super::frame::{self, Frame};
 use super::limits::{NAME_KEY_BYTES, REASON_BYTES, SEAL_BYTES};
 use super::{Channel, Text, preamble};
+use crate::seeded;
 
 #[cfg(test)]
 mod tests;
@@ -242,10 +243,11 @@ impl Opener {
         let length = frame.payload.len().checked_sub(SEAL_BYTES).ok_or(Broken::Mac)?;
         let mut seal = frame.payload.split_off(length);
         let seq = seal.get_u64();
-        if !same(&seal, &mac(&self.key, seq, frame.tag, &frame.payload)) {
+        if !same(&seal, &mac(&self.key, seq, frame.tag, &frame.payload)) && !seeded::is("seal-unchecked") {
             return Err(Broken::Mac);
         }
         match seq.cmp(&self.next) {
+            std::cmp::Ordering::Less if seeded::is("replay-unnoticed") => Ok(frame),
             std::cmp::Ordering::Less => Err(Broken::Replayed),
             std::cmp::Ordering::Greater => Err(Broken::Reordered),
             std::cmp::Ordering::Equal => {

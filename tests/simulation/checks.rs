@@ -12,17 +12,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use piwheels::domain::{BuildId, ProjectName, Sha256, log_path};
 use piwheels::master::event::{ConnId, Event, Message};
-use piwheels::master::query::{Adoption, Answer, Logged, Outcome, Query};
-use piwheels::wire::file::FromSlave as FromFile;
+use piwheels::master::query::{Adoption, Answer, Logged, Outcome, PageKind, Query, RewriteOrder};
+use piwheels::wire::import::FromTool;
 use piwheels::wire::slave::{FromSlave, Resume, ToSlave};
 
 use super::database::Page;
 use super::master::limits;
-use super::network::Peer;
+use super::network::{Line, Peer};
+use super::orders::Ordered;
 use super::villain::PATIENCE;
 use super::world::World;
 
@@ -33,7 +34,7 @@ const CANCELLED_WITHIN: u64 = 2_000;
 /// How long a job that is given back may be leased.
 const GIVEN_BACK_WITHIN: u64 = 5_000;
 /// When the quiet begins, what was broken before it takes so long to be noticed.
-const SETTLED_AFTER: u64 = 180_000;
+pub(crate) const SETTLED_AFTER: u64 = 180_000;
 
 /// What was promised, and what there was trouble with.
 #[derive(Debug, Default)]
@@ -56,11 +57,18 @@ pub(crate) struct Book {
     /// Digests by inode, size and time.
     digests: BTreeMap<(u64, u64, i64, i64), Sha256>,
     next_look: u64,
+    pub(crate) ordered: Ordered,
 }
 
 impl World {
     /// The master is about to hear this.
     pub(crate) fn heard_by_master(&mut self, conn: ConnId, event: &Event) {
+        if let Event::Slave(_, FromSlave::Hello { held: Some(held), .. }) = event {
+            let owner = self.owner(conn, held.token.build);
+            if let Some(line) = self.lines.get_mut(&conn) {
+                line.robs = owner;
+            }
+        }
         let Some(line) = self.lines.get_mut(&conn) else { return };
         match event {
             Event::Slave(_, FromSlave::Hello { held, .. }) => {
@@ -73,7 +81,11 @@ impl World {
                     self.book.given_back.insert(build.0, self.clock);
                 }
             }
-            Event::File(_, FromFile::Hello { .. }) => {}
+            Event::Monitor(_, message) => {
+                if let Peer::Watcher(watcher) = line.peer {
+                    self.heard_of_watcher(watcher, message);
+                }
+            }
             _ => {}
         }
     }
@@ -90,6 +102,9 @@ impl World {
 
     /// The master says this.
     pub(crate) fn said_by_master(&mut self, conn: ConnId, message: &Message) {
+        if let Message::Monitor(message) = message {
+            return self.told_watcher(conn, message);
+        }
         let Message::Slave(message) = message else { return };
         let clock = self.clock;
         let Some(line) = self.lines.get_mut(&conn) else { return };
@@ -106,15 +121,13 @@ impl World {
             ToSlave::Hello { resume: Resume::GoOn, .. } => {
                 let Some(token) = line.holds else { return };
                 (line.builds, line.cancelled) = (Some((token.build, clock)), false);
-                let name = line.name.clone();
-                let owner = self.lines.iter().find(|(other, line)| {
-                    **other != conn
-                        && line.name.is_some()
-                        && line.name != name
-                        && line.stands()
-                        && line.builds.is_some_and(|(build, since)| build == token.build && since < clock)
+                let robbed = line.robs.and_then(|owner| self.lines.get(&owner)).filter(|owner| {
+                    // it is still there, whatever the master did to it
+                    owner.peer_open
+                        && !owner.broken
+                        && owner.builds.is_some_and(|(its, _)| its == token.build)
                 });
-                if let Some((_, owner)) = owner {
+                if let Some(owner) = robbed {
                     let whose = owner.peer;
                     self.violated(format!("{peer:?} is given build {}, which {whose:?} has", token.build));
                 }
@@ -127,7 +140,14 @@ impl World {
                     self.violated(format!("{peer:?} is to drop build {}, whose lease is alive", token.build));
                 }
             }
-            ToSlave::Sleep { .. } => line.idle_since = Some(clock),
+            ToSlave::Sleep { .. } => {
+                line.idle_since = Some(clock);
+                if let Peer::Board(board) = peer
+                    && self.is_long_retired(self.boards[board].abi)
+                {
+                    self.violated(format!("{peer:?} is to wait, and nothing is built for its ABI any more"));
+                }
+            }
             ToSlave::Cancel { .. } => line.cancelled = true,
             ToSlave::Send { transfer, .. } => {
                 let name = line.name.clone();
@@ -136,6 +156,15 @@ impl World {
             ToSlave::Done { build } => self.acknowledged(*build),
             _ => {}
         }
+    }
+
+    /// The slave of another name that has this build, and is there.
+    fn owner(&self, conn: ConnId, build: BuildId) -> Option<ConnId> {
+        let name = &self.lines.get(&conn)?.name;
+        let has = |line: &Line| {
+            line.name != *name && line.stands() && line.builds.is_some_and(|(its, _)| its == build)
+        };
+        self.lines.iter().find(|(other, line)| **other != conn && has(line)).map(|(owner, _)| *owner)
     }
 
     /// A slave is told that its build is recorded.
@@ -176,6 +205,7 @@ impl World {
 
     /// The database carried a question out.
     pub(crate) fn committed(&mut self, query: &Query, answer: &Answer) {
+        self.order_committed(query, answer);
         match (query, answer) {
             (Query::LogBuild(record), Answer::Logged(logged)) => {
                 let build = record.token.build.0;
@@ -195,6 +225,7 @@ impl World {
             (Query::Adopt { token, .. }, Answer::Adopted(Adoption::Live(_))) => {
                 self.book.unwanted.remove(&token.build.0);
             }
+            (Query::RewritesDone(orders), _) => orders.iter().for_each(|order| self.check_struck(order)),
             (Query::Order(_), Answer::Ordered(ordered)) => {
                 self.book.forgotten.extend(ordered.logs.iter().map(|build| build.0));
             }
@@ -207,6 +238,7 @@ impl World {
         let cancelled = match event {
             Event::Database(_, Answer::Ordered(ordered)) => &ordered.cancelled,
             Event::Database(_, Answer::Logged(Logged::Imported(imported))) => &imported.cancelled,
+            Event::Database(_, Answer::Learned(learned)) => &learned.cancelled,
             _ => return,
         };
         for build in cancelled {
@@ -233,7 +265,7 @@ impl World {
     }
 
     /// A tool was told that something is done.
-    pub(crate) fn promised_to_tool(&mut self, json: &str) {
+    pub(crate) fn promised_to_tool(&mut self, asked: u64, request: Option<&FromTool>, json: &str) {
         let Ok(answer) = serde_json::from_str::<serde_json::Value>(json) else {
             return self.violated(format!("a tool is answered {json:?}"));
         };
@@ -242,6 +274,31 @@ impl World {
         {
             self.book.acknowledged.insert(build);
             self.check_rows_of(build);
+        }
+        if answer["page"] == "written"
+            && let Some(request) = request
+        {
+            self.removal_promised(asked, request);
+        }
+    }
+
+    /// Names that were taken have the bytes that they had.
+    pub(crate) fn check_taken(&mut self, taken: &[(PathBuf, Sha256)]) {
+        if let Some((path, _)) = taken.iter().find(|(path, bytes)| self.disk.digest(path) != Some(*bytes)) {
+            let name = path.strip_prefix(&self.disk.output).unwrap_or(path).display().to_string();
+            self.violated(format!("{name} was taken, and has other bytes"));
+        }
+    }
+
+    /// A page for which nothing is ordered any more is as it is for good.
+    fn check_struck(&mut self, order: &RewriteOrder) {
+        let PageKind::Project(project) = &order.page else { return };
+        for name in ["index.html", "index.v1_json"] {
+            let path = self.disk.output.join("simple").join(project.as_str()).join(name);
+            if self.disk.digest(&path) != self.disk.safe_digest(&path) {
+                return self
+                    .violated(format!("{name} of {project} is struck off, and a power cut would change it"));
+            }
         }
     }
 
@@ -257,6 +314,8 @@ impl World {
         self.check_villains();
         self.check_unwanted();
         self.check_given_back();
+        self.check_retired();
+        self.check_meddled();
         self.check_idle();
     }
 
@@ -264,7 +323,7 @@ impl World {
         for at in 0..self.villains.len() {
             let villain = &self.villains[at];
             let Some((conn, doomed)) = villain.doomed else { continue };
-            let there = self.lines.get(&conn).is_some_and(super::network::Line::stands);
+            let there = self.lines.get(&conn).is_some_and(Line::stands);
             if there && self.clock > doomed + PATIENCE {
                 let plan = villain.plan;
                 self.violated(format!("villain {at} is still there although it showed a defect: {plan:?}"));
@@ -319,7 +378,8 @@ impl World {
         }
         let tables = &self.database.now;
         let waits = tables.queue.iter().find(|(pair, waiting)| {
-            waiting.at < recent
+            waiting.ready
+                && waiting.at < recent
                 && self.lines.values().any(|line| {
                     let Peer::Board(board) = line.peer else { return false };
                     self.boards[board].abi == pair.1
@@ -385,7 +445,7 @@ impl World {
                 None => return self.violated(format!("the JSON page of {project} is broken")),
             }
         }
-        for (name, sha256, metadata) in names.into_iter().flatten() {
+        for Link { name, sha256, metadata, .. } in names.into_iter().flatten() {
             let path = dir.join(&name);
             if self.digest(&path).map(|found| found.to_string()) != Some(sha256) {
                 return self.violated(format!("the page of {project} links to {name}, which is not so"));
@@ -425,6 +485,13 @@ impl World {
         if !self.resumed() {
             all.push("orders are to be taken back".to_owned());
         }
+        if tables.walks() {
+            all.push("a walk is under way".to_owned());
+        }
+        all.extend(self.unfollowed());
+        if self.asks_again() {
+            all.push("something is asked for again".to_owned());
+        }
         let Some(master) = &self.master else { return "the master is not there".to_owned() };
         let live = tables.leases.iter().filter(|(_, lease)| lease.ended.is_none());
         all.extend(live.map(|(build, lease)| format!("build {build} is leased to {}", lease.slave)));
@@ -455,14 +522,19 @@ impl World {
         for (index, package) in tables.packages.iter().enumerate() {
             let rows = tables.project_rows(index);
             let dir = self.disk.output.join("simple").join(package.name.as_str());
-            let page = fs::read_to_string(dir.join("index.html")).unwrap_or_default();
-            let on_page: BTreeSet<String> =
-                links(&page).unwrap_or_default().into_iter().map(|(name, ..)| name).collect();
-            let in_rows: BTreeSet<String> = rows.files.iter().map(|file| file.filename.clone()).collect();
-            if on_page != in_rows {
-                let name = &package.name;
-                return self
-                    .violated(format!("the page of {name} has {on_page:?}, the rows have {in_rows:?}"));
+            let in_rows: BTreeSet<(String, bool)> =
+                rows.files.iter().map(|file| (file.filename.clone(), file.yanked.is_some())).collect();
+            let html = fs::read_to_string(dir.join("index.html")).unwrap_or_default();
+            let json = fs::read(dir.join("index.v1_json")).ok();
+            let both = [links(&html).ok(), json.map_or_else(|| Some(Vec::new()), |page| json_links(&page))];
+            for links in both {
+                let links = links.unwrap_or_default().into_iter();
+                let on_page: BTreeSet<_> = links.map(|link| (link.name, link.yanked)).collect();
+                if on_page != in_rows {
+                    let name = &package.name;
+                    return self
+                        .violated(format!("the page of {name} has {on_page:?}, the rows have {in_rows:?}"));
+                }
             }
             if let Some(gone) = tables.withdrawn.keys().find(|name| dir.join(name).exists()) {
                 return self.violated(format!("{gone} was withdrawn, and is there"));
@@ -482,6 +554,8 @@ impl World {
             return self.violated(format!("the root has {on_root:?}, published are {published:?}"));
         }
         self.check_logs();
+        self.check_watchers();
+        self.check_index();
     }
 
     /// Every log that a project's page for people links to is there, and every build that printed something has one.
@@ -497,10 +571,15 @@ impl World {
     }
 }
 
-/// Name, digest and digest of METADATA of each link.
-type Links = Vec<(String, String, Option<String>)>;
+/// A link of a project's page.
+pub(crate) struct Link {
+    pub(crate) name: String,
+    sha256: String,
+    metadata: Option<String>,
+    pub(crate) yanked: bool,
+}
 
-fn links(page: &str) -> Result<Links, String> {
+pub(crate) fn links(page: &str) -> Result<Vec<Link>, String> {
     if page.is_empty() {
         return Ok(Vec::new());
     }
@@ -515,16 +594,26 @@ fn links(page: &str) -> Result<Links, String> {
             continue;
         };
         let metadata = value("data-core-metadata").and_then(|text| text.strip_prefix("sha256="));
-        links.push((name.to_owned(), sha256.to_owned(), metadata.map(str::to_owned)));
+        links.push(Link {
+            name: name.to_owned(),
+            sha256: sha256.to_owned(),
+            metadata: metadata.map(str::to_owned),
+            yanked: anchor.contains(" data-yanked="),
+        });
     }
     Ok(links)
 }
 
-fn json_links(page: &[u8]) -> Option<Links> {
+pub(crate) fn json_links(page: &[u8]) -> Option<Vec<Link>> {
     let page: serde_json::Value = serde_json::from_slice(page).ok()?;
     let link = |file: &serde_json::Value| {
         let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
-        Some((text(&file["url"])?, text(&file["hashes"]["sha256"])?, text(&file["core-metadata"]["sha256"])))
+        Some(Link {
+            name: text(&file["url"])?,
+            sha256: text(&file["hashes"]["sha256"])?,
+            metadata: text(&file["core-metadata"]["sha256"]),
+            yanked: file["yanked"] != false,
+        })
     };
     page["files"].as_array()?.iter().map(link).collect()
 }

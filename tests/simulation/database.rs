@@ -7,11 +7,15 @@
 //! A crash of the server loses what the server may lose: transactions that need not reach the disk (claims, renewals), up to the
 //! last one before them that did.
 
+mod feed;
 mod jobs;
 mod orders;
 mod pages;
+mod policies;
 mod results;
 mod versions;
+
+pub(crate) use policies::Standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,6 +33,9 @@ pub(crate) struct Package {
     pub(crate) name: ProjectName,
     pub(crate) display: String,
     pub(crate) published: bool,
+    skip: Option<String>,
+    newest: Option<usize>,
+    pub(crate) known: feed::Known,
 }
 
 #[derive(Clone, Debug)]
@@ -43,6 +50,27 @@ pub(crate) struct VersionRow {
     pub(crate) abi3_from: Option<u32>,
     pub(crate) blocked: bool,
     imported: bool,
+    skip: Option<String>,
+    pub(crate) yank: Option<String>,
+    /// The index's own words of it: whether it has it, marks it as yanked, and since when it has it.
+    pub(crate) removed: bool,
+    pub(crate) yanked: Option<String>,
+    released: Option<i64>,
+    sdist_before: bool,
+    /// Its page was read since the last event.
+    checked: bool,
+}
+
+impl VersionRow {
+    /// Whether it was ever on the index, as far as is known.
+    pub(crate) fn is_of_the_index(&self) -> bool {
+        self.sdist
+    }
+
+    /// Whether its page was read since the last event.
+    pub(crate) fn is_checked(&self) -> bool {
+        self.checked
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +78,9 @@ pub(crate) struct Waiting {
     pub(crate) attempt: u16,
     /// Since when it is in the queue, or when it comes back there.
     pub(crate) at: u64,
+    /// It may be handed out; of what is delayed, that it waits for its page.
+    pub(crate) ready: bool,
+    for_page: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +120,7 @@ pub(crate) struct Withdrawn {
     pub(crate) version: usize,
     pub(crate) sha256: Sha256,
     pub(crate) pending: bool,
-    at: u64,
+    pub(crate) at: u64,
 }
 
 /// A page that is ordered: its kind and, of a project's, the package.
@@ -104,6 +135,7 @@ pub(crate) enum Page {
 pub(crate) struct OrderRow {
     pub(crate) ordered: i64,
     at: u64,
+    bulk: bool,
 }
 
 /// Everything that is in the tables.
@@ -111,6 +143,14 @@ pub(crate) struct OrderRow {
 pub(crate) struct Tables {
     /// By rank.
     pub(crate) abis: Vec<AbiTag>,
+    /// Why nothing is built for each any more, if so.
+    retired: Vec<Option<String>>,
+    /// Packages that are skipped for an ABI, and why.
+    skipped_abis: BTreeMap<(usize, usize), String>,
+    /// Patterns of names of which nothing is built, and why.
+    blocks: BTreeMap<String, String>,
+    walk: policies::Walk,
+    feed: feed::Feed,
     pub(crate) packages: Vec<Package>,
     pub(crate) versions: Vec<VersionRow>,
     pub(crate) queue: BTreeMap<Pair, Waiting>,
@@ -138,8 +178,9 @@ pub(crate) type Asked = Result<Answer, String>;
 
 impl Database {
     pub(crate) fn new(abis: &[&str]) -> Self {
-        let abis = abis.iter().map(|tag| AbiTag::parse(tag).expect("an ABI")).collect();
-        let now = Tables { abis, next_build: 1, next_order: 1, next_asked: 1, ..Tables::default() };
+        let abis: Vec<_> = abis.iter().map(|tag| AbiTag::parse(tag).expect("an ABI")).collect();
+        let retired = vec![None; abis.len()];
+        let now = Tables { abis, retired, next_build: 1, next_order: 1, next_asked: 1, ..Tables::default() };
         Self { durable: now.clone(), now }
     }
 
@@ -174,9 +215,13 @@ impl Tables {
         Ok(match query {
             Query::Abis => Answer::Abis(self.abis()),
             Query::AddVersions { wanted, .. } => Answer::Added(self.add_versions(clock, wanted)),
-            Query::Walk { .. } => Answer::Walked { opened: Vec::new(), more: false },
-            Query::Claim { abi, slave, secret, lease_secs, .. } => {
-                Answer::Claimed(self.claim(clock, abi, slave, *secret, *lease_secs)?)
+            Query::Walk { limit } => {
+                let (opened, more) = self.walk(clock, (*limit).into());
+                Answer::Walked { opened, more }
+            }
+            Query::AddAbi { abi, .. } => Answer::AbiAdded(self.add_abi(abi)?, self.abis()),
+            Query::Claim { abi, slave, secret, lease_secs, class } => {
+                Answer::Claimed(self.claim(clock, abi, slave, *secret, *lease_secs, *class)?)
             }
             Query::Renew { builds, lease_secs } => {
                 self.renew(clock, builds, *lease_secs);
@@ -213,28 +258,35 @@ impl Tables {
                 Answer::HomeOrdered
             }
             Query::Home => Answer::Home(Box::default()),
-            Query::PagesDue { .. } => Answer::PagesDue(Vec::new()),
+            Query::PagesDue { limit, ahead } => Answer::PagesDue(self.pages_due(clock, *limit, *ahead)),
+            Query::LearnPage { package, truth, next_secs } => {
+                Answer::Learned(self.learn_page(clock, package, truth, *next_secs)?)
+            }
+            Query::PageUnread { package, news, next_secs } => {
+                let known = self.package(package);
+                let unread = known.map(|package| self.page_unread(clock, package, *news, *next_secs));
+                Answer::Learned(unread.unwrap_or_default())
+            }
+            Query::FeedApply { serial, settled, events } => {
+                Answer::Learned(self.feed_apply(clock, *serial, *settled, events)?)
+            }
             Query::DepsDue(_) => Answer::DepsDue(Vec::new()),
             Query::RequirementsDue(_) => Answer::RequirementsDue(Vec::new()),
-            Query::FeedState => Answer::FeedState(FeedState::default()),
+            Query::FeedState => Answer::FeedState(self.feed_state()),
             Query::RollPopularity { .. } => Answer::PopularityRolled(0),
-            Query::Order(order) => match &**order {
-                Order::Requeue(requeue) => Answer::Ordered(self.requeue(clock, requeue)?),
-                Order::Remove(remove) => Answer::Ordered(self.remove(clock, remove)?),
-                other => return Err(format!("the model does not know {other:?}")),
-            },
+            Query::Order(order) => Answer::Ordered(self.order(clock, order)?),
             other => return Err(format!("the model does not know {other:?}")),
         })
     }
 
     fn abis(&self) -> Vec<Abi> {
-        let row = |abi: &AbiTag| Abi {
+        let row = |(abi, retired): (&AbiTag, &Option<String>)| Abi {
             tag: abi.clone(),
             rank: abi.default_rank(),
-            skip: None,
+            skip: retired.clone(),
             platforms: Vec::new(),
         };
-        self.abis.iter().map(row).collect()
+        self.abis.iter().zip(&self.retired).map(row).collect()
     }
 
     pub(crate) fn abi(&self, tag: &AbiTag) -> Option<usize> {
@@ -261,15 +313,23 @@ impl Tables {
         if let Some(found) = self.package(name) {
             return found;
         }
-        self.packages.push(Package { name: name.clone(), display: display.to_owned(), published: false });
+        self.packages.push(Package {
+            name: name.clone(),
+            display: display.to_owned(),
+            published: false,
+            skip: None,
+            newest: None,
+            known: feed::Known::default(),
+        });
         self.packages.len() - 1
     }
 
     /// `_learn`: the version, whether it is new, whether anything changed.
     fn learn(&mut self, package: usize, version: &Version, sdist: bool) -> (usize, bool, bool) {
         if let Some(found) = self.version(package, version) {
-            let changed = self.versions[found].sdist != sdist;
-            self.versions[found].sdist = sdist;
+            let row = &mut self.versions[found];
+            let changed = row.sdist != sdist;
+            (row.sdist_before, row.sdist) = (row.sdist, sdist);
             return (found, false, changed);
         }
         self.versions.push(VersionRow {
@@ -282,6 +342,13 @@ impl Tables {
             abi3_from: None,
             blocked: true,
             imported: false,
+            skip: None,
+            yank: None,
+            removed: false,
+            yanked: None,
+            released: None,
+            sdist_before: sdist,
+            checked: true,
         });
         (self.versions.len() - 1, true, true)
     }

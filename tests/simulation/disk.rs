@@ -18,6 +18,7 @@ use std::rc::Rc;
 
 use piwheels::domain::Sha256;
 use piwheels::master::disk::{self, Change};
+use piwheels::master::event::Placement;
 
 use super::dice::Dice;
 
@@ -52,6 +53,8 @@ pub(crate) struct Trouble {
     pub(crate) full_until: u64,
     /// Changes until the one at which everything stops, if that is to be.
     pub(crate) stop_in: Option<u32>,
+    /// It stops where names below the output directory are there, and are to be brought to the disk.
+    pub(crate) stop_when_named: bool,
 }
 
 struct State {
@@ -134,6 +137,19 @@ impl Disk {
         (canary != "sings").then(|| "a file outside was written to".to_owned())
     }
 
+    /// The names of a placement that are taken by what may be somebody's: only those that nobody claims may get other bytes.
+    pub(crate) fn taken(&self, placement: &Placement) -> Vec<(PathBuf, Sha256)> {
+        let dir = self.output.join("simple").join(placement.project.as_str());
+        let names = placement.files.iter().map(|file| &file.filename);
+        let claimed = names.filter(|name| !placement.unclaimed.contains(name));
+        claimed.filter_map(|name| Some((dir.join(name), self.digest(&dir.join(name))?))).collect()
+    }
+
+    /// What a file holds now.
+    pub(crate) fn digest(&self, path: &Path) -> Option<Sha256> {
+        fs::read(path).ok().map(|bytes| Sha256::of(&bytes))
+    }
+
     /// What a file would hold after a power cut, where its name and every directory above it would be there.
     pub(crate) fn safe_digest(&self, path: &Path) -> Option<Sha256> {
         let state = self.state.borrow();
@@ -181,6 +197,15 @@ impl State {
                 resume_unwind(Box::new(Stopped));
             }
             *left -= 1;
+        }
+        let named = match change {
+            Change::SyncDir(path) => self.below(path).is_some_and(|below| below.starts_with("www")),
+            Change::SyncAll => true,
+            _ => false,
+        };
+        if self.trouble.stop_when_named && named {
+            self.trouble.stop_when_named = false;
+            resume_unwind(Box::new(Stopped));
         }
         match change {
             Change::Create(path) | Change::Remove(path) | Change::MakeDir(path) | Change::SyncDir(path) => {

@@ -34,14 +34,20 @@ pub(crate) enum Kind {
     Clock,
     /// Hostile peers.
     Villain,
+    /// Somebody between a slave and its master repeats, changes, leaves out, or adds a word.
+    Forge,
+    /// Monitors come, go, and do not read what they are told.
+    Watch,
     /// Builds fail, in all the ways that there are.
     Fail,
-    /// The administrator pauses, cancels, removes, imports and asks again.
+    /// Releases come to the index, and go, and it does not always answer.
+    News,
+    /// The administrator pauses, cancels, removes, imports, skips, blocks, retires, and takes back.
     Orders,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Delay,
         Self::Cut,
         Self::Kill,
@@ -56,7 +62,10 @@ impl Kind {
         Self::Term,
         Self::Clock,
         Self::Villain,
+        Self::Forge,
+        Self::Watch,
         Self::Fail,
+        Self::News,
         Self::Orders,
     ];
 
@@ -76,7 +85,10 @@ impl Kind {
             Self::Term => "term",
             Self::Clock => "clock",
             Self::Villain => "villain",
+            Self::Forge => "forge",
+            Self::Watch => "watch",
             Self::Fail => "fail",
+            Self::News => "news",
             Self::Orders => "orders",
         }
     }

@@ -10,12 +10,14 @@ use piwheels::master::follower::{Follow, FollowSettings};
 use piwheels::master::index_scribe::{IndexScribe, Site};
 use piwheels::master::limits::Limits;
 use piwheels::master::query::{Abi, Answer, Query, Swept};
+use piwheels::master::reactor::gate::Gate;
 use piwheels::master::seraph::{OracleId, Seraph};
 use piwheels::master::writer::{FileWriter, spool};
 use piwheels::wire::slave::FromSlave;
 
 use super::faults::Kind;
 use super::network::encoded;
+use super::seals;
 use super::world::{Act, VERSIONS, World, wanted};
 
 /// Connections to the database.
@@ -29,6 +31,7 @@ pub(crate) struct Master {
     pub(crate) out: Out,
     pub(crate) started: u64,
     pub(crate) listens: bool,
+    pub(crate) gate: Gate,
     seraph: Seraph,
     writer: FileWriter,
     requests: VecDeque<DiskRequest>,
@@ -41,13 +44,14 @@ pub(crate) struct Master {
 /// Small limits: they are met more often.
 pub(crate) fn limits() -> Limits {
     Limits {
-        lease: Millis::secs(60),
+        lease: Millis::secs(40),
         log_bytes: 64 << 10,
         transfer_patience: Millis::secs(120),
         wheel_bytes: 2 << 20,
         transfer_window: 64 << 10,
         transfer_memory: 128 << 10,
         chunk: 16 << 10,
+        messages: 30,
         ..Limits::default()
     }
 }
@@ -73,13 +77,17 @@ impl World {
         };
         let mut seed = [0; 32];
         seed[..16].copy_from_slice(&self.chance.master.secret());
-        let follow = FollowSettings { follow: Follow::None, ..FollowSettings::default() };
+        let mut nonces = [1; 32];
+        nonces[..16].copy_from_slice(&self.chance.master.secret());
+        let follow = if self.faults.has(Kind::News) { Follow::All } else { Follow::None };
+        let follow = FollowSettings { follow, ..FollowSettings::default() };
         let (output, spool) = (self.disk.output.clone(), self.disk.spool.clone());
         self.master = Some(Master {
             farm: Farm::new(Millis(0), limits(), String::new(), follow, &abis, seed),
             out: Out::default(),
             started: self.clock,
             listens: true,
+            gate: Gate::new(seals::keys(), false, nonces, &limits()),
             seraph: Seraph::new(ORACLES),
             writer: FileWriter::new(output.clone(), spool.clone()),
             requests: VecDeque::new(),
@@ -101,6 +109,7 @@ impl World {
             return;
         }
         self.put(Event::Tick(Millis(self.wall_offset + self.clock)));
+        self.audit_watchers();
         self.end_overdue();
         let pace = if self.quiet.is_some() { 1000 } else { 250 };
         self.at(pace, Act::Tick(run));
@@ -179,24 +188,29 @@ impl World {
             Effect::Disk(request) => {
                 master.requests.push_back(request);
                 if master.requests.len() == 1 {
-                    let delay = self.chance.master.below(4);
+                    let delay = self.takes(3);
                     self.at(delay, Act::Write(run));
                 }
             }
             Effect::Page(request) => {
                 master.pages.push_back(request);
                 if master.pages.len() == 1 {
-                    let delay = self.chance.master.below(10);
+                    let delay = self.takes(9);
                     self.at(delay, Act::Scribe(run));
                 }
             }
             Effect::Look(ticket, wishes) => {
-                let version = *self.chance.tool.of(&VERSIONS);
-                let found = wishes.iter().map(|wish| wanted(wish.package.as_str(), version)).collect();
-                let events = vec![Event::Looked(ticket, LookAnswer::Found(found))];
+                let answer = if self.faults.has(Kind::News) {
+                    self.looked_up(&wishes)
+                } else {
+                    let version = *self.chance.tool.of(&VERSIONS);
+                    let found = wishes.iter().map(|wish| wanted(wish.package.as_str(), version)).collect();
+                    LookAnswer::Found(found)
+                };
+                let events = vec![Event::Looked(ticket, answer)];
                 self.at(20, Act::Answer { run, oracle: None, events });
             }
-            Effect::Gaze(request) => self.violated(format!("nothing of the index is wanted: {request:?}")),
+            Effect::Gaze(request) => self.looks(request),
             // a machine that has room: a disk that fills up is a fault of the disk's own model
             Effect::Survey => {
                 let events = vec![Event::Surveyed(Box::default())];
@@ -227,7 +241,7 @@ impl World {
         while let Some(master) = self.master.as_mut()
             && let Some((oracle, ticket, query)) = master.seraph.take()
         {
-            let delay = self.chance.oracle.between(0, 6);
+            let delay = self.takes(6);
             self.at(delay, Act::Ask { run, oracle, ticket, query: Box::new(query), tries: 0, begun });
         }
     }
@@ -262,12 +276,20 @@ impl World {
             self.fault(Kind::Unheard, || format!("an answer is lost: {}", short(&format!("{query:?}"))));
             self.carried_out(&query);
         }
-        if error || unheard {
+        // what leases and ABIs need
+        let weighs = matches!(
+            *query,
+            Query::Renew { .. } | Query::Sweep | Query::Release(_) | Query::Walk { .. } | Query::Abis
+        );
+        if (error || unheard) && weighs {
             self.book.database_troubled = self.book.database_troubled.max(self.clock);
         }
         if !away && !error && !unheard {
+            let waits = matches!(*query, Query::Claim { .. }) && !calm && self.chance.oracle.once_in(10);
             let answer = self.carried_out(&query);
-            return self.answered(run, oracle, ticket, answer);
+            // the answer to a claim may be behind that to an order about the same
+            let delay = if waits { self.chance.oracle.between(100, 5_000) } else { 0 };
+            return self.answered_after(delay, run, oracle, ticket, answer);
         }
         let for_a_tool = matches!(
             *query,
@@ -298,7 +320,11 @@ impl World {
     }
 
     fn answered(&mut self, run: u64, oracle: OracleId, ticket: Ticket, answer: Answer) {
-        let delay = self.chance.oracle.between(0, 4);
+        self.answered_after(0, run, oracle, ticket, answer);
+    }
+
+    fn answered_after(&mut self, more: u64, run: u64, oracle: OracleId, ticket: Ticket, answer: Answer) {
+        let delay = more + self.takes(4);
         let events = vec![Event::Database(ticket, answer)];
         self.at(delay, Act::Answer { run, oracle: Some(oracle), events });
     }
@@ -325,29 +351,32 @@ impl World {
         let Some(master) = &mut self.master else { return };
         let Some(request) = master.requests.pop_front() else { return };
         let mut answers = Vec::new();
-        let writer = &mut master.writer;
-        let project = match &request {
-            DiskRequest::Place(placement) => Some(placement.project.clone()),
+        let placement = match &request {
+            DiskRequest::Place(placement) => Some(placement.clone()),
             _ => None,
         };
+        let taken = placement.as_ref().map(|placement| self.disk.taken(placement)).unwrap_or_default();
+        let Some(master) = &mut self.master else { return };
+        let writer = &mut master.writer;
         let done = match request {
             DiskRequest::Locate(tool) => says(&mut answers, DiskAnswer::Located(tool, Tree::default())),
             request => {
                 self.disk.work(self.clock, || writer.handle(request, &mut |answer| answers.push(answer)))
             }
         };
+        self.check_taken(&taken);
         if done.is_none() {
             return self.stopped();
         }
-        if let Some(project) = project {
-            self.check_page(&project);
+        if let Some(placement) = placement {
+            self.check_page(&placement.project);
         }
         let events: Vec<Event> = answers.into_iter().map(Event::Disk).collect();
         if !events.is_empty() {
             self.at(1, Act::Answer { run, oracle: None, events });
         }
         if self.master.as_ref().is_some_and(|master| !master.requests.is_empty()) {
-            let delay = self.chance.master.below(4);
+            let delay = self.takes(3);
             self.at(delay, Act::Write(run));
         }
     }
@@ -383,7 +412,7 @@ impl World {
             self.at(1, Act::Answer { run, oracle: None, events });
         }
         if self.master.as_ref().is_some_and(|master| !master.pages.is_empty()) {
-            let delay = self.chance.master.below(10);
+            let delay = self.takes(9);
             self.at(delay, Act::Scribe(run));
         }
     }
@@ -399,9 +428,29 @@ impl World {
             self.fault(kind, || "the master stops now".to_owned());
             return self.stopped();
         }
+        if dice.once_in(2) {
+            self.fault(kind, || {
+                "the master stops when the next names are there, and not yet for good".to_owned()
+            });
+            return self.disk.trouble(|trouble| trouble.stop_when_named = true);
+        }
         let changes = dice.below(12) as u32;
         self.fault(kind, || format!("the master stops in {changes} changes"));
         self.disk.trouble(|trouble| trouble.stop_in = Some(changes));
+    }
+
+    /// How long one of the master's helpers takes: once in a while its machine, or the server, is busy with something else.
+    fn takes(&mut self, most: u64) -> u64 {
+        let dice = &mut self.chance.oracle;
+        let usual = dice.between(0, most);
+        let late = dice.once_in(40).then(|| dice.between(100, 6_000));
+        match late {
+            Some(late) if self.faults.has(Kind::Delay) && self.quiet.is_none() => {
+                self.faults.count(Kind::Delay);
+                late
+            }
+            _ => usual,
+        }
     }
 
     fn stopped(&mut self) {
@@ -412,7 +461,7 @@ impl World {
 
     fn dies(&mut self, power: bool) {
         self.master = None;
-        self.disk.trouble(|trouble| trouble.stop_in = None);
+        self.disk.trouble(|trouble| (trouble.stop_in, trouble.stop_when_named) = (None, false));
         let conns: Vec<ConnId> = self.lines.keys().copied().collect();
         for conn in conns {
             let Some(line) = self.lines.get_mut(&conn) else { continue };

@@ -1,21 +1,27 @@
 //! The network: connections that carry bytes both ways, in order on each and in no order between them, late, in pieces, and not
 //! for ever. The master's side of each turns them into events with the real codec, as `reactor/connection.rs` does.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use bytes::{Buf, Bytes, BytesMut};
-use piwheels::domain::{BuildId, JobToken};
+use piwheels::domain::{BuildId, JobToken, Millis};
 use piwheels::master::event::{ConnId, Event};
+use piwheels::master::reactor::gate::{Allowance, Taken, Trust};
 use piwheels::master::refusals::Refusal;
 use piwheels::wire::limits::FIRST_FRAME_BYTES;
 use piwheels::wire::slave::FromSlave;
-use piwheels::wire::{Channel, Frame, Preamble, control, file, frame, import, preamble, slave};
+use piwheels::wire::{Channel, Frame, Preamble, control, file, frame, import, preamble, slave, status};
 
 use super::faults::Kind;
+use super::seals::Seals;
 use super::world::{Act, World};
 
 /// From wanting to close to closing.
 const LINGER: u64 = 5_000;
 /// From connecting to a whole first message.
 const HANDSHAKE: u64 = 10_000;
+/// Until a peer that said too much is listened to again.
+const THROTTLED: u64 = 50;
 /// From the first byte of a frame to its last.
 const FRAME_TIME: u64 = 60_000;
 
@@ -25,10 +31,10 @@ pub(crate) enum Peer {
     Board(usize),
     Tool(usize),
     Villain(usize),
+    Watcher(usize),
 }
 
 /// A connection.
-#[derive(Debug)]
 pub(crate) struct Line {
     pub(crate) peer: Peer,
     pub(crate) channel: Channel,
@@ -44,15 +50,23 @@ pub(crate) struct Line {
     pub(crate) known: bool,
     pub(crate) closing: bool,
     held: bool,
+    throttled: bool,
     partial: Option<u64>,
     input: BytesMut,
     to_master_at: u64,
-    to_peer_at: u64,
+    pub(crate) to_peer_at: u64,
+    /// What the master knows of who it is, and how much more it listens to just now.
+    pub(crate) trust: Trust,
+    allowance: Option<Allowance>,
+    /// What the peer knows of that, and what the two really said.
+    pub(crate) seals: Seals,
     pub(crate) peer_greeted: bool,
     pub(crate) peer_input: BytesMut,
     /// What its slave said that it holds, and what it builds by the master's word, since when.
     pub(crate) holds: Option<JobToken>,
     pub(crate) builds: Option<(BuildId, u64)>,
+    /// Who has what it said that it holds.
+    pub(crate) robs: Option<ConnId>,
     pub(crate) cancelled: bool,
     pub(crate) idle_since: Option<u64>,
 }
@@ -64,8 +78,12 @@ impl World {
         if !master.listens && matches!(channel, Channel::Slave | Channel::Import) {
             return None;
         }
+        // files are for bytes; a local socket's peers are trusted
+        let counted = channel == Channel::Slave;
+        let allowance = counted.then(|| Allowance::new(Millis(self.clock), &master.gate));
         self.connections += 1;
         let conn = ConnId(self.connections);
+        let seals = Seals::new(name.is_some());
         let line = Line {
             peer,
             channel,
@@ -78,21 +96,26 @@ impl World {
             known: false,
             closing: false,
             held: false,
+            throttled: false,
             partial: None,
             input: BytesMut::new(),
             to_master_at: self.clock,
             to_peer_at: self.clock,
+            trust: Trust::Unknown,
+            allowance,
+            seals,
             peer_greeted: false,
             peer_input: BytesMut::new(),
             holds: None,
             builds: None,
+            robs: None,
             cancelled: false,
             idle_since: None,
         };
         self.lines.insert(conn, line);
-        self.send_to_peer(conn, Bytes::copy_from_slice(&Preamble { channel }.encode()));
+        self.post_to_peer(conn, Bytes::copy_from_slice(&Preamble { channel }.encode()));
         if !matches!(peer, Peer::Villain(_)) {
-            self.send_to_master(conn, Bytes::copy_from_slice(&Preamble { channel }.encode()));
+            self.post_to_master(conn, Bytes::copy_from_slice(&Preamble { channel }.encode()));
         }
         Some(conn)
     }
@@ -121,7 +144,8 @@ impl World {
         pieces
     }
 
-    pub(crate) fn send_to_master(&mut self, conn: ConnId, bytes: Bytes) {
+    /// Bytes as they are.
+    pub(crate) fn post_to_master(&mut self, conn: ConnId, bytes: Bytes) {
         for piece in self.pieces(bytes) {
             let late = self.lateness();
             let Some(line) = self.lines.get_mut(&conn) else { return };
@@ -131,7 +155,8 @@ impl World {
         }
     }
 
-    pub(crate) fn send_to_peer(&mut self, conn: ConnId, bytes: Bytes) {
+    /// Bytes as they are.
+    pub(crate) fn post_to_peer(&mut self, conn: ConnId, bytes: Bytes) {
         for piece in self.pieces(bytes) {
             let late = self.lateness();
             let Some(line) = self.lines.get_mut(&conn) else { return };
@@ -203,7 +228,8 @@ impl World {
             return;
         }
         line.input.extend_from_slice(bytes);
-        if !line.held {
+        line.throttled &= !bytes.is_empty();
+        if !line.held && !line.throttled {
             self.take_messages(conn);
         }
     }
@@ -216,40 +242,67 @@ impl World {
             if line.closing || !line.master_open || line.held {
                 return;
             }
-            match line.next_frame(clock) {
-                Ok(None) => return,
-                Ok(Some(frame)) => {
-                    let (channel, first) = (line.channel, !std::mem::replace(&mut line.known, true));
-                    if first {
-                        let name = line.name.clone();
-                        let peer = format!("{:?}", line.peer);
-                        self.put(Event::Opened { conn, channel, peer, name });
+            let costs = line.known && !line.input.is_empty();
+            let Some(master) = self.master.as_mut() else { return };
+            if costs
+                && let Some(allowance) = &mut line.allowance
+                && !allowance.spend(Millis(clock), &master.gate)
+            {
+                // at one of the reactor's next turns
+                line.throttled = true;
+                return self.at(THROTTLED, Act::ToMaster(conn, Bytes::new()));
+            }
+            let frame = match line.next_frame(clock) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => {
+                    if costs && let Some(allowance) = &mut line.allowance {
+                        allowance.give_back();
                     }
-                    match message(conn, channel, frame) {
-                        Ok(event) => {
-                            let forged = self.is_forged(conn, &event);
-                            self.heard_by_master(conn, &event);
-                            self.put(event);
-                            if forged && self.lines.get(&conn).is_some_and(|line| line.stands()) {
-                                self.violated(format!(
-                                    "{conn:?} names a token that is not its job's, and stays"
-                                ));
-                            }
-                        }
-                        Err(defect) => return self.turn_away(conn, Refusal::Protocol, &defect),
-                    }
+                    return;
                 }
                 Err(defect) => return self.turn_away(conn, Refusal::Protocol, &defect),
+            };
+            let (channel, address) = (line.channel, line.address());
+            match line.trust.take(&mut master.gate, channel, address, frame) {
+                Ok(Taken::Message(frame)) => self.take_message(conn, channel, frame),
+                Ok(Taken::Answer(answer)) => self.post_to_peer(conn, encoded(|out| answer.encode(out))),
+                Ok(Taken::Admitted(name, first)) => {
+                    line.known = true;
+                    let peer = format!("{:?}", line.peer);
+                    self.put(Event::Opened { conn, channel, peer, name });
+                    if let Some(frame) = first {
+                        self.take_message(conn, channel, frame);
+                    }
+                }
+                Err((refusal, reason)) => return self.turn_away(conn, refusal, &reason),
             }
+        }
+    }
+
+    fn take_message(&mut self, conn: ConnId, channel: Channel, frame: Frame) {
+        self.check_genuine(conn, &frame);
+        self.count_message(conn);
+        match message(conn, channel, frame) {
+            Ok(event) => {
+                let forged = self.is_forged(conn, &event);
+                self.heard_by_master(conn, &event);
+                self.put(event);
+                if forged && self.lines.get(&conn).is_some_and(|line| line.stands()) {
+                    self.violated(format!("{conn:?} names a token that is not its job's, and stays"));
+                }
+            }
+            Err(defect) => self.turn_away(conn, Refusal::Protocol, &defect),
         }
     }
 
     /// A peer's defect that the farm need not see: its connection ends at once.
     fn turn_away(&mut self, conn: ConnId, refusal: Refusal, defect: &str) {
         let Some(line) = self.lines.get(&conn) else { return };
-        let (known, peer) = (line.known, line.peer);
+        let (known, peer, meddled) = (line.known, line.peer, line.seals.meddled.is_some());
         self.say(|| format!("{} of {peer:?} is dropped: {defect}", conn.0));
-        if let Peer::Board(board) = peer {
+        if let Peer::Board(board) = peer
+            && !meddled
+        {
             self.violated(format!("board {board} sends what is no message: {defect}"));
         }
         self.put(Event::Refused(refusal));
@@ -272,7 +325,9 @@ impl World {
             .filter(|(_, line)| {
                 let late = |since: u64, limit: u64| clock.saturating_sub(since) > limit;
                 !line.known && late(line.since, HANDSHAKE)
-                    || !line.held && line.partial.is_some_and(|since| late(since, FRAME_TIME))
+                    || !line.held
+                        && !line.throttled
+                        && line.partial.is_some_and(|since| late(since, FRAME_TIME))
             })
             .map(|(conn, _)| *conn)
             .collect();
@@ -302,6 +357,7 @@ impl World {
                 Peer::Board(board) => self.board_lost(board, conn, "the connection ended"),
                 Peer::Tool(tool) => self.tool_lost(tool, conn),
                 Peer::Villain(villain) => self.villain_lost(villain, conn),
+                Peer::Watcher(watcher) => self.watcher_lost(watcher, conn),
             }
         }
         self.forget_line(conn);
@@ -323,30 +379,15 @@ impl World {
             Peer::Board(board) => self.board_hears(board, conn),
             Peer::Tool(tool) => self.tool_hears(tool, conn),
             Peer::Villain(villain) => self.villain_hears(villain, conn),
+            Peer::Watcher(watcher) => self.watcher_hears(watcher, conn),
         }
-    }
-
-    /// The master's preamble, once; true when it just came.
-    pub(crate) fn peer_preamble(&mut self, conn: ConnId) -> bool {
-        let Some(line) = self.lines.get_mut(&conn) else { return false };
-        if line.peer_greeted {
-            return false;
-        }
-        let Some(bytes) = line.peer_input.first_chunk::<{ preamble::BYTES }>() else { return false };
-        if let Err(wrong) = Preamble::check(*bytes, line.channel) {
-            self.violated(format!("the master's preamble: {wrong}"));
-            return false;
-        }
-        line.peer_input.advance(preamble::BYTES);
-        line.peer_greeted = true;
-        true
     }
 
     /// The next whole frame that a peer has got.
     pub(crate) fn peer_frame(&mut self, conn: ConnId) -> Option<Frame> {
         let line = self.lines.get_mut(&conn).filter(|line| line.peer_greeted && line.peer_open)?;
         match frame::take(&mut line.peer_input, line.channel.frame_limit()) {
-            Ok(frame) => frame,
+            Ok(frame) => self.opened_by_peer(conn, frame?),
             Err(wrong) => {
                 self.violated(format!("the master sends what is no frame: {wrong}"));
                 None
@@ -375,6 +416,11 @@ impl Line {
         Ok(frame)
     }
 
+    /// Where it comes from: this machine, over the network or not.
+    fn address(&self) -> Option<IpAddr> {
+        matches!(self.channel, Channel::Slave | Channel::File).then_some(IpAddr::V4(Ipv4Addr::LOCALHOST))
+    }
+
     /// Whether it stands, as far as both sides know.
     pub(crate) fn stands(&self) -> bool {
         self.master_open && self.peer_open && !self.broken && !self.closing
@@ -387,7 +433,7 @@ fn message(conn: ConnId, channel: Channel, frame: Frame) -> Result<Event, String
         Channel::File => file::FromSlave::decode(frame).map(|message| Event::File(conn, message)),
         Channel::Import => import::FromTool::decode(frame).map(|message| Event::Tool(conn, message)),
         Channel::Control => control::FromTool::decode(frame).map(|message| Event::Control(conn, message)),
-        Channel::Status => return Err("no monitors here".to_owned()),
+        Channel::Status => status::FromMonitor::decode(frame).map(|message| Event::Monitor(conn, message)),
     };
     event.map_err(|e| e.to_string())
 }

@@ -10,12 +10,16 @@ mod dice;
 mod disk;
 mod faults;
 mod history;
+mod index;
 mod master;
 #[cfg(feature = "mistakes")]
 mod mistakes;
 mod network;
+mod orders;
+mod seals;
 mod tool;
 mod villain;
+mod watcher;
 mod wheels;
 mod world;
 
@@ -49,7 +53,7 @@ struct Options {
     /// Tells everything that happens.
     #[arg(long)]
     trace: bool,
-    /// Plants each mistake, or this one, and counts the seeds until it is found.
+    /// Plants each mistake, or this one, and counts the seeds from --seed on until it is found.
     #[cfg(feature = "mistakes")]
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "all")]
     mistakes: Option<String>,
@@ -59,7 +63,11 @@ fn main() -> ExitCode {
     let options = Options::parse();
     #[cfg(feature = "mistakes")]
     if let Some(which) = &options.mistakes {
-        return if mistakes::table(which, options.steps) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        return if mistakes::table(which, options.seed.unwrap_or(0), options.steps, options.shrink) {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        };
     }
     let seeds = match range(&options) {
         Ok(seeds) => seeds,
@@ -87,7 +95,7 @@ fn main() -> ExitCode {
             println!("seed {seed}: {violation}");
             let (mut steps, mut faults) = (options.steps, options.faults.clone());
             if options.shrink {
-                (steps, faults) = history::shrink(seed, steps, &faults);
+                (steps, faults) = history::shrink(seed, steps, &faults, &violation);
                 println!("  less of it: {steps} steps, faults {faults}");
             }
             println!("  {}", history::command(seed, steps, &faults));

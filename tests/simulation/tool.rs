@@ -14,9 +14,13 @@ use super::world::{ABIS, Act, PROJECTS, VERSIONS, World};
 /// The tool that gives orders to the running farm, and the one that takes them back in the end.
 const ORDERS: usize = 2;
 const RESUMES: usize = 3;
+/// The tool that asks for more when everything is done.
+const ENCORE: usize = 4;
+/// How often it does.
+const ENCORES: u32 = 3;
 /// Tools that go on by themselves.
 const BUSY: usize = 2;
-pub(crate) const TOOLS: usize = 4;
+pub(crate) const TOOLS: usize = 5;
 /// How long a tool waits for its answer.
 const PATIENCE: u64 = 100_000;
 
@@ -35,6 +39,8 @@ pub(crate) struct Tool {
     wheels: Vec<Wheel>,
     index: usize,
     turn: u64,
+    /// When it asked.
+    asked: u64,
 }
 
 impl World {
@@ -42,6 +48,9 @@ impl World {
     pub(crate) fn tool_acts(&mut self, at: usize) {
         if at == RESUMES {
             return self.resume();
+        }
+        if at == ENCORE {
+            return self.encore();
         }
         if self.quiet.is_some() || self.tools[at].conn.is_some() {
             return;
@@ -51,7 +60,7 @@ impl World {
         let version = *dice.of(&VERSIONS);
         let which = if dice.once_in(3) { "" } else { version };
         let orders = self.faults.has(Kind::Orders);
-        let request = match dice.below(8) {
+        let request = match dice.below(13) {
             0..=2 => FromTool::Add {
                 items: List::cut(vec![Requirement {
                     package: Text::cut(name),
@@ -66,14 +75,14 @@ impl World {
                 abi: Text::cut(""),
                 outcome: Text::cut(if dice.once_in(3) { "built" } else { "" }),
             },
-            5 if orders => FromTool::Remove {
+            5 | 6 if orders => FromTool::Remove {
                 package: Text::cut(name),
                 version: Text::cut(which),
                 what: if dice.once_in(3) { Removal::Builds } else { Removal::Files },
                 skip: None,
                 reason: Text::cut("a simulation"),
             },
-            6 | 7 if orders => {
+            7 | 8 if orders => {
                 let abi = *dice.of(&ABIS);
                 let tags = *dice.of(&["py3-none-any", "cp39-abi3-linux_armv7l", ""]);
                 let tags =
@@ -92,8 +101,10 @@ impl World {
                 self.tools[at].wheels = vec![wheel];
                 request
             }
+            9 | 12 if orders => self.unwanted_order(),
+            10 | 11 if orders && let Some(request) = self.taken_back(true) => request,
             _ => {
-                let delay = dice.between(1_000, 20_000);
+                let delay = self.chance.tool.between(1_000, 20_000);
                 return self.at(delay, Act::Tool(at));
             }
         };
@@ -109,8 +120,10 @@ impl World {
             return self.tool_over(at, false);
         };
         self.say(|| format!("tool {at} asks for {request:?}"));
+        let clock = self.clock;
         let tool = &mut self.tools[at];
         (tool.conn, tool.request) = (Some(conn), Some(request));
+        tool.asked = clock;
         tool.turn += 1;
         let turn = tool.turn;
         self.at(PATIENCE, Act::ToolGives(at, turn));
@@ -135,10 +148,17 @@ impl World {
     }
 
     fn tool_over(&mut self, at: usize, done: bool) {
-        self.tools[at].request = None;
         if at == RESUMES && done {
             self.resumes += 1;
         }
+        if at == ENCORE {
+            let again = matches!(self.tools[at].request, Some(Request::Import(FromTool::Requeue { .. })));
+            self.encores += u32::from(done && again);
+            if !done {
+                self.at(1000, Act::Tool(ENCORE));
+            }
+        }
+        self.tools[at].request = None;
         if at < BUSY || at == RESUMES && self.resumes < 2 {
             let delay = self.chance.tool.between(1_000, if at < BUSY { 30_000 } else { 2_000 });
             self.at(delay, Act::Tool(at));
@@ -168,7 +188,12 @@ impl World {
             match ToTool::decode(frame) {
                 Ok(ToTool::Done { json }) => {
                     self.say(|| format!("tool {at} is answered {}", &*json));
-                    self.promised_to_tool(&json);
+                    let asked = self.tools[at].asked;
+                    let request = match &self.tools[at].request {
+                        Some(Request::Import(request)) => Some(request.clone()),
+                        _ => None,
+                    };
+                    self.promised_to_tool(asked, request.as_ref(), &json);
                     self.tool_answered(at, conn, true);
                 }
                 Ok(ToTool::Error { reasons }) => {
@@ -234,6 +259,42 @@ impl World {
             _ => control::FromTool::Wake { slave: None },
         };
         self.begin(RESUMES, Request::Control(order));
+    }
+
+    /// Everything is done, and everybody sleeps: somebody wants some of it again, and whoever can build it has to be woken.
+    pub(crate) fn encore(&mut self) {
+        if self.tools[ENCORE].conn.is_some() {
+            return;
+        }
+        if self.faults.has(Kind::News) {
+            self.last_news();
+        }
+        if let Some(request) = self.taken_back(false) {
+            return self.begin(ENCORE, Request::Import(request));
+        }
+        let tables = &self.database.now;
+        let built: Vec<_> = tables.builds.values().map(|row| tables.versions[row.pair.0].package).collect();
+        let Some(package) = (!built.is_empty()).then(|| *self.chance.tool.of(&built)) else {
+            self.encores = ENCORES;
+            return;
+        };
+        let request = FromTool::Requeue {
+            package: Text::cut(self.database.now.packages[package].name.as_str()),
+            version: Text::cut(""),
+            abi: Text::cut(""),
+            outcome: Text::cut("built"),
+        };
+        self.begin(ENCORE, Request::Import(request));
+    }
+
+    /// Whether somebody is just asking for something again.
+    pub(crate) fn asks_again(&self) -> bool {
+        self.tools[ENCORE].conn.is_some()
+    }
+
+    /// Whether nobody will ask for anything any more.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.encores >= ENCORES
     }
 
     /// Whether the farm may hand everything out again.

@@ -39,6 +39,8 @@ pub(crate) enum Plan {
     Liar,
     /// A file connection for nobody's transfer, or somebody else's.
     Intruder,
+    /// More words than anybody has to say, at once.
+    Flood,
 }
 
 /// See the module's head.
@@ -84,6 +86,7 @@ impl World {
             Plan::Liar,
             Plan::Liar,
             Plan::Intruder,
+            Plan::Flood,
         ];
         let (plan, lie) = (*dice.of(&plans), dice.next());
         let name = dice.once_in(2).then(|| format!("evil-{at}"));
@@ -95,23 +98,23 @@ impl World {
         match plan {
             Plan::Garbage => {
                 let bytes = self.chance.villain.bytes(300);
-                self.send_to_master(conn, Bytes::from(bytes));
+                self.post_to_master(conn, Bytes::from(bytes));
                 self.doom(at, conn);
             }
             Plan::Silent => self.doom(at, conn),
             Plan::BadFrame => {
-                self.send_to_master(conn, preamble);
+                self.post_to_master(conn, preamble);
                 let bytes = self.bad_frame(lie);
-                self.send_to_master(conn, bytes);
+                self.post_to_master(conn, bytes);
                 self.doom(at, conn);
             }
             Plan::Rude => {
-                self.send_to_master(conn, preamble);
+                self.post_to_master(conn, preamble);
                 self.send_to_master(conn, said(&FromSlave::Idle {}));
                 self.doom(at, conn);
             }
             Plan::Intruder => {
-                self.send_to_master(conn, preamble);
+                self.post_to_master(conn, preamble);
                 let spied = self.book.keys.last().cloned().filter(|_| lie % 3 > 0);
                 let key = spied.as_ref().map_or([9; 16], |(key, _)| *key);
                 let message = file::FromSlave::Hello { transfer: key };
@@ -123,11 +126,15 @@ impl World {
                 self.villains[at].file = Some(conn);
                 return;
             }
-            Plan::Early | Plan::Thief | Plan::Liar => {
-                self.send_to_master(conn, preamble);
+            Plan::Early | Plan::Thief | Plan::Liar | Plan::Flood => {
+                self.post_to_master(conn, preamble);
                 let held = self.stolen(plan);
                 let abi = ABIS[(lie % ABIS.len() as u64) as usize];
                 self.send_to_master(conn, said(&hello(abi, held)));
+                if plan == Plan::Flood {
+                    let busy = FromSlave::Busy { vitals: super::board::vitals(), holds_back: None };
+                    (0..400).for_each(|_| self.send_to_master(conn, said(&busy)));
+                }
             }
         }
         self.villains[at].conn = Some(conn);
@@ -198,6 +205,9 @@ impl World {
     }
 
     pub(crate) fn villain_hears(&mut self, at: usize, conn: ConnId) {
+        if matches!(self.villains[at].plan, Plan::Silent | Plan::Garbage | Plan::BadFrame) {
+            return;
+        }
         self.peer_preamble(conn);
         while let Some(frame) = self.peer_frame(conn) {
             let villain = &self.villains[at];
@@ -243,7 +253,7 @@ impl World {
                 self.villains[at].file = Some(file);
                 self.villains[at].key = transfer;
                 let preamble = Preamble { channel: Channel::File }.encode();
-                self.send_to_master(file, Bytes::copy_from_slice(&preamble));
+                self.post_to_master(file, Bytes::copy_from_slice(&preamble));
                 let message = file::FromSlave::Hello { transfer };
                 self.send_to_master(file, encoded(|out| message.encode(out)));
             }

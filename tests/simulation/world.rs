@@ -4,7 +4,7 @@
 //!            network.rs               master.rs                    database.rs (a model)
 //!  boards ═══ bytes, late, ══► Port ──Event──► Farm::handle ──Ask──► oracles ──► tables
 //!  tools  ═══ cut, in pieces ═ (codec)         (real)       ◄─Answer─┘   away, crashed, not heard
-//!  villains                                      │ Disk, Page
+//!  villains, monitors                            │ Disk, Page
 //!  (Session, Transfer: real)                     ▼
 //!                              FileWriter, IndexScribe (real) ──► disk.rs: full, cut short, power gone
 //!
@@ -19,19 +19,22 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use piwheels::domain::{ProjectName, Version};
 use piwheels::master::event::{ConnId, Event, Ticket};
+use piwheels::master::gaze::GazeRequest;
 use piwheels::master::query::{Query, Wanted};
 use piwheels::master::seraph::OracleId;
 
 use super::board::{Board, Did};
-use super::checks::Book;
+use super::checks::{Book, SETTLED_AFTER};
 use super::database::Database;
 use super::dice::Dice;
 use super::disk::Disk;
 use super::faults::{Faults, Kind};
+use super::index::Index;
 use super::master::Master;
 use super::network::Line;
 use super::tool::{TOOLS, Tool};
 use super::villain::Villain;
+use super::watcher::{WATCHERS, Watchers};
 
 /// What the wall clock shows at the beginning: milliseconds since 1970.
 pub(crate) const WALL: u64 = 1_700_000_000_000;
@@ -69,6 +72,8 @@ pub(crate) enum Act {
         oracle: Option<OracleId>,
         events: Vec<Event>,
     },
+    /// The cloud gazer has looked, of this run of the master.
+    Gazed(u64, Box<GazeRequest>),
     /// The file writer, or the index scribe, takes what is next.
     Write(u64),
     Scribe(u64),
@@ -81,6 +86,9 @@ pub(crate) enum Act {
     Tool(usize),
     ToolGives(usize, u64),
     Villain(usize),
+    /// A monitor does something, or reads again.
+    Watcher(usize),
+    WatcherReads(usize),
     Fault(Kind),
 }
 
@@ -96,6 +104,7 @@ pub(crate) struct World {
     /// It does not answer until then.
     pub(crate) away_until: u64,
     pub(crate) disk: Disk,
+    pub(crate) index: Index,
     pub(crate) master: Option<Master>,
     /// Runs of the master so far.
     pub(crate) run: u64,
@@ -106,7 +115,10 @@ pub(crate) struct World {
     pub(crate) tools: Vec<Tool>,
     /// Orders taken back since everybody is well.
     pub(crate) resumes: u32,
+    /// Times that something was asked for again when everything was done.
+    pub(crate) encores: u32,
     pub(crate) villains: Vec<Villain>,
+    pub(crate) watchers: Watchers,
     /// Since when everybody is well.
     pub(crate) quiet: Option<u64>,
     pub(crate) book: Book,
@@ -123,6 +135,7 @@ pub(crate) struct Chance {
     pub(crate) board: Dice,
     pub(crate) tool: Dice,
     pub(crate) villain: Dice,
+    pub(crate) watcher: Dice,
     kinds: BTreeMap<Kind, Dice>,
 }
 
@@ -136,6 +149,7 @@ impl Chance {
             board: part(4),
             tool: part(5),
             villain: part(6),
+            watcher: part(8),
             kinds: Kind::ALL.into_iter().map(|kind| (kind, part(100 + kind as u64))).collect(),
         }
     }
@@ -159,6 +173,7 @@ impl World {
             database: Database::new(&ABIS),
             away_until: 0,
             disk: Disk::new(dir, Dice::new(seed, 7)),
+            index: Index::new(),
             master: None,
             run: 0,
             wall_offset: WALL,
@@ -167,7 +182,9 @@ impl World {
             boards: (0..boards).map(|at| Board::new(at, seed)).collect(),
             tools: (0..TOOLS).map(|_| Tool::default()).collect(),
             resumes: 0,
+            encores: 0,
             villains: (0..2).map(|_| Villain::default()).collect(),
+            watchers: Watchers::default(),
             quiet: None,
             book: Book::default(),
             violation: None,
@@ -189,6 +206,11 @@ impl World {
         for tool in 0..2 {
             let delay = first.below(20_000);
             world.at(delay, Act::Tool(tool));
+        }
+        if world.faults.has(Kind::Watch) {
+            for watcher in 0..WATCHERS {
+                world.at(2_000, Act::Watcher(watcher));
+            }
         }
         if world.faults.has(Kind::Villain) {
             for villain in 0..world.villains.len() {
@@ -241,9 +263,13 @@ impl World {
                 self.calm();
             }
             if let Some(since) = self.quiet {
-                if self.at_rest() {
+                // what was broken before is noticed by then
+                if self.clock >= since + SETTLED_AFTER && self.at_rest() {
                     self.check_end();
-                    return;
+                    if self.violation.is_some() || self.is_silent() {
+                        return;
+                    }
+                    self.encore();
                 }
                 if self.clock > since + REST_LIMIT {
                     let what = self.unrest();
@@ -271,6 +297,7 @@ impl World {
                 self.ask(run, oracle, ticket, query, tries, begun);
             }
             Act::Answer { run, oracle, events } => self.answer(run, oracle, events),
+            Act::Gazed(run, request) => self.gazed(run, *request),
             Act::Write(run) => self.write(run),
             Act::Scribe(run) => self.scribe(run),
             Act::Start => self.start(),
@@ -280,6 +307,8 @@ impl World {
             Act::Tool(tool) => self.tool_acts(tool),
             Act::ToolGives(tool, turn) => self.tool_gives_up(tool, turn),
             Act::Villain(villain) => self.villain_acts(villain),
+            Act::Watcher(watcher) => self.watcher_acts(watcher),
+            Act::WatcherReads(watcher) => self.watcher_reads(watcher),
             Act::Fault(kind) => {
                 if self.quiet.is_none() {
                     self.strike(kind);
@@ -303,7 +332,9 @@ impl World {
             Kind::Term => (30_000, 200_000),
             Kind::Clock => (10_000, 100_000),
             Kind::Orders => (5_000, 60_000),
-            Kind::Delay | Kind::Error | Kind::Unheard | Kind::Villain | Kind::Fail => return,
+            Kind::News => (4_000, 40_000),
+            Kind::Forge => (10_000, 80_000),
+            Kind::Delay | Kind::Error | Kind::Unheard | Kind::Villain | Kind::Watch | Kind::Fail => return,
         };
         let delay = self.chance.of(kind).between(from, to);
         self.at(delay, Act::Fault(kind));
@@ -342,7 +373,9 @@ impl World {
                 self.fault(kind, || format!("the wall clock jumps, back {back}"));
             }
             Kind::Orders => self.order_something(),
-            Kind::Delay | Kind::Error | Kind::Unheard | Kind::Villain | Kind::Fail => {}
+            Kind::News => self.news(),
+            Kind::Forge => self.meddle(),
+            Kind::Delay | Kind::Error | Kind::Unheard | Kind::Villain | Kind::Watch | Kind::Fail => {}
         }
     }
 

@@ -7,6 +7,7 @@ use crate::master::follower::Follow;
 use crate::master::gaze::{CHANGELOG_ROWS, Changelog, IndexEvent, ListPiece};
 use crate::master::limits::{CHANGELOG_EVERY, EVENTS_AT_ONCE, LIST_EVERY, LIST_UNHEARD_AFTER};
 use crate::master::query::Query;
+use crate::seeded;
 
 impl Follower {
     /// Whether the list of all projects is to be compared, and the ETag that it had: once a day behind a changelog that
@@ -47,7 +48,8 @@ impl Follower {
         }
         self.next_changelog = if self.behind { now } else { now + CHANGELOG_EVERY };
         let (Some(last), Some(feed)) = (changelog.last, &self.feed) else { return };
-        let (last, settled) = (last.max(feed.serial), changelog.settled.min(last));
+        let settled = if seeded::is("late-events-lost") { last } else { changelog.settled };
+        let (last, settled) = (last.max(feed.serial), settled.min(last));
         let mut events = changelog.events.into_iter().peekable();
         while events.peek().is_some() {
             let events: Vec<IndexEvent> = events.by_ref().take(EVENTS_AT_ONCE).collect();

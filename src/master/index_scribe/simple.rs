@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::page::Templates;
 use crate::domain::ProjectName;
 use crate::master::query::{PageFile, ProjectRows, RootName};
+use crate::seeded;
 
 /// The file for browsers and old installers.
 pub const HTML: &str = "index.html";
@@ -83,6 +84,7 @@ impl<'a> From<&'a PageFile> for File<'a> {
             size: file.size,
             upload_time: &file.uploaded,
             yanked: match file.yanked.as_deref() {
+                _ if seeded::is("yank-not-shown") => Yanked::Flag(false),
                 None => Yanked::Flag(false),
                 Some("") => Yanked::Flag(true),
                 Some(reason) => Yanked::Reason(reason),

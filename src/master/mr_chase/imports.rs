@@ -21,6 +21,7 @@ use crate::master::publisher::{Import, Offer, OfferedFile};
 use crate::master::query::{
     ImportPlan, ImportVerdict, Imported, Job, Outcome, PageKind, Query, RewriteOrder,
 };
+use crate::seeded;
 use crate::wire::import::{FromTool, ToTool};
 
 /// What a tool wants published: found sound as far as its words go.
@@ -204,7 +205,8 @@ impl MrChase {
             written.page == PageKind::Project(awaited.project.clone()) && awaited.order <= Some(written.order)
         };
         let conn = awaited.conn;
-        if awaited.order.is_none() || self.written.iter().any(written) {
+        let early = seeded::is("removal-answered-early");
+        if awaited.order.is_none() || self.written.iter().any(written) || early {
             awaited.end(None, out);
             conn.into_iter().for_each(|conn| self.enter(conn, State::Ready));
             return;

@@ -12,6 +12,7 @@ use crate::domain::Millis;
 use crate::keyfile::Keys;
 use crate::master::limits::Limits;
 use crate::master::refusals::Refusal;
+use crate::seeded;
 use crate::wire::auth::{self, Broken, Challenge, FromClaimant, Key, Session, ToClaimant};
 use crate::wire::{Channel, Frame, Text};
 
@@ -91,7 +92,7 @@ impl Gate {
 }
 
 /// What is known of one peer.
-pub(super) enum Trust {
+pub enum Trust {
     /// It has said nothing.
     Unknown,
     /// It named itself and is to prove it.
@@ -99,11 +100,18 @@ pub(super) enum Trust {
     /// It needs no proof.
     Open,
     /// It proved that it is this slave.
-    Proven { name: String, key: Key, session: Box<Session> },
+    Proven {
+        /// Whose key it has.
+        name: String,
+        /// That key: it may be taken away.
+        key: Key,
+        /// What opens and seals the frames of the connection.
+        session: Box<Session>,
+    },
 }
 
 /// What a frame is.
-pub(super) enum Taken {
+pub enum Taken {
     /// Part of the proof: this is the answer.
     Answer(ToClaimant),
     /// The peer is in, under this name if it proved one; and its first message, if this was it.
@@ -113,11 +121,11 @@ pub(super) enum Taken {
 }
 
 /// Why a peer is turned away.
-pub(super) type Turned = (Refusal, String);
+pub type Turned = (Refusal, String);
 
 impl Trust {
     /// Takes a frame of a peer on a TCP address, or on a local socket.
-    pub(super) fn take(
+    pub fn take(
         &mut self,
         gate: &mut Gate,
         channel: Channel,
@@ -197,18 +205,19 @@ fn kind(broken: Broken) -> Refusal {
 
 /// How many messages may still come: a bucket that fills with time.
 #[derive(Debug)]
-pub(super) struct Allowance {
+pub struct Allowance {
     left: u64,
     at: Millis,
 }
 
 impl Allowance {
-    pub(super) fn new(now: Millis, gate: &Gate) -> Self {
+    /// All that there may be, at this moment.
+    pub fn new(now: Millis, gate: &Gate) -> Self {
         Self { left: gate.messages * BURST, at: now }
     }
 
     /// Takes one message's worth; false when nothing is left just now.
-    pub(super) fn spend(&mut self, now: Millis, gate: &Gate) -> bool {
+    pub fn spend(&mut self, now: Millis, gate: &Gate) -> bool {
         let elapsed = now.since(self.at).0;
         let earned = gate.messages.saturating_mul(elapsed) / 1000;
         if earned > 0 {
@@ -217,6 +226,7 @@ impl Allowance {
             self.at = self.at + Millis(earned.saturating_mul(1000) / gate.messages.max(1));
         }
         self.left = match self.left.checked_sub(1) {
+            _ if seeded::is("flood-listened-to") => self.left,
             Some(left) => left,
             None => return false,
         };
@@ -224,7 +234,7 @@ impl Allowance {
     }
 
     /// What was spent was spent on a message that is not whole yet.
-    pub(super) fn give_back(&mut self) {
+    pub fn give_back(&mut self) {
         self.left += 1;
     }
 }

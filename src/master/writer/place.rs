@@ -223,7 +223,9 @@ pub(crate) fn make_dirs_in(top: &Path, dir: &Path) -> io::Result<Vec<PathBuf>> {
         Ok(()) => {
             // for the web server, whatever the umask
             std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755))?;
-            changed.push(parent.to_owned());
+            if !seeded::is("new-directory-not-synced") {
+                changed.push(parent.to_owned());
+            }
             Ok(changed)
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => Ok(changed),

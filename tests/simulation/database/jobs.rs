@@ -49,6 +49,7 @@ impl Tables {
         slave: &str,
         secret: [u8; 16],
         lease_secs: u32,
+        class: u8,
     ) -> Result<Option<Job>, String> {
         if let Some((build, lease)) = self.leases.iter().find(|(_, lease)| lease.secret == secret) {
             if lease.ended.is_some() {
@@ -56,10 +57,13 @@ impl Tables {
             }
             return Ok(Some(self.job(*build)));
         }
-        let Some(abi) = self.abi(abi) else { return Ok(None) };
-        let first = self.queue.iter().filter(|(pair, _)| pair.1 == abi).min_by_key(|(pair, _)| {
-            // what nobody asked for has a class behind
-            (self.versions[pair.0].asked.unwrap_or(u64::MAX), pair.0)
+        let Some(abi) = self.abi(abi).filter(|abi| !self.is_retired(*abi)) else { return Ok(None) };
+        let ready = self.queue.iter().filter(|(pair, waiting)| pair.1 == abi && waiting.ready);
+        let from = u64::from(class) << 48;
+        let first = ready.min_by_key(|(pair, _)| {
+            let prio = self.prio(pair.0);
+            // of the class, or else of any
+            (prio < from, prio, pair.0)
         });
         let Some((&pair, &Waiting { attempt, .. })) = first else { return Ok(None) };
         self.queue.remove(&pair);
@@ -196,7 +200,8 @@ impl Tables {
             self.delayed.iter().filter(|(_, waiting)| waiting.at <= clock).map(|(pair, _)| *pair).collect();
         for pair in due {
             if let Some(waiting) = self.delayed.remove(&pair) {
-                self.queue.insert(pair, Waiting { at: clock, ..waiting });
+                let ready = self.versions[pair.0].checked;
+                self.queue.insert(pair, Waiting { at: clock, ready, for_page: false, ..waiting });
                 opened.insert(pair.1);
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use piwheels::domain::BuildId;
-use piwheels::master::query::{Ordered, Outcome, Remove, Requeue};
+use piwheels::master::query::{Named, Ordered, Outcome, Remove, Requeue};
 use piwheels::wire::import::Removal;
 
 use super::{Page, Pair, Tables, Withdrawn};
@@ -42,7 +42,9 @@ impl Tables {
                 self.void(version, Some(*abi), &outcomes);
             });
             for abi in &abis {
-                self.delayed.remove(&(version, *abi));
+                if self.delayed.get(&(version, *abi)).is_some_and(|waiting| !waiting.for_page) {
+                    self.delayed.remove(&(version, *abi));
+                }
                 if let Some(waiting) = self.queue.get_mut(&(version, *abi)) {
                     waiting.attempt = 1;
                 }
@@ -75,7 +77,8 @@ impl Tables {
             .filter(|abi| of.is_none_or(|of| of == *abi))
             .filter(|abi| {
                 let pair = (version, *abi);
-                let asked = tried(pair, outcomes) || delayed && self.delayed.contains_key(&pair);
+                let asked = tried(pair, outcomes)
+                    || delayed && self.delayed.get(&pair).is_some_and(|waiting| !waiting.for_page);
                 let served =
                     row.covered || self.abi3_serves(row.abi3_from, *abi) || tried(pair, &[Outcome::Built]);
                 let building = self.live(version).any(|(_, lease)| lease.pair == pair);
@@ -85,82 +88,97 @@ impl Tables {
     }
 
     pub(super) fn remove(&mut self, clock: u64, order: &Remove) -> Result<Ordered, String> {
-        let forget = match order.what {
-            Removal::Files => false,
-            Removal::Builds => true,
-            _ => return Err("the model does not yank".to_owned()),
-        };
-        if order.skip.is_some() {
-            return Err("the model does not skip".to_owned());
+        let marks = matches!(order.what, Removal::Yank | Removal::Unyank);
+        if marks && order.skip.is_some() {
+            return Err("what is yanked or unyanked is not skipped with it".to_owned());
         }
-        let name = &order.package;
-        let package = self.package(name).ok_or_else(|| format!("{name} is not known to this farm"))?;
-        let versions: Vec<usize> = (0..self.versions.len())
-            .filter(|at| self.versions[*at].package == package)
+        let package = self.is_known(&order.package)?;
+        let versions: Vec<usize> = self
+            .versions_of(package)
+            .into_iter()
             .filter(|at| order.version.as_ref().is_none_or(|version| *version == self.versions[*at].version))
             .collect();
         if versions.is_empty() && order.version.is_some() {
             return Err("this farm does not know that version".to_owned());
         }
-        let (mut opened, mut cancelled, mut logs, mut changed) = (BTreeSet::new(), Vec::new(), Vec::new(), 0);
+        let (mut cancelled, mut skipped) = (BTreeSet::new(), false);
+        if let Some(reason) = &order.skip {
+            let what = Named { package: order.package.clone(), version: order.version.clone(), abi: None };
+            let ordered = self.set_skip(clock, &what, Some(reason))?;
+            skipped = ordered.json.contains("\"changed\":true");
+            cancelled.extend(ordered.cancelled);
+        }
+        let (mut opened, mut logs, mut changed) = (BTreeSet::new(), Vec::new(), 0);
         for version in versions {
-            let gone: Vec<String> = self
-                .files
-                .iter()
-                .filter(|(_, f)| f.version == version)
-                .map(|(name, _)| name.clone())
-                .collect();
-            let mut differs = !gone.is_empty();
-            if differs {
-                self.withdraw(clock, version, &gone);
-                self.versions[version].imported = false;
-                let stopped: Vec<i64> = self
-                    .live(version)
-                    .filter(|(_, lease)| lease.build_tag < self.build_tag(lease.pair))
-                    .map(|(build, _)| *build)
-                    .collect();
-                stopped.iter().for_each(|build| self.end_lease(clock, *build, "superseded"));
-                cancelled.extend(stopped.into_iter().map(BuildId));
-            }
-            if forget {
-                let builds: Vec<i64> = self
-                    .builds
-                    .iter()
-                    .filter(|(_, b)| b.pair.0 == version)
-                    .map(|(build, _)| *build)
-                    .collect();
-                if !builds.is_empty() {
-                    self.builds.retain(|_, build| build.pair.0 != version);
-                    let row = &mut self.versions[version];
-                    (row.done, row.covered, row.abi3_from) = (0, false, None);
-                    self.delayed.retain(|pair, _| pair.0 != version);
-                    self.queue.retain(|pair, _| pair.0 != version);
-                    differs = true;
-                }
-                logs.extend(builds.into_iter().map(BuildId));
-            }
+            let differs = if marks {
+                let reason = (order.what == Removal::Yank).then(|| order.reason.clone());
+                std::mem::replace(&mut self.versions[version].yank, reason.clone()) != reason
+            } else {
+                let gone = self.remove_files(clock, version, &mut cancelled);
+                let forgotten = if order.what == Removal::Builds { self.forget(version) } else { Vec::new() };
+                let differs = gone || !forgotten.is_empty();
+                logs.extend(forgotten.into_iter().map(BuildId));
+                differs
+            };
             if differs {
                 changed += 1;
                 opened.extend(self.judge(clock, version));
             }
         }
+        if marks && changed > 0 {
+            let stopped =
+                self.live_builds(|at| self.versions[at].package == package && self.versions[at].blocked);
+            cancelled.extend(stopped.into_iter().map(BuildId));
+        }
         if changed > 0 {
             self.show(clock, package);
         }
-        cancelled.sort_unstable();
         Ok(Ordered {
             json: serde_json::json!({
-                "package": name.as_str(), "version": null, "what": "files", "versions": changed,
-                "files": 0, "builds": logs.len(), "skipped": false, "changed": changed > 0,
+                "package": order.package.as_str(), "version": null, "what": "files", "versions": changed,
+                "files": 0, "builds": logs.len(), "skipped": skipped, "changed": changed > 0 || skipped,
                 "page": self.page_ordered(package).unwrap_or(0), "next": null,
             })
             .to_string(),
-            opened: opened.into_iter().map(|abi| self.abis[abi].clone()).collect(),
-            cancelled,
+            opened: self.tags(&opened),
+            cancelled: cancelled.into_iter().collect(),
             logs,
             more: false,
             walks: false,
         })
+    }
+
+    /// Withdraws what a version has published, and ends builds that would bring it again; false where there is nothing.
+    fn remove_files(&mut self, clock: u64, version: usize, cancelled: &mut BTreeSet<BuildId>) -> bool {
+        let files = self.files.iter().filter(|(_, file)| file.version == version);
+        let gone: Vec<String> = files.map(|(name, _)| name.clone()).collect();
+        if gone.is_empty() {
+            return false;
+        }
+        self.withdraw(clock, version, &gone);
+        self.versions[version].imported = false;
+        let stopped: Vec<i64> = self
+            .live(version)
+            .filter(|(_, lease)| lease.build_tag < self.build_tag(lease.pair))
+            .map(|(build, _)| *build)
+            .collect();
+        stopped.iter().for_each(|build| self.end_lease(clock, *build, "superseded"));
+        cancelled.extend(stopped.into_iter().map(BuildId));
+        true
+    }
+
+    /// `_forget_builds`.
+    fn forget(&mut self, version: usize) -> Vec<i64> {
+        let builds: Vec<i64> =
+            self.builds.iter().filter(|(_, b)| b.pair.0 == version).map(|(build, _)| *build).collect();
+        if !builds.is_empty() {
+            self.builds.retain(|_, build| build.pair.0 != version);
+            let row = &mut self.versions[version];
+            (row.done, row.covered, row.abi3_from) = (0, false, None);
+            self.delayed.retain(|pair, waiting| pair.0 != version || waiting.for_page);
+            self.queue.retain(|pair, _| pair.0 != version);
+        }
+        builds
     }
 
     pub(super) fn withdraw(&mut self, clock: u64, version: usize, names: &[String]) {

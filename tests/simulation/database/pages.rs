@@ -9,11 +9,29 @@ use piwheels::master::query::{
 
 use super::{FileRow, OrderRow, Page, Tables, VersionRow};
 
+impl VersionRow {
+    /// Why it is yanked: the operator's word, or else the index's.
+    pub(crate) fn mark(&self) -> Option<String> {
+        self.yank.clone().or_else(|| self.yanked.clone())
+    }
+}
+
 impl Tables {
     pub(super) fn order_page(&mut self, clock: u64, page: Page) {
         let ordered = self.next_order;
         self.next_order += 1;
-        self.orders.entry(page).or_insert(OrderRow { ordered, at: clock }).ordered = ordered;
+        let row = self.orders.entry(page).or_insert(OrderRow { ordered, at: clock, bulk: false });
+        row.ordered = ordered;
+        if std::mem::take(&mut row.bulk) {
+            row.at = clock;
+        }
+    }
+
+    /// The same, for many at once, beside the farm's own.
+    pub(super) fn order_in_bulk(&mut self, clock: u64, page: Page) {
+        let ordered = self.next_order;
+        self.next_order += 1;
+        self.orders.entry(page).or_insert(OrderRow { ordered, at: clock, bulk: true }).ordered = ordered;
     }
 
     pub(super) fn show(&mut self, clock: u64, package: usize) {
@@ -30,12 +48,27 @@ impl Tables {
     }
 
     pub(super) fn rewrites_due(&self, limit: u16, except: &[i64]) -> Answer {
-        let mut due: Vec<(&Page, &OrderRow)> =
-            self.orders.iter().filter(|(_, row)| !except.contains(&row.ordered)).collect();
-        due.sort_by_key(|(page, row)| (row.at, **page));
-        let more = due.len() > usize::from(limit);
-        due.truncate(limit.into());
-        let due = due.into_iter().map(|(page, row)| self.rewrite(*page, row.ordered)).collect();
+        let (limit, quarter) = (usize::from(limit), usize::from(limit) / 4);
+        let mut due: Vec<(u8, bool, usize, Page, OrderRow)> = Vec::new();
+        for bulk in [false, true] {
+            let rows =
+                self.orders.iter().filter(|(_, row)| row.bulk == bulk && !except.contains(&row.ordered));
+            let mut rows: Vec<(Page, OrderRow)> = rows.map(|(page, row)| (*page, *row)).collect();
+            rows.sort_by_key(|(page, row)| (row.at, *page));
+            due.extend(rows.into_iter().take(limit + 1).enumerate().map(|(at, (page, row))| {
+                let behind = match bulk {
+                    true if at >= quarter => 2,
+                    false if at >= limit - quarter => 1,
+                    _ => 0,
+                };
+                (behind, bulk, at, page, row)
+            }));
+        }
+        let more = due.len() > limit;
+        due.sort_by_key(|(behind, bulk, at, ..)| (*behind, *bulk, *at));
+        due.truncate(limit);
+        due.sort_by_key(|(_, bulk, _, page, row)| (*bulk, row.at, *page));
+        let due = due.into_iter().map(|(.., page, row)| self.rewrite(page, row.ordered)).collect();
         Answer::RewritesDue { due, more }
     }
 
@@ -65,6 +98,10 @@ impl Tables {
     pub(crate) fn project_rows(&self, package: usize) -> ProjectRows {
         let mut versions: Vec<&VersionRow> =
             self.versions.iter().filter(|row| row.package == package).collect();
+        versions.retain(|row| {
+            let has_files = |file: &FileRow| std::ptr::eq(&self.versions[file.version], *row);
+            !row.removed || self.files.values().any(has_files)
+        });
         versions.sort_by(|a, b| a.version.cmp(&b.version));
         let mut files: Vec<&FileRow> =
             self.files.values().filter(|file| self.versions[file.version].package == package).collect();
@@ -79,7 +116,7 @@ impl Tables {
             sha256: file.record.sha256,
             requires_python: file.record.requires_python.clone(),
             metadata_sha256: Some(file.record.metadata_sha256),
-            yanked: None,
+            yanked: self.versions[file.version].mark(),
             uploaded: "2026-01-31T23:59:59.000001Z".to_owned(),
             alias_of: None,
             abi: self.builds.get(&file.build).map_or_else(String::new, |b| self.abis[b.pair.1].to_string()),
@@ -96,7 +133,9 @@ impl Tables {
             status: "active".to_owned(),
             status_reason: None,
             versions: versions.iter().map(|row| row.version.to_string()).collect(),
-            abis: self.abis.iter().map(|abi| PageAbi { tag: abi.to_string(), retired: None }).collect(),
+            abis: (self.abis.iter().zip(&self.retired))
+                .map(|(abi, retired)| PageAbi { tag: abi.to_string(), retired: retired.clone() })
+                .collect(),
             releases: Vec::new(),
             files: files.into_iter().map(file).collect(),
             gone: gone.map(|(name, _)| name.clone()).collect(),

@@ -18,7 +18,8 @@ impl Tables {
         let (version, abi) = lease.pair;
         let package = self.versions[version].package;
         let outcome = record.outcome;
-        let stopped = outcome == Outcome::Cancelled && self.versions[version].blocked;
+        let stopped =
+            outcome == Outcome::Cancelled && (self.versions[version].blocked || self.is_off(lease.pair));
         let settling = settles(outcome, lease.attempt) && !stopped;
         let wanted = if lease.ended.is_none() {
             true
@@ -154,7 +155,11 @@ impl Tables {
             Some(abi) => {
                 self.abis.iter().find(|known| *known == abi).ok_or("this farm does not build for it")?
             }
-            None => self.abis.iter().find(serves).ok_or("this farm has no ABI that the files serve")?,
+            None => {
+                let all = || (0..self.abis.len()).filter(|abi| serves(&&self.abis[*abi]));
+                let first = all().find(|abi| !self.is_retired(*abi)).or_else(|| all().next());
+                &self.abis[first.ok_or("this farm has no ABI that the files serve")?]
+            }
         };
         let abi = abi.clone();
         let package = self.package(&plan.package);

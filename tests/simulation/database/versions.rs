@@ -19,7 +19,17 @@ impl Tables {
         for at in order {
             let want = &wanted[at];
             let package = self.register(&want.package, &want.display);
-            let (version, new, changed) = self.learn(package, &want.version, true);
+            self.packages[package].is_there();
+            if want.specifiers.is_some() {
+                self.packages[package].known.is_wished_for(clock);
+            }
+            let (version, new, mut changed) = self.learn(package, &want.version, true);
+            let row = &mut self.versions[version];
+            let is = (want.yanked.clone(), false, want.released.or(row.released));
+            changed |= is != (row.yanked.clone(), row.removed, row.released);
+            (row.yanked, row.removed, row.released) = is;
+            row.sdist_before = true;
+            self.renew_newest(clock, package);
             let (state, queued_for) = self.ask_again(clock, version, asked[at]);
             if changed || state == AddedState::Queued {
                 pages.insert(package);
@@ -51,10 +61,11 @@ impl Tables {
         self.void(version, None, &[Outcome::Cancelled]);
         let row = &mut self.versions[version];
         row.asked = Some(row.asked.map_or(asked, |before| before.min(asked)));
+        row.checked = true;
         let due: Vec<_> = self.delayed.keys().copied().filter(|pair| pair.0 == version).collect();
         for pair in due {
             if let Some(waiting) = self.delayed.remove(&pair) {
-                self.queue.insert(pair, Waiting { at: clock, ..waiting });
+                self.queue.insert(pair, Waiting { at: clock, ready: true, for_page: false, ..waiting });
             }
         }
         self.judge(clock, version);
@@ -81,14 +92,20 @@ impl Tables {
     }
 
     pub(super) fn judge(&mut self, clock: u64, version: usize) -> Option<usize> {
-        self.versions[version].blocked = !self.versions[version].sdist;
+        self.versions[version].blocked = self.is_blocked(version);
+        let checked = self.versions[version].checked;
+        for (_, waiting) in self.queue.iter_mut().filter(|(pair, _)| pair.0 == version) {
+            if !std::mem::replace(&mut waiting.ready, checked) && checked {
+                waiting.at = clock;
+            }
+        }
         self.open_next(clock, version)
     }
 
     /// Whether an ABI is still to be built for, as far as the ABI goes (the view `target`).
     pub(super) fn is_open(&self, (version, abi): Pair) -> bool {
         let row = &self.versions[version];
-        row.done >> abi & 1 == 0 && !self.abi3_serves(row.abi3_from, abi)
+        row.done >> abi & 1 == 0 && !self.abi3_serves(row.abi3_from, abi) && !self.is_off((version, abi))
     }
 
     pub(super) fn abi3_serves(&self, from: Option<u32>, abi: usize) -> bool {
@@ -112,8 +129,9 @@ impl Tables {
             return None;
         }
         let abi = (0..self.abis.len()).find(|abi| self.is_open((version, *abi)))?;
-        self.queue.insert((version, abi), Waiting { attempt: 1, at: clock });
-        Some(abi)
+        let ready = self.versions[version].checked;
+        self.queue.insert((version, abi), Waiting { attempt: 1, at: clock, ready, for_page: false });
+        ready.then_some(abi)
     }
 
     pub(super) fn requeue_pair(
@@ -129,11 +147,12 @@ impl Tables {
         }
         match due {
             Some(at) => {
-                self.delayed.insert(pair, Waiting { attempt, at });
+                self.delayed.insert(pair, Waiting { attempt, at, ready: false, for_page: false });
                 None
             }
             None => {
-                self.queue.insert(pair, Waiting { attempt, at: clock });
+                let ready = self.versions[pair.0].checked;
+                self.queue.insert(pair, Waiting { attempt, at: clock, ready, for_page: false });
                 Some(pair.1)
             }
         }

@@ -186,3 +186,32 @@ fn a_monitor_says_hello_first() {
     let monitor = bed.open(Channel::Status);
     assert_eq!(subscribe(&mut bed, monitor, Some(1)), ["1: CLOSE (SUBSCRIBE before HELLO)"]);
 }
+
+#[test]
+fn who_comes_between_two_looks_is_told_of_no_build_twice() {
+    let mut bed = Testbed::new();
+    bed.wait(Millis(250));
+    let first = monitor(&mut bed);
+    build(&mut bed, 1);
+    bed.said();
+    let late = monitor(&mut bed);
+    let said = bed.said();
+    for conn in [first, late] {
+        let told = said.iter().filter(|word| **word == format!("{}: recorded 1 failed", conn.0));
+        assert_eq!(told.count(), 1, "{said:?}");
+    }
+    bed.wait(Millis(250));
+    let said = bed.said();
+    assert!(!said.iter().any(|word| word.contains("recorded")), "{said:?}");
+}
+
+#[test]
+fn a_slave_that_goes_before_the_next_look_is_gone_for_who_saw_it() {
+    let mut bed = Testbed::new();
+    bed.wait(Millis(250));
+    let slave = bed.slave();
+    let monitor = monitor(&mut bed);
+    assert!(bed.said().contains(&format!("{}: slave 1 Idle", monitor.0)));
+    bed.cut(slave);
+    assert!(told(&mut bed, monitor).contains(&"gone 1".to_owned()));
+}
