@@ -16,8 +16,9 @@ pub mod ranges;
 #[cfg(any(feature = "master", feature = "admin"))]
 pub mod requirement;
 pub mod tags;
-#[cfg(all(test, feature = "master"))]
+#[cfg(test)]
 mod tests {
+    #[cfg(feature = "master")]
     mod installers;
 }
 pub mod time;

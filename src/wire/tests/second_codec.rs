@@ -17,6 +17,7 @@ const ROUNDS: u64 = 6;
 /// Frames made of each of these by mischief.
 const CHANGED: usize = 4;
 
+type Draw = Box<dyn Fn(&str, &mut Chance) -> BytesMut>;
 type Verdict = Result<(&'static str, Value), WireError>;
 
 /// What is said one way on a channel.
@@ -25,7 +26,7 @@ struct Direction {
     name: &'static str,
     messages: Vec<&'static str>,
     /// A frame with a message of this name.
-    draw: Box<dyn Fn(&str, &mut Chance) -> BytesMut>,
+    draw: Draw,
     judge: Box<dyn Fn(Frame) -> Verdict>,
 }
 
