@@ -10,7 +10,7 @@ use super::history;
 /// Its name, what it is, and within how many seeds it is to be found.
 type Mistake = (&'static str, &'static str, u64);
 
-const MISTAKES: [Mistake; 38] = [
+const MISTAKES: [Mistake; 37] = [
     // the disk
     ("file-not-synced", "a wheel is linked before its bytes are on the disk", 10),
     ("directory-not-synced", "the names of a build's files are not brought to the disk", 10),
@@ -38,7 +38,6 @@ const MISTAKES: [Mistake; 38] = [
     ("bye-not-released", "a job that is given back waits for its lease to end", 30),
     // orders
     ("cancel-forgotten", "a slave is not told that its build must not go on", 30),
-    ("unwanted-handed-out", "a job is handed out although it was stopped while it was claimed", 100),
     ("walk-forgotten", "versions are not walked over when an ABI is retired", 100),
     ("abis-kept", "slaves are judged by the ABIs that there were", 100),
     ("order-wakes-nobody", "nobody is woken for what an order opens", 100),

@@ -91,7 +91,7 @@ impl Farm {
             return;
         };
         let token = job.token;
-        if self.unwanted.take(token.build) && !seeded::is("unwanted-handed-out") {
+        if self.unwanted.take(token.build) {
             out.ask(Purpose::Release, Query::Release(token));
             self.claim(conn, out);
             return;

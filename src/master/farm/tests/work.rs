@@ -57,6 +57,19 @@ fn work_that_arrives_during_a_claim_is_claimed_again() {
 }
 
 #[test]
+fn a_job_that_is_stopped_while_it_is_claimed_is_given_back() {
+    let mut bed = Testbed::new();
+    let slave = bed.slave();
+    bed.say(slave, FromSlave::Idle {});
+    bed.said();
+    bed.farm.stop_builds(&[BuildId(1)], &mut Out::default());
+    bed.hand_out(1);
+    assert_eq!(bed.said(), ["ask release 1", "ask claim cp311"]);
+    bed.hand_out(2);
+    assert_eq!(bed.said(), ["1: BUILD 2"]);
+}
+
+#[test]
 fn a_slave_that_is_gone_or_leaving_is_not_woken_in_anothers_place() {
     let mut bed = Testbed::new();
     let gone = asleep(&mut bed);
