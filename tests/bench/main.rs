@@ -84,6 +84,19 @@ fn chunks_are_measured_beside_a_copy_and_a_checksum() {
 }
 
 #[test]
+fn the_table_of_the_readme_is_that_of_the_run_that_is_kept() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let kept = run::read(&root.join("benches/run.json")).unwrap();
+    assert!(
+        run::readme(&readme, &kept).unwrap() == readme,
+        "make it with: tools/bench --readme benches/run.json"
+    );
+    let rows = kept["rows"].as_array().unwrap();
+    assert_eq!(run::unknown(rows), [] as [String; 0], "the table leaves them out");
+}
+
+#[test]
 fn a_run_is_kept_compared_and_made_into_a_table() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("run.json");
