@@ -8,7 +8,8 @@
 --   pure-wheel        the index has a wheel for every Python and platform (p_files has its name)
 --   other             only the package's newest serial matters
 -- Events that were applied before are passed over. One that comes late, after younger ones of the same package, is not
--- believed where it would take something away: the page is read instead, which is the truth.
+-- believed where it would take something away: the page is read instead, which is the truth. What it brings is registered, and
+-- the page read in full: the one that is known, younger than the event, has it no more.
 -- p_serial is the largest serial that has been read, p_settled the one up to which nothing is expected late; neither goes
 -- back: a call whose p_serial is below the stored one leaves that as it is. At most 1,000 events a call.
 -- Returns the ABIs whose queues got something to hand out, builds to be cancelled, how many versions are new.
@@ -80,6 +81,7 @@ BEGIN
                 NULL, NULL, NULL, NULL)::_release) AS l;
             UPDATE version v SET fresh = v_at > clock_timestamp() - interval '30 days' WHERE v.ver_id = v_ver;
             UPDATE vstate s SET checked = false WHERE s.ver_id = v_ver;
+            UPDATE package p SET etag = NULL WHERE p.pkg_id = v_pkg.pkg_id AND v_late;
             v_new := v_new + 1;
         ELSIF v_late AND v_e.kind <> 'pure-wheel' THEN
             UPDATE package p SET read_due = clock_timestamp(), etag = NULL WHERE p.pkg_id = v_pkg.pkg_id;

@@ -243,6 +243,20 @@ fn events_come_again_late_and_out_of_order_and_nothing_is_lost_or_believed_twice
 }
 
 #[test]
+fn an_upload_that_is_told_of_after_its_removal_is_not_built() {
+    let mut farm = Farm::with_abis(&["cp311"]);
+    farm.page("foo", PageTruth { serial: Some(10), ..truth(vec![release("1.0")]) });
+    let job = farm.job("cp311");
+    farm.built(&job, &[("cp311", "cp311")]);
+    // 2.0 came and went before the page was read; of its coming one hears only now
+    farm.events(10, vec![event(6, "foo", Happening::Sdist(version("2.0")))]);
+    let due = &farm.due()[0];
+    assert_eq!((due.etag.as_deref(), due.serial), (None, 10), "\"unchanged\" would say nothing about 2.0");
+    farm.page("foo", PageTruth { serial: Some(10), ..truth(vec![release("1.0")]) });
+    assert_eq!(farm.claim("cp311"), None);
+}
+
+#[test]
 fn a_removal_and_a_new_upload_in_one_batch_end_as_the_later_says() {
     let mut farm = Farm::with_abis(&["cp311"]);
     let sdist = |serial| event(serial, "foo", Happening::Sdist(version("1.0")));

@@ -27,7 +27,7 @@ mod world;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use faults::{Faults, Kind};
+use faults::Faults;
 
 /// How long seeds that nobody has tried before are lived through, in each of the tests of them.
 const FRESH_FOR: Duration = Duration::from_secs(30);
@@ -71,9 +71,7 @@ fn seeds_that_nobody_has_tried_break_nothing() {
     let base: u64 = base.unwrap_or(since.as_secs() * 1000);
     println!("seeds from {base} on; PIW_TEST_SEED={base} repeats them");
     let begun = Instant::now();
-    // Without the index's news, for the time being: one seed in some 130 (1795906266011, of all kinds) ends with a release
-    // known that the index has removed, and whether the farm or the check is wrong is not found out yet.
-    live("fresh", &Faults::all().without(Kind::News), (base..).take_while(|_| begun.elapsed() < FRESH_FOR));
+    live("fresh", &Faults::all(), (base..).take_while(|_| begun.elapsed() < FRESH_FOR));
 }
 
 #[test]

@@ -115,6 +115,9 @@ impl Tables {
                     let (row, ..) = self.learn(package, new, true);
                     self.versions[row].checked = false;
                     self.versions[row].released = Some(event.at);
+                    if late {
+                        self.packages[package].known.etag = None;
+                    }
                     (version, registered) = (Some(row), registered + 1);
                 }
                 _ if late => {
