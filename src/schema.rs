@@ -96,6 +96,7 @@ pub const FUNCTIONS: &[Script] = scripts![
     "functions/_withdraw.sql",
     "functions/_want_requirements.sql",
     "functions/_check_orders.sql",
+    "functions/_lock_orders.sql",
     "functions/_ask_again.sql",
     "functions/_publish.sql",
     "functions/_day_counter.sql",

@@ -2,7 +2,7 @@
 -- due. To the farm it is a build that nobody was asked for: what its files serve is not built any more, and a slave that is
 -- at it is to be cancelled (`cancelled`). The verdict is `recorded`, or `duplicate` where the same result came before.
 -- p_begun is what begin_import said. p_display is the spelling of a package that is new. A version that is new has, as far as
--- is known, no source distribution on the index. `page` as in _page_ordered.sql.
+-- is known, no source distribution on the index; the project's page is read for it. `page` as in _page_ordered.sql.
 -- The caller has checked and placed the files: from this commit on pages link to them.
 -- May be called by: the farm's login roles.
 CREATE FUNCTION piw.log_import(
@@ -44,6 +44,8 @@ BEGIN
     IF NOT FOUND THEN
         SELECT l.ver_id, l.is_new INTO STRICT v_learned FROM _learn(v_pkg.pkg_id,
             (p_version, p_sort_key, p_prerelease, NULL, false, NULL, NULL, NULL, '')::_release) AS l;
+        -- whether the index has this release, and has it yanked, stands on a page that nobody has read for it
+        UPDATE package p SET etag = NULL, read_due = least(p.read_due, clock_timestamp()) WHERE p.pkg_id = v_pkg.pkg_id;
     END IF;
     -- locks in the order abi, lease, vstate, queue
     PERFORM FROM lease l WHERE l.ver_id = v_learned.ver_id AND l.ended IS NULL ORDER BY l.build_id FOR UPDATE;

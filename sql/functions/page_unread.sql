@@ -1,5 +1,7 @@
 -- A look at a project's page brought nothing new. p_news says what:
---   unchanged  it is as it was when it was last read: what waits for the look may be handed out
+--   unchanged  it is as it was when it was last read: what waits for the look may be handed out. Not where more was learned of
+--              the project than p_serial, what was known when the page was asked for, or where that page has nothing to say
+--              about it (no etag): then nothing changes, and the page stays due
 --   missing    the index has no such page. That may be a passing fault: at once nothing of the project is handed out any
 --              more, and it is looked at again; when it is still missing after p_patience_secs, the project counts as
 --              removed, and its files are withdrawn, unless the operator imported them; at once where an event had said that it was removed
@@ -7,7 +9,7 @@
 --              doubled up to six hours, p_retry_secs at least); what waits for it lets others pass
 -- p_next_secs as in learn_page, for `unchanged`.
 -- May be called by: the farm's login roles.
-CREATE FUNCTION piw.page_unread(p_name text, p_news text, p_next_secs integer, p_retry_secs integer, p_patience_secs integer)
+CREATE FUNCTION piw.page_unread(p_name text, p_news text, p_serial bigint, p_next_secs integer, p_retry_secs integer, p_patience_secs integer)
 RETURNS TABLE (opened text[], cancelled bigint[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, pg_temp
 AS $$
@@ -18,8 +20,8 @@ DECLARE
     v_opened smallint[] := '{}';
 BEGIN
     IF p_news IS NULL OR p_news NOT IN ('unchanged', 'missing', 'failed') OR coalesce(p_name, '') = ''
-        OR p_next_secs NOT BETWEEN 1 AND 31536000 OR coalesce(p_retry_secs, -1) NOT BETWEEN 0 AND 604800
-        OR coalesce(p_patience_secs, -1) NOT BETWEEN 0 AND 604800
+        OR coalesce(p_serial, -1) < 0 OR p_next_secs NOT BETWEEN 1 AND 31536000
+        OR coalesce(p_retry_secs, -1) NOT BETWEEN 0 AND 604800 OR coalesce(p_patience_secs, -1) NOT BETWEEN 0 AND 604800
     THEN
         RAISE EXCEPTION 'not what a look at a page comes to' USING ERRCODE = '22023';
     END IF;
@@ -30,16 +32,11 @@ BEGIN
         RETURN;
     END IF;
     IF p_news = 'unchanged' THEN
-        UPDATE package p SET read_at = clock_timestamp(), fails = 0, missing_since = NULL,
-            page_serial = greatest(p.page_serial, p.serial),
-            read_due = clock_timestamp() + make_interval(secs => p_next_secs)
-        WHERE p.pkg_id = v_pkg.pkg_id;
-        IF v_pkg.missing_since IS NOT NULL THEN
-            v_opened := _judge_package(v_pkg.pkg_id);
-        END IF;
-        v_opened := v_opened || _page_read(v_pkg.pkg_id);
-        IF v_pkg.missing_since IS NOT NULL THEN
-            PERFORM _order_page(v_pkg.pkg_id);
+        IF v_pkg.etag IS NOT NULL AND v_pkg.serial <= p_serial THEN
+            UPDATE package p SET read_at = clock_timestamp(), fails = 0, page_serial = greatest(p.page_serial, p.serial),
+                read_due = clock_timestamp() + make_interval(secs => p_next_secs)
+            WHERE p.pkg_id = v_pkg.pkg_id;
+            v_opened := _page_read(v_pkg.pkg_id);
         END IF;
         RETURN QUERY SELECT _abi_tags(v_opened), '{}'::bigint[];
         RETURN;

@@ -6,17 +6,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, pg_temp
 AS $$
 BEGIN
     PERFORM _check_orders(p_kinds, p_names, p_ordered);
-    WITH due AS (
-        SELECT r.kind, r.pkg_id
-        FROM unnest(p_kinds, p_names, p_ordered) AS o(kind, name, ordered)
-        LEFT JOIN package p ON o.kind = 'project' AND p.name = o.name
-        JOIN rewrite r ON r.kind = o.kind AND r.pkg_id = CASE WHEN o.kind = 'project' THEN p.pkg_id ELSE 0 END
-            AND r.ordered = o.ordered
-        -- the order in which bulks are ordered, so that neither waits for the other
-        ORDER BY r.kind, r.pkg_id
-        FOR UPDATE OF r
-    ), done AS (
-        DELETE FROM rewrite r USING due d WHERE r.kind = d.kind AND r.pkg_id = d.pkg_id
+    WITH done AS (
+        DELETE FROM rewrite r USING _lock_orders(p_kinds, p_names, p_ordered) AS d
+        WHERE r.kind = d.kind AND r.pkg_id = d.pkg_id
         RETURNING r.kind, r.pkg_id
     )
     UPDATE withdrawn w SET pending = false FROM done d

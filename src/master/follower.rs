@@ -379,7 +379,7 @@ impl Follower {
                 );
                 Unread::Failed { retry_secs: 0 }
             }
-            PageNews::Unchanged => Unread::Unchanged,
+            PageNews::Unchanged => Unread::Unchanged { serial: page.serial },
             PageNews::Missing => {
                 log::info!("{package}: the index has no page of it");
                 Unread::Missing { patience_secs: seconds(self.settings.patience) }

@@ -1,6 +1,7 @@
 //! What an administrator brings and takes away: what it changes, what it must not, and that doing it again changes nothing.
 
 use piwheels::domain::{JobToken, Sha256, Version};
+use piwheels::master::gaze::ReleaseTruth;
 use piwheels::master::oracle::{self, Failure};
 use piwheels::master::query::{
     Answer, FileRecord, ImportPlan, ImportRecord, ImportVerdict, Imported, Logged, Order, Ordered, Outcome,
@@ -10,6 +11,7 @@ use piwheels::wire::import::Removal;
 use serde_json::{Value, json};
 
 use crate::farm::{Farm, abi, name, opened, secret, version};
+use crate::index::release;
 
 /// A wheel of foo.
 fn file(version: &str, python: &str, abi: &str, bytes: &str) -> FileRecord {
@@ -223,6 +225,20 @@ fn a_slave_that_builds_what_comes_is_cancelled_and_its_result_counts_for_nothing
     let imported = farm.import("1.0", None, vec![file("1.0", "py3", "none", "a")]);
     assert_eq!(imported.cancelled, [next.token.build], "it serves every ABI");
     assert_eq!(farm.log(&next, Outcome::Cancelled, Vec::new()), Logged::Superseded);
+}
+
+#[test]
+fn of_an_imported_release_the_index_is_asked_whether_it_is_yanked() {
+    let mut farm = Farm::with_abis(&["cp39"]);
+    farm.releases("foo", Vec::new());
+    assert!(farm.due().is_empty());
+    farm.import("1.0", None, vec![file("1.0", "cp39", "cp39", "a")]);
+    assert_eq!(farm.due()[0].etag, None, "the page that is known was read for other releases");
+    farm.releases("foo", vec![ReleaseTruth { yanked: Some("oops".to_owned()), ..release("1.0") }]);
+    assert_eq!(farm.rewrites()[0].rows.files[0].yanked.as_deref(), Some("oops"));
+    // a second file of it asks nothing new
+    farm.import("1.0", None, vec![file("1.0", "cp39", "abi3", "b")]);
+    assert!(farm.due().is_empty());
 }
 
 #[test]

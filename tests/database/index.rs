@@ -201,7 +201,7 @@ fn a_missing_page_stops_hand_outs_at_once_and_costs_files_only_when_it_stays_mis
     assert_eq!(farm.claim("cp311"), None);
     assert!(farm.why_not("foo").contains("no page"), "{}", farm.why_not("foo"));
     assert_eq!(farm.write_pages(), [""; 0], "the files stay");
-    farm.unread("foo", Unread::Unchanged);
+    farm.releases("foo", vec![release("1.0"), release("2.0")]);
     assert_eq!(farm.job("cp311").version, version("2.0"), "it was a passing fault");
     farm.unread("foo", Unread::Missing { patience_secs: 3600 });
     farm.execute("UPDATE piw.package SET missing_since = now() - interval '2 hours'");
@@ -253,6 +253,22 @@ fn an_upload_that_is_told_of_after_its_removal_is_not_built() {
     let due = &farm.due()[0];
     assert_eq!((due.etag.as_deref(), due.serial), (None, 10), "\"unchanged\" would say nothing about 2.0");
     farm.page("foo", PageTruth { serial: Some(10), ..truth(vec![release("1.0")]) });
+    assert_eq!(farm.claim("cp311"), None);
+}
+
+#[test]
+fn what_came_while_a_page_was_looked_at_is_not_answered_by_unchanged() {
+    let mut farm = Farm::with_abis(&["cp311"]);
+    farm.page("foo", PageTruth { serial: Some(10), ..truth(Vec::new()) });
+    farm.events(12, vec![event(12, "foo", Happening::Sdist(version("1.0")))]);
+    farm.unread("foo", Unread::Unchanged { serial: 10 });
+    assert_eq!(farm.claim("cp311"), None, "nobody has read of it");
+    assert_eq!((farm.due()[0].etag.as_deref(), farm.due()[0].serial), (None, 12));
+    farm.page("foo", PageTruth { serial: Some(12), ..truth(vec![release("1.0")]) });
+    assert_eq!(farm.job("cp311").version, version("1.0"));
+    // nor what came late: the page that is known is younger, and was read before
+    farm.events(12, vec![event(11, "foo", Happening::Sdist(version("2.0")))]);
+    farm.unread("foo", Unread::Unchanged { serial: 12 });
     assert_eq!(farm.claim("cp311"), None);
 }
 

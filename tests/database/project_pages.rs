@@ -217,8 +217,8 @@ fn what_the_index_says_orders_the_page_where_it_is_new() {
     assert_eq!(ordered(&mut farm), ["foo"]);
     farm.unread("foo", Unread::Missing { patience_secs: 3600 });
     assert_eq!(ordered(&mut farm), [""; 0], "it is missing still");
-    farm.unread("foo", Unread::Unchanged);
-    assert_eq!(ordered(&mut farm), ["foo"]);
+    assert_eq!(learn(&mut farm, truth(vec![release("1.0")])), ["foo"], "it is back");
+    ordered(&mut farm);
     farm.events(10, vec![event(10, "foo", Happening::Sdist(version("2.0")))]);
     assert_eq!(ordered(&mut farm), ["foo"]);
     let quarantined = PageTruth {

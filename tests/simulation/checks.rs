@@ -18,7 +18,7 @@ use piwheels::domain::{BuildId, ProjectName, Sha256, log_path};
 use piwheels::master::event::{ConnId, Event, Message};
 use piwheels::master::query::{Adoption, Answer, Logged, Outcome, PageKind, Query, RewriteOrder};
 use piwheels::wire::import::FromTool;
-use piwheels::wire::slave::{FromSlave, Resume, ToSlave};
+use piwheels::wire::slave::{FromSlave, Held, Holding, Resume, ToSlave};
 
 use super::database::Page;
 use super::master::limits;
@@ -31,8 +31,8 @@ use super::world::World;
 const HANDED_OUT_WITHIN: u64 = 12_000;
 /// How long a slave that is there may go on with what must not be built.
 const CANCELLED_WITHIN: u64 = 2_000;
-/// How long a job that is given back may be leased.
-const GIVEN_BACK_WITHIN: u64 = 5_000;
+/// How long a job that is given back may be leased: the oracles may be late one after the other. A lease lasts for longer.
+const GIVEN_BACK_WITHIN: u64 = 20_000;
 /// When the quiet begins, what was broken before it takes so long to be noticed.
 pub(crate) const SETTLED_AFTER: u64 = 180_000;
 
@@ -71,9 +71,7 @@ impl World {
         }
         let Some(line) = self.lines.get_mut(&conn) else { return };
         match event {
-            Event::Slave(_, FromSlave::Hello { held, .. }) => {
-                line.holds = held.as_ref().map(|held| held.token)
-            }
+            Event::Slave(_, FromSlave::Hello { held, .. }) => line.holds = held.clone(),
             Event::Slave(_, FromSlave::Idle {}) => line.idle_since = Some(self.clock),
             Event::Slave(_, FromSlave::Built { .. }) => line.builds = None,
             Event::Slave(_, FromSlave::Bye { .. }) => {
@@ -119,8 +117,9 @@ impl World {
                 }
             }
             ToSlave::Hello { resume: Resume::GoOn, .. } => {
-                let Some(token) = line.holds else { return };
-                (line.builds, line.cancelled) = (Some((token.build, clock)), false);
+                let Some(Held { token, state }) = line.holds.clone() else { return };
+                // what is built already need not be told to stop
+                (line.builds, line.cancelled) = (Some((token.build, clock)), state != Holding::Building);
                 let robbed = line.robs.and_then(|owner| self.lines.get(&owner)).filter(|owner| {
                     // it is still there, whatever the master did to it
                     owner.peer_open
@@ -133,7 +132,7 @@ impl World {
                 }
             }
             ToSlave::Hello { resume: Resume::Drop, .. } => {
-                let Some(token) = line.holds else { return };
+                let Some(Held { token, .. }) = line.holds else { return };
                 let lease = self.database.now.leases.get(&token.build.0);
                 let live = lease.is_some_and(|lease| lease.ended.is_none() && lease.secret == token.secret);
                 if live && !villain {

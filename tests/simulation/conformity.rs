@@ -93,7 +93,7 @@ enum Op {
         releases: Vec<(usize, bool)>,
         serial: u64,
     },
-    Unread(usize, usize),
+    Unread(usize, usize, u64),
     Pages(u16),
     /// The first, or all, of the pages that were due are written, or fail.
     Written(bool),
@@ -135,7 +135,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         2 => Just(Op::PagesDue),
         4 => (name2.clone(), proptest::collection::vec((0..RELEASES.len(), any::<bool>()), 0..3), 1..40u64)
             .prop_map(|(name, releases, serial)| Op::Page { name, releases, serial }),
-        2 => (name2, 0..4usize).prop_map(|(name, news)| Op::Unread(name, news)),
+        2 => (name2, 0..4usize, 0..9u64).prop_map(|(name, news, serial)| Op::Unread(name, news, serial)),
         2 => (1..8u16).prop_map(Op::Pages),
         2 => any::<bool>().prop_map(Op::Written),
         1 => Just(Op::Failed),
@@ -351,9 +351,9 @@ impl<'a> Side<'a> {
                 });
                 Query::LearnPage { package: package(*name), truth, next_secs: None }
             }
-            Op::Unread(name, news) => {
+            Op::Unread(name, news, serial) => {
                 let news = match news {
-                    0 => Unread::Unchanged,
+                    0 => Unread::Unchanged { serial: *serial },
                     1 => Unread::Missing { patience_secs: 0 },
                     2 => Unread::Missing { patience_secs: 3600 },
                     _ => Unread::Failed { retry_secs: 0 },

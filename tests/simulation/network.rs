@@ -4,12 +4,12 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use bytes::{Buf, Bytes, BytesMut};
-use piwheels::domain::{BuildId, JobToken, Millis};
+use piwheels::domain::{BuildId, Millis};
 use piwheels::master::event::{ConnId, Event};
 use piwheels::master::reactor::gate::{Allowance, Taken, Trust};
 use piwheels::master::refusals::Refusal;
 use piwheels::wire::limits::FIRST_FRAME_BYTES;
-use piwheels::wire::slave::FromSlave;
+use piwheels::wire::slave::{FromSlave, Held};
 use piwheels::wire::{Channel, Frame, Preamble, control, file, frame, import, preamble, slave, status};
 
 use super::faults::Kind;
@@ -63,7 +63,7 @@ pub(crate) struct Line {
     pub(crate) peer_greeted: bool,
     pub(crate) peer_input: BytesMut,
     /// What its slave said that it holds, and what it builds by the master's word, since when.
-    pub(crate) holds: Option<JobToken>,
+    pub(crate) holds: Option<Held>,
     pub(crate) builds: Option<(BuildId, u64)>,
     /// Who has what it said that it holds.
     pub(crate) robs: Option<ConnId>,

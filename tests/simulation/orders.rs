@@ -24,6 +24,8 @@ const RETIRED_WITHIN: u64 = 60_000;
 pub(crate) struct Ordered {
     /// ABIs that are retired.
     retired: BTreeMap<usize, u64>,
+    /// When it was last ordered to walk over all versions.
+    walk: u64,
     /// Removals and marks: of which project, and when.
     removals: Vec<(ProjectName, u64)>,
 }
@@ -93,6 +95,7 @@ impl World {
                     if let Some(abi) = self.database.now.abi(abi) {
                         self.book.ordered.retired.entry(abi).or_insert(self.clock);
                     }
+                    self.book.ordered.walk = self.clock;
                 }
                 Order::Remove(remove) => {
                     self.book.ordered.removals.push((remove.package.clone(), self.clock));
@@ -103,6 +106,7 @@ impl World {
                 if let Some(abi) = self.database.now.abi(abi) {
                     self.book.ordered.retired.remove(&abi);
                 }
+                self.book.ordered.walk = self.clock;
             }
             _ => {}
         }
@@ -110,11 +114,12 @@ impl World {
 
     /// Whether the master has had the time to notice that an ABI is retired.
     pub(crate) fn is_long_retired(&self, abi: usize) -> bool {
-        let Some(master) = &self.master else { return false };
-        let since = self.book.ordered.retired.get(&abi).copied();
-        since.is_some_and(|since| {
-            let since = since.max(master.started).max(self.book.database_troubled);
-            self.clock > since + RETIRED_WITHIN
+        self.book.ordered.retired.get(&abi).is_some_and(|since| self.is_long_since(*since))
+    }
+
+    fn is_long_since(&self, moment: u64) -> bool {
+        self.master.as_ref().is_some_and(|master| {
+            self.clock > moment.max(master.started).max(self.book.database_troubled) + RETIRED_WITHIN
         })
     }
 
@@ -123,7 +128,9 @@ impl World {
         let tables = &self.database.now;
         let waits = tables.queue.keys().chain(tables.delayed.keys());
         let stuck = waits.map(|pair| pair.1).find(|abi| self.is_long_retired(*abi));
-        let walks = tables.walks() && (0..tables.abis.len()).any(|abi| self.is_long_retired(abi));
+        let walks = tables.walks()
+            && self.is_long_since(self.book.ordered.walk)
+            && (0..tables.abis.len()).any(|abi| self.is_long_retired(abi));
         if walks {
             return self.violated("an ABI is retired, and its versions are not walked over".to_owned());
         }

@@ -124,7 +124,7 @@ fn pages_that_are_due_are_looked_at_one_after_the_other_and_told_to_the_database
     let (followed, said) = bench.answer(Answer::Learned(learned.clone()));
     assert_eq!(followed, Followed::Learned(learned));
     assert!(said[0].contains("bar"), "{said:?}");
-    assert_eq!(bench.page("bar", PageNews::Unchanged), ["unread bar Unchanged"]);
+    assert_eq!(bench.page("bar", PageNews::Unchanged), ["unread bar Unchanged { serial: 5 }"]);
     let (_, said) = bench.answer(Answer::Learned(Learned::default()));
     assert_eq!(said, ["pages-due 16"], "there may be more");
     bench.answer(Answer::PagesDue(Vec::new()));

@@ -86,17 +86,18 @@ pub(super) fn page_unread(
     news: Unread,
     next_secs: Option<u32>,
 ) -> Result<Answer, Failure> {
-    let (news, retry_secs, patience_secs) = match news {
-        Unread::Unchanged => ("unchanged", 0, 0),
-        Unread::Missing { patience_secs } => ("missing", 0, patience_secs),
-        Unread::Failed { retry_secs } => ("failed", retry_secs, 0),
+    let (news, serial, retry_secs, patience_secs) = match news {
+        Unread::Unchanged { serial } => ("unchanged", serial, 0, 0),
+        Unread::Missing { patience_secs } => ("missing", 0, 0, patience_secs),
+        Unread::Failed { retry_secs } => ("failed", 0, retry_secs, 0),
     };
     let row = ask_one(
         client,
-        "SELECT opened, cancelled FROM piw.page_unread($1, $2, $3, $4, $5)",
+        "SELECT opened, cancelled FROM piw.page_unread($1, $2, $3, $4, $5, $6)",
         &[
             (&package.as_str(), Type::TEXT),
             (&news, Type::TEXT),
+            (&super::saturated(serial), Type::INT8),
             (&next_secs.map(super::to_i32), Type::INT4),
             (&super::to_i32(retry_secs), Type::INT4),
             (&super::to_i32(patience_secs), Type::INT4),

@@ -22,7 +22,10 @@ pub struct DuePage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unread {
     /// It is as it was.
-    Unchanged,
+    Unchanged {
+        /// What was known of the project when its page was looked at ([`DuePage::serial`]): of what came since, nothing is said.
+        serial: u64,
+    },
     /// The index has none.
     Missing {
         /// Missing for longer than this, the project counts as removed.

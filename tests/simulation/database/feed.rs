@@ -36,6 +36,12 @@ impl Known {
         self.read_due.is_some()
     }
 
+    /// Its page is to be read, whatever is known of it.
+    pub(super) fn is_wanted_now(&mut self, clock: u64) {
+        self.etag = None;
+        self.read_due = Some(self.read_due.map_or(clock, |due| due.min(clock)));
+    }
+
     /// It is followed from now on.
     pub(super) fn is_wished_for(&mut self, clock: u64) {
         self.etag = None;
@@ -305,18 +311,15 @@ impl Tables {
         let before = self.packages[package].known.clone();
         let mut opened = BTreeSet::new();
         let patience = match news {
-            Unread::Unchanged => {
+            Unread::Unchanged { serial } if before.etag.is_none() || before.serial > serial => {
+                return Learned::default();
+            }
+            Unread::Unchanged { .. } => {
                 let known = &mut self.packages[package].known;
-                (known.fails, known.missing_since) = (0, None);
+                known.fails = 0;
                 known.page_serial = known.page_serial.max(known.serial);
                 known.read_due = next_secs.map(|secs| clock + u64::from(secs) * 1000);
-                if before.missing_since.is_some() {
-                    opened.extend(self.judge_all(clock, self.versions_of(package)));
-                }
                 opened.extend(self.page_read(clock, package));
-                if before.missing_since.is_some() {
-                    self.order_page(clock, Page::Project(package));
-                }
                 return Learned { opened: self.tags(&opened), ..Learned::default() };
             }
             Unread::Missing { patience_secs } => Some(u64::from(patience_secs) * 1000),

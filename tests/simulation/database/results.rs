@@ -201,7 +201,10 @@ impl Tables {
         let abi = self.abi(&record.abi).ok_or("no such ABI")?;
         let (version, new_version) = match self.version(package, &record.version) {
             Some(version) => (version, false),
-            None => (self.learn(package, &record.version, false).0, true),
+            None => {
+                self.packages[package].known.is_wanted_now(clock);
+                (self.learn(package, &record.version, false).0, true)
+            }
         };
         self.versions[version].imported = true;
         let build = record.token.build.0;
