@@ -92,10 +92,12 @@ struct Publication {
     /// The project's name as METADATA of the first of them spells it.
     spelling: Option<String>,
     digest_failures: u8,
-    /// Names that no row knows, learned when they were taken.
+    /// Names that no row knew when they were found taken: good for the next placing and no other.
     unclaimed: Vec<String>,
     /// The database was asked whose the taken names are, and nothing has passed since.
     resolved: bool,
+    /// A build that has one of its names was recorded since then, and the answer may not know it.
+    overtaken: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -186,6 +188,7 @@ impl Publisher {
             digest_failures: 0,
             unclaimed: Vec::new(),
             resolved: false,
+            overtaken: false,
         };
         self.builds.insert(build, publication);
         self.fetch_next(build, out);
@@ -212,6 +215,15 @@ impl Publisher {
     fn names_on_their_way(&self, build: BuildId) -> BTreeSet<String> {
         let others = self.builds.iter().filter(|(other, p)| **other != build && !p.needs_slave());
         others.flat_map(|(_, p)| p.ready.iter().map(|(_, file)| file.filename.clone())).collect()
+    }
+
+    /// This one is recorded: what the database says of its names to those that asked before may be older.
+    fn overtakes(&mut self, recorded: &Publication) {
+        let asking = self.builds.values_mut().filter(|other| other.stage == Stage::Resolving);
+        for other in asking {
+            let named = |name: &str| recorded.ready.iter().any(|(_, file)| file.filename == name);
+            other.overtaken |= other.ready.iter().any(|(_, file)| named(&file.filename));
+        }
     }
 
     /// Whether a wheel of this name is offered by a build that is under way.
@@ -452,7 +464,7 @@ impl Publisher {
             files,
             log: publication.offer.log_bytes > 0 || publication.offer.remark.is_some(),
             remark: publication.offer.remark.clone(),
-            unclaimed: publication.unclaimed.clone(),
+            unclaimed: std::mem::take(&mut publication.unclaimed),
         })));
     }
 
@@ -485,6 +497,7 @@ impl Publisher {
             }
             Placed::Taken(names) => {
                 publication.resolved = true;
+                publication.overtaken = false;
                 publication.stage = Stage::Resolving;
                 out.ask(Purpose::Build(build), Query::FilesKnown(names));
             }
@@ -511,6 +524,7 @@ impl Publisher {
                     "build {build}: its files cannot be brought into place: {reason}; trying again in {} s",
                     DISK_RETRY.0 / 1000
                 );
+                publication.resolved = false;
                 publication.stage = Stage::DiskRetry { at: now + DISK_RETRY };
             }
         }
@@ -539,13 +553,15 @@ impl Publisher {
                     let reason =
                         format!("{name} is published already, with other bytes; the published ones stay");
                     self.fail(build, Outcome::BadWheel, reason, out);
-                } else if publication.ready.iter().any(|(_, f)| on_their_way.contains(&f.filename)) {
+                } else if publication.overtaken
+                    || publication.ready.iter().any(|(_, f)| on_their_way.contains(&f.filename))
+                {
                     if publication.offer.import.is_some() {
                         let reason = "another build brings a file of that name just now; try again";
                         self.refuse_import(build, reason.to_owned(), out);
                         return None;
                     }
-                    // another build's bytes are under that name, and its row may come yet
+                    // another build's bytes are under that name, and its row may come yet, or came too late for the answer
                     publication.resolved = false;
                     publication.stage = Stage::DiskRetry { at: now + DISK_RETRY };
                 } else {
@@ -558,6 +574,7 @@ impl Publisher {
             }
             Answer::Logged(logged) => {
                 let publication = self.builds.remove(&build)?;
+                self.overtakes(&publication);
                 out.effects.push(Effect::Disk(DiskRequest::DiscardLog(build)));
                 self.steps.push(Step::Done(build));
                 Some(Recorded { offer: publication.offer, logged })

@@ -196,3 +196,43 @@ fn a_build_without_a_log_and_one_with_a_remark() {
         assert_eq!(bench.did(), (vec![word.to_owned()], vec![]));
     }
 }
+
+/// Two builds with a file of the same name, both with all their bytes; the second finds the name taken.
+fn two_of_one_name() -> Bench {
+    let mut bench = Bench::placing();
+    bench.publisher.offer(Offer { job: job(2), ..offer(&[PURE]) }, &mut bench.out);
+    bench.publisher.checked(TransferId(2), sound(), &mut bench.out);
+    bench.publisher.sent(BuildId(2), 0, &mut bench.out).unwrap();
+    bench.publisher.placed(NOW, BUILD, Placed::Durable, &mut bench.out);
+    bench.publisher.placed(NOW, BuildId(2), Placed::Taken(vec![PURE.to_owned()]), &mut bench.out);
+    assert_eq!(bench.did().0.last().unwrap(), &format!("ask files-known {PURE}"));
+    bench
+}
+
+#[test]
+fn a_name_that_is_recorded_while_the_database_is_asked_about_it_keeps_its_bytes() {
+    let mut bench = two_of_one_name();
+    let logged = Answer::Logged(Logged::Recorded { opened: None });
+    bench.publisher.answered(NOW, BUILD, logged, &mut bench.out);
+    bench.did();
+    // read before that was recorded, and heard after it
+    bench.publisher.answered(NOW, BuildId(2), Answer::FilesKnown(Vec::new()), &mut bench.out);
+    assert!(bench.did_nothing(), "not placed over what is published");
+    bench.publisher.tick(NOW + DISK_RETRY, &mut bench.out);
+    assert_eq!(bench.did().0, ["place 2 [t2]"]);
+    bench.publisher.placed(NOW, BuildId(2), Placed::Taken(vec![PURE.to_owned()]), &mut bench.out);
+    assert_eq!(bench.did().0, [format!("ask files-known {PURE}")], "asked anew");
+}
+
+#[test]
+fn a_name_that_no_row_knew_may_have_one_when_it_is_placed_again() {
+    let mut bench = Bench::placing();
+    bench.publisher.placed(NOW, BUILD, Placed::Taken(vec![PURE.to_owned()]), &mut bench.out);
+    bench.publisher.answered(NOW, BUILD, Answer::FilesKnown(Vec::new()), &mut bench.out);
+    assert_eq!(bench.did().0.last().unwrap(), &format!("place 1 [t1] unclaimed {PURE}"));
+    bench.publisher.placed(NOW, BUILD, Placed::Failed("no space".to_owned()), &mut bench.out);
+    bench.publisher.tick(NOW + DISK_RETRY, &mut bench.out);
+    assert_eq!(bench.did().0, ["place 1 [t1]"], "as if nobody had asked");
+    bench.publisher.placed(NOW, BUILD, Placed::Taken(vec![PURE.to_owned()]), &mut bench.out);
+    assert_eq!(bench.did().0, [format!("ask files-known {PURE}")]);
+}
