@@ -91,7 +91,12 @@ impl Farm {
             return;
         };
         let token = job.token;
-        if self.unwanted.take(token.build) {
+        // known already: by somebody who came with its secret before the answer did
+        let stopped = self.slaves.jobs.get(&token.build).is_some_and(|held| held.cancelled);
+        if self.unwanted.take(token.build) || stopped {
+            if stopped && self.slaves.holder(token.build).is_none() {
+                self.give_up(token.build, out);
+            }
             out.ask(Purpose::Release, Query::Release(token));
             self.claim(conn, out);
             return;

@@ -3,9 +3,9 @@
 use crate::domain::{BuildId, Millis};
 use crate::master::event::{ConnId, Out};
 use crate::master::limits::{Limits, POPULARITY_EVERY, SWEEP_EVERY};
-use crate::master::query::{Answer, Swept};
-use crate::master::testbed::{Testbed, abi, busy, text, words};
-use crate::wire::slave::FromSlave;
+use crate::master::query::{Adoption, Answer, Swept};
+use crate::master::testbed::{Testbed, abi, busy, job, text, token, words};
+use crate::wire::slave::{FromSlave, Holding};
 
 /// A slave that found nothing and sleeps.
 fn asleep(bed: &mut Testbed) -> ConnId {
@@ -65,6 +65,21 @@ fn a_job_that_is_stopped_while_it_is_claimed_is_given_back() {
     bed.farm.stop_builds(&[BuildId(1)], &mut Out::default());
     bed.hand_out(1);
     assert_eq!(bed.said(), ["ask release 1", "ask claim cp311"]);
+    bed.hand_out(2);
+    assert_eq!(bed.said(), ["1: BUILD 2"]);
+}
+
+#[test]
+fn a_job_that_is_stopped_under_a_thief_is_not_handed_to_its_owner() {
+    let mut bed = Testbed::new();
+    let slave = bed.slave();
+    bed.say(slave, FromSlave::Idle {});
+    let thief = bed.come_back(token(1), Holding::Building, Adoption::Live(job(1)));
+    bed.cut(thief);
+    bed.farm.stop_builds(&[BuildId(1)], &mut Out::default());
+    bed.said();
+    bed.hand_out(1);
+    assert_eq!(bed.said(), ["discard log 1", "ask release 1", "ask claim cp311"]);
     bed.hand_out(2);
     assert_eq!(bed.said(), ["1: BUILD 2"]);
 }
