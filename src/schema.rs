@@ -129,6 +129,7 @@ pub const FUNCTIONS: &[Script] = scripts![
     "functions/adopt.sql",
     "functions/release.sql",
     "functions/files_known.sql",
+    "functions/left_behind.sql",
     "functions/log_build.sql",
     "functions/sweep.sql",
     "functions/rewrites_due.sql",

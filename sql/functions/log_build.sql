@@ -1,7 +1,7 @@
 -- The one commit point of a build: build row, files, lease closed, next ABI queued, counters, page due. The verdict:
 --   recorded    now; `opened` is the ABI whose queue got the version next, if any
 --   duplicate   the same result was recorded before; nothing changes
---   superseded  another slave's result came first; recorded without the files
+--   superseded  another slave's result came first; recorded without the files (left_behind.sql)
 --   unknown     no such job, or the secret is wrong
 -- A result whose lease ended is recorded like any other where it is still wanted (functions/_still_wanted.sql).
 -- The rule of ABIs: files without ABI only settle the version for good; abi3 files settle every ABI they serve; any
@@ -42,6 +42,7 @@ BEGIN
     ORDER BY l.build_id FOR UPDATE;
     SELECT * INTO v_lease FROM lease l WHERE l.build_id = p_build AND l.secret = p_secret;
     IF NOT FOUND THEN
+        PERFORM left_behind(p_filenames);
         RETURN QUERY SELECT
             CASE WHEN EXISTS (SELECT FROM build b WHERE b.build_id = p_build AND b.secret = p_secret)
                 THEN 'duplicate' ELSE 'unknown' END,
@@ -70,6 +71,7 @@ BEGIN
         DELETE FROM lease l WHERE l.build_id = p_build;
         PERFORM _open_next(v_ver);
         PERFORM _order_page(v_pkg);
+        PERFORM left_behind(p_filenames);
         RETURN QUERY SELECT 'superseded', NULL::text;
         RETURN;
     END IF;

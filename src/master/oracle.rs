@@ -301,7 +301,7 @@ fn log_build(client: &mut Session, record: &BuildRecord) -> Result<Answer, Failu
                $15, $16::jsonb)";
     let report = record.report.as_ref().map(serde_json::to_string).transpose();
     let report = report.map_err(|error| Failure::Refused(format!("the report: {error}")))?;
-    let row = ask_one(
+    let recorded = ask_one(
         client,
         sql,
         &[
@@ -322,7 +322,8 @@ fn log_build(client: &mut Session, record: &BuildRecord) -> Result<Answer, Failu
             (&files.requires_dist, Type::TEXT_ARRAY),
             (&report, Type::TEXT),
         ],
-    )?;
+    );
+    let row = or_left_behind(client, recorded, &record.files)?;
     Ok(Answer::Logged(match read::<String>(&row, 0)?.as_str() {
         "recorded" => Logged::Recorded { opened: optional_abi(&row, 1)? },
         "duplicate" => Logged::Duplicate,
@@ -330,6 +331,19 @@ fn log_build(client: &mut Session, record: &BuildRecord) -> Result<Answer, Failu
         "unknown" => Logged::Unknown,
         other => return Err(odd(other)),
     }))
+}
+
+/// What became of a result; where it was refused, its files are in place for nothing.
+fn or_left_behind(
+    client: &mut Session,
+    recorded: Result<Row, Failure>,
+    files: &[FileRecord],
+) -> Result<Row, Failure> {
+    if matches!(recorded, Err(Failure::Refused(_))) && !files.is_empty() {
+        let names: Vec<&str> = files.iter().map(|file| file.filename.as_str()).collect();
+        ask(client, "SELECT piw.left_behind($1)", &[(&names, Type::TEXT_ARRAY)])?;
+    }
+    recorded
 }
 
 /// Files as lists of their columns, which is how functions take them.

@@ -206,6 +206,9 @@ fn a_name_that_was_published_never_comes_with_other_bytes() {
     farm.pages_are_written();
     let refusal = farm.refusal(&Query::LogImport(Box::new(on_its_way)));
     assert!(refusal.contains("was withdrawn"), "{refusal}");
+    // its file was brought into place for nothing
+    assert_eq!(farm.rewrites()[0].rows.gone, [a.filename.as_str()]);
+    farm.pages_are_written();
     assert!(farm.refused(plan("1.0", None, &[b])).contains("a name never comes back with others"));
     farm.import("1.0", None, vec![a]);
     assert_eq!(farm.published().len(), 1, "with its own bytes it does, and at once");
@@ -262,6 +265,25 @@ fn what_was_imported_stays_when_the_index_has_no_such_release_or_project() {
     assert_eq!(farm.published().len(), 1);
     farm.remove(Some("1.0"), Removal::Files, None);
     assert_eq!(farm.published(), Vec::<String>::new());
+}
+
+#[test]
+fn what_a_late_slave_brings_back_of_a_removed_release_goes_again() {
+    let mut farm = Farm::with_abis(&["cp39"]);
+    farm.add("foo", "1.0");
+    let late = farm.job("cp39");
+    farm.lose(&late);
+    let job = farm.job("cp39");
+    farm.built(&job, &[("cp39", "cp39")]);
+    farm.remove(Some("1.0"), Removal::Files, None);
+    farm.pages_are_written();
+    assert!(farm.rewrites().is_empty());
+    // placed before it is recorded: the file is in its place again, and no row says so
+    for verdict in [Logged::Superseded, Logged::Duplicate] {
+        assert_eq!(farm.built(&late, &[("cp39", "cp39")]), verdict);
+        assert_eq!(farm.rewrites()[0].rows.gone, ["foo-1.0-cp39-cp39-linux_armv7l.whl"]);
+        farm.pages_are_written();
+    }
 }
 
 #[test]

@@ -42,6 +42,7 @@ fn the_masters_role_may_call_these_functions_and_no_others() {
             "files_known",
             "home",
             "learn_page",
+            "left_behind",
             "log_build",
             "log_downloads",
             "log_import",

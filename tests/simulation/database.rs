@@ -191,6 +191,11 @@ impl Database {
         let answer = self.now.ask(clock, query);
         if answer.is_err() {
             self.now = before;
+            match query {
+                Query::LogBuild(record) => self.now.left_behind(clock, &record.files),
+                Query::LogImport(record) => self.now.left_behind(clock, &record.files),
+                _ => {}
+            }
         }
         // `synchronous_commit` is off for these, but not where numbers were left out after a crash
         let lazy = matches!(query, Query::Claim { .. } | Query::Renew { .. });

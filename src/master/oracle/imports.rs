@@ -3,7 +3,7 @@
 use postgres::types::Type;
 
 use super::lists::abi_list;
-use super::{Columns, Failure, Session, abi, ask_one, odd, read, saturated};
+use super::{Columns, Failure, Session, abi, ask_one, odd, or_left_behind, read, saturated};
 use crate::domain::{AbiTag, BuildId, Version};
 use crate::master::query::{Answer, ImportPlan, ImportRecord, ImportVerdict, Imported, Logged};
 
@@ -40,7 +40,7 @@ pub(super) fn begin(client: &mut Session, plan: &ImportPlan) -> Result<Answer, F
 
 pub(super) fn log(client: &mut Session, record: &ImportRecord) -> Result<Answer, Failure> {
     let files = Columns::of(&record.files)?;
-    let row = ask_one(
+    let recorded = ask_one(
         client,
         "SELECT verdict, opened, cancelled, page, new_package, new_version FROM piw.log_import($1, $2, $3, $4, $5, \
          $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)",
@@ -67,7 +67,8 @@ pub(super) fn log(client: &mut Session, record: &ImportRecord) -> Result<Answer,
             (&files.metadata, Type::BYTEA_ARRAY),
             (&files.requires_dist, Type::TEXT_ARRAY),
         ],
-    )?;
+    );
+    let row = or_left_behind(client, recorded, &record.files)?;
     match read::<String>(&row, 0)?.as_str() {
         "recorded" | "duplicate" => {}
         other => return Err(odd(other)),

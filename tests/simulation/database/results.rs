@@ -1,5 +1,7 @@
 //! Results: recorded once, with their files, or not wanted any more; of slaves and of tools.
 
+use std::collections::BTreeSet;
+
 use piwheels::domain::{AbiTag, BuildId};
 use piwheels::master::query::{
     BuildRecord, FileRecord, ImportPlan, ImportRecord, ImportVerdict, Imported, Logged, Outcome,
@@ -13,6 +15,7 @@ impl Tables {
     pub(super) fn log_build(&mut self, clock: u64, record: &BuildRecord) -> Result<Logged, String> {
         let build = record.token.build.0;
         let Some(lease) = self.lease(record.token).cloned() else {
+            self.left_behind(clock, &record.files);
             return Ok(if self.has_record(record.token) { Logged::Duplicate } else { Logged::Unknown });
         };
         let (version, abi) = lease.pair;
@@ -34,6 +37,7 @@ impl Tables {
             self.leases.remove(&build);
             self.open_next(clock, version);
             self.order_page(clock, Page::Project(package));
+            self.left_behind(clock, &record.files);
             return Ok(Logged::Superseded);
         }
         self.record(clock, build, &record.slave, outcome, record.log_bytes);
@@ -101,6 +105,17 @@ impl Tables {
                     && !build.void
                     && settles(build.outcome, 1)
             })
+    }
+
+    pub(super) fn left_behind(&mut self, clock: u64, files: &[FileRecord]) {
+        let mut pages = BTreeSet::new();
+        for file in files {
+            if let Some(gone) = self.withdrawn.get_mut(&file.filename).filter(|gone| !gone.pending) {
+                gone.pending = true;
+                pages.insert(self.versions[gone.version].package);
+            }
+        }
+        pages.into_iter().for_each(|package| self.order_page(clock, Page::Project(package)));
     }
 
     pub(super) fn publish(
