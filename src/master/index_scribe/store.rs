@@ -156,6 +156,7 @@ impl Store {
             .zip(all)
             .map(|(done, staged): (io::Result<()>, &Staged)| done.inspect_err(|_| staged.drop_files()))
             .collect();
+        let before = together.is_ok();
         let together = if alone { Ok(()) } else { self.sync_all() };
         for (done, staged) in done.iter_mut().zip(all) {
             if done.is_ok() {
@@ -165,7 +166,9 @@ impl Store {
                 });
             }
         }
-        self.sure.store(done.iter().all(Result::is_ok), Ordering::Relaxed);
+        // of none at all, too: each may have failed before it came to this
+        let all = before && together.is_ok() && done.iter().all(Result::is_ok);
+        self.sure.store(all, Ordering::Relaxed);
         failpoint::at("page.done");
         done
     }

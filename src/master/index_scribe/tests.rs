@@ -3,8 +3,10 @@
 use super::*;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
+use std::rc::Rc;
 
 use crate::domain::Sha256;
+use crate::master::disk::Change;
 use crate::master::hub::PublicSlave;
 use crate::master::query::{PageFile, PageKind, ProjectRows, Rewrite, RootName};
 use crate::wire::slave::{Board, Wall};
@@ -468,9 +470,6 @@ fn the_root_index_is_written_in_pieces_and_left_alone_when_nothing_changed() {
 
 #[test]
 fn a_page_whose_name_did_not_reach_the_disk_is_brought_there_before_it_counts_as_written() {
-    use crate::master::disk::{self, Change};
-    use std::cell::RefCell;
-    use std::rc::Rc;
     let (_dir, mut scribe) = scribe();
     write(&mut scribe, vec![file("foo-1.0-py3-none-any.whl")]).unwrap();
     disk::watch(Some(Box::new(|change| match change {
@@ -480,6 +479,26 @@ fn a_page_whose_name_did_not_reach_the_disk_is_brought_there_before_it_counts_as
     let files = || vec![file("foo-1.0-py3-none-any.whl"), file("foo-1.1-py3-none-any.whl")];
     write(&mut scribe, files()).unwrap_err();
     // the same page is there by now, and left alone
+    let synced = Rc::new(RefCell::new(false));
+    let sees = Rc::clone(&synced);
+    disk::watch(Some(Box::new(move |change| {
+        *sees.borrow_mut() |= matches!(change, Change::SyncAll);
+        Ok(())
+    })));
+    write(&mut scribe, files()).unwrap();
+    disk::watch(None);
+    assert!(*synced.borrow());
+}
+
+#[test]
+fn where_nothing_could_be_written_at_all_nothing_that_is_found_counts_as_durable() {
+    let (dir, mut scribe) = scribe();
+    let files = || vec![file("foo-1.0-py3-none-any.whl")];
+    write(&mut scribe, files()).unwrap();
+    // of one that was killed before it could sync: the page is in its place, and this scribe did not put it there
+    let mut scribe = IndexScribe::new(dir.path().join("www"), dir.path().join("spool"), Site::default());
+    disk::watch(Some(Box::new(|_| Err(io::ErrorKind::StorageFull.into()))));
+    write(&mut scribe, vec![file("foo-1.1-py3-none-any.whl")]).unwrap_err();
     let synced = Rc::new(RefCell::new(false));
     let sees = Rc::clone(&synced);
     disk::watch(Some(Box::new(move |change| {
