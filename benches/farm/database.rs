@@ -18,11 +18,17 @@ pub(crate) fn session(farm: &Farm) -> Session {
     config.connect(NoTls).unwrap().into()
 }
 
-/// Fills the queue with jobs that nobody has to look up.
+/// Versions of a project, some more than PyPI's have on the average (facts of the database at full size).
+const OF_A_PROJECT: usize = 20;
+
+/// Fills the queue with jobs that nobody has to look up: releases of many projects, so that each build has a page of its own
+/// written.
 pub(crate) fn fill(farm: &Farm, name: &str, jobs: usize) {
     let mut oracle = session(farm);
     for from in (0..jobs).step_by(AT_ONCE) {
-        let wanted = (from..jobs.min(from + AT_ONCE)).map(|n| wanted(name, &format!("1.{n}"))).collect();
+        let release =
+            |n: usize| wanted(&format!("{name}-{}", n / OF_A_PROJECT), &format!("1.{}", n % OF_A_PROJECT));
+        let wanted = (from..jobs.min(from + AT_ONCE)).map(release).collect();
         oracle::execute(&mut oracle, &Query::AddVersions { wanted, deps: false }).unwrap();
     }
 }

@@ -359,7 +359,7 @@ impl Farm {
                         abis.iter().for_each(|abi| self.arrived(abi, out));
                     }
                     Changed::Abi => self.abis_changed(out),
-                    Changed::Pages => self.pages.kick(out),
+                    Changed::Pages => self.pages.kick_for_tool(now, out),
                     Changed::Unclaimed(project, names) => self.sweep_files(conn, project, names, out),
                     Changed::Offered(offer) => self.publisher.offer(*offer, out),
                     Changed::Ordered { opened, cancelled, walks } => {
@@ -368,7 +368,7 @@ impl Farm {
                         opened.for_each(|abi| self.arrived_many(abi, out));
                         self.stop_builds(&cancelled, out);
                         self.pages.home_changed();
-                        self.pages.kick(out);
+                        self.pages.kick_for_tool(now, out);
                         if walks {
                             self.abis_changed(out);
                         }
@@ -402,6 +402,7 @@ impl Farm {
                     _ => self.counts.failed += 1,
                 }
                 self.tally.build(&offer);
+                self.pages.build_recorded(now);
                 self.hub.recorded(&offer, self.wall(now).unwrap_or_default());
                 let files: Vec<_> = offer.files.iter().map(|f| f.wheel.as_str()).collect();
                 let seconds = offer.duration_ms as f64 / 1000.0;

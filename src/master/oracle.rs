@@ -34,6 +34,11 @@ const STATEMENT_TIMEOUT_MS: u32 = 5_000;
 /// Limit of a session that sits in a transaction, in milliseconds: it would hold locks and keep dead rows alive.
 const IDLE_IN_TRANSACTION_MS: u32 = 30_000;
 
+/// A session keeps the plans of its first calls, and those may be made while a farm is empty, when reading a whole table is
+/// cheapest: then it would read it whole for every job of a hundred thousand, until something has the table analysed. All that
+/// is asked has an index; what has none (`audit.sql`) is planned as ever.
+const PLANS: &str = "-c enable_seqscan=off";
+
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
@@ -67,7 +72,7 @@ pub fn configure(config: &mut Config) {
     let given = config.get_options().unwrap_or_default();
     let options = format!(
         "{given} -c statement_timeout={STATEMENT_TIMEOUT_MS} \
-         -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS}"
+         -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS} {PLANS}"
     );
     config.options(options.trim_start());
     if config.get_application_name().is_none() {

@@ -28,8 +28,10 @@ use crate::domain::Millis;
 use crate::seeded;
 
 mod home;
+mod turns;
 
 use home::HomeClock;
+use turns::Turns;
 
 /// What is under way.
 #[derive(Debug, Default)]
@@ -66,6 +68,7 @@ pub struct Pages {
     /// What went wrong last, until a page is written again that had failed, and none is left that has.
     trouble: Option<String>,
     next_look: Millis,
+    turns: Turns,
     clock: HomeClock,
     /// The home page's order, while the database is asked what the page is made from and the scribe writes it.
     home: Option<RewriteOrder>,
@@ -136,26 +139,42 @@ impl Pages {
         self.look(out);
     }
 
+    /// The same, and a tool is answered when it is written.
+    pub fn kick_for_tool(&mut self, now: Millis, out: &mut Out) {
+        self.turns.somebody_waits(now);
+        self.kick(out);
+    }
+
+    /// A build is recorded, which has no less need of the database and the disk.
+    pub fn build_recorded(&mut self, now: Millis) {
+        self.turns.recorded(now);
+    }
+
     /// Something happened that the home page shows.
     pub fn home_changed(&mut self) {
         self.clock.changed();
     }
 
     fn look(&mut self, out: &mut Out) {
-        if self.asking.is_some() || !self.kicked || self.paused > self.now {
+        let idle = self.batches.is_empty() && self.home.is_none() && !self.tell && self.telling.is_empty();
+        if idle && self.asking.is_none() {
+            self.turns.done(self.now);
+        }
+        if self.asking.is_some() || !self.kicked || self.paused > self.now || self.turns.rests(self.now) {
             return;
         }
         let limit = if self.in_a_row >= PAGES_FAILING { 1 } else { PAGES_AT_ONCE };
         // Ahead only while there is more than a batch, and no trouble: else what comes meanwhile comes together.
-        let wait = if self.more && self.in_a_row == 0 {
+        let wait = if self.more && self.in_a_row == 0 && !self.turns.one_by_one(self.now) {
             self.batches.len() >= PAGES_AHEAD || self.held.len() + usize::from(limit) > PAGES_HELD
         } else {
-            !self.batches.is_empty() || self.home.is_some() || self.tell || !self.telling.is_empty()
+            !idle
         };
         if wait {
             return;
         }
         self.kicked = false;
+        self.turns.works(self.now);
         self.asking = Some(limit);
         let waiting =
             self.failed.values().filter(|failure| failure.again > self.now).map(|failure| failure.order);
@@ -419,6 +438,7 @@ impl Pages {
     /// Looks for orders now and then by itself: those of a master before this one, and those that failed.
     pub fn tick(&mut self, now: Millis, out: &mut Out) {
         self.now = now;
+        self.turns.tick(now);
         self.begin_root(now, out);
         if self.clock.is_due(now) {
             out.ask(Purpose::HomeOrder, Query::OrderHome);

@@ -195,3 +195,25 @@ fn claim_with(client: &mut Session, tag: &str, secret: [u8; 16]) -> Option<Job> 
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn what_was_planned_while_the_farm_was_empty_reads_no_table_whole_when_it_is_not() {
+    let mut farm = Farm::with_abis(&["cp311"]);
+    assert_eq!(farm.claim("cp311"), None);
+    for n in 0..40 {
+        let wanted = (0..20).map(|m| wanted(&format!("p-{n}"), &format!("1.{m}")));
+        farm.add_all(wanted.collect());
+        for _ in 0..5 {
+            let job = farm.job("cp311");
+            farm.failed(&job);
+        }
+    }
+    // what it read is counted when it is asked to say so
+    farm.client.query("SELECT pg_stat_force_next_flush()", &[]).unwrap();
+    farm.client.query("SELECT 1", &[]).unwrap();
+    let read = "SELECT coalesce(sum(seq_tup_read), 0)::bigint FROM pg_stat_user_tables \
+                WHERE relname IN ('build', 'lease', 'queue', 'version', 'vstate', 'package')";
+    let (rows, jobs) = (farm.number(read, &[]), farm.number("SELECT count(*) FROM piw.build", &[]));
+    assert_eq!(jobs, 200);
+    assert!(rows < 10 * jobs, "{rows} rows were read one after the other");
+}

@@ -26,9 +26,9 @@ use crate::kit::farm::Farm;
 use crate::kit::peer::{Peer, hello};
 use crate::kit::wait::until;
 use crate::kit::wanted::wanted;
-use crate::pgbench::{self, Length};
+use crate::pgbench::Length;
 use crate::row::{Goal, Rows, median, percentile};
-use crate::turnaround::{fail_builds, fail_one};
+use crate::turnaround::{beside_pgbench, fail_builds, fail_one};
 
 /// The smallest farm, the largest (the whole of PyPI and some years more), and the one that is measured in a minute.
 pub(crate) const LEAST: u32 = 10_000;
@@ -95,8 +95,7 @@ pub(crate) fn run(rows: &mut Rows, versions: u32) {
     rows.add("next-job-p50", percentile(waits.clone(), 0.5), NEXT_JOB_MS, "ms", Goal::Within);
     rows.add("next-job-p99", percentile(waits, 0.99), NEXT_JOB_MS, "ms", Goal::Within);
     for slaves in [1, 4, 8] {
-        let ours = fail_builds(&farm, slaves, PATIENCE, jobs).rate();
-        let limit = pgbench::cycles(&farm, slaves, Length::Jobs(jobs));
+        let (ours, limit) = beside_pgbench(&farm, slaves, Length::Jobs(jobs));
         rows.add(&format!("claim-log {slaves}"), ours, limit, "jobs/s", Goal::Share(0.8));
     }
 

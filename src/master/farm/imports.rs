@@ -96,6 +96,6 @@ impl Farm {
         }
         imported.opened.iter().for_each(|abi| self.arrived(abi, out));
         self.stop_builds(&imported.cancelled, out);
-        self.pages.kick(out);
+        self.pages.kick_for_tool(now, out);
     }
 }

@@ -198,6 +198,33 @@ fn what_comes_while_a_page_is_written_comes_together_unless_there_is_more_than_a
 }
 
 #[test]
+fn while_builds_come_in_by_the_hundred_pages_take_a_quarter_of_the_time_unless_a_tool_waits() {
+    let mut bench = Bench::new();
+    bench.wait(Millis(0));
+    bench.due(&[]);
+    (0..100).for_each(|_| bench.pages.build_recorded(bench.now));
+    assert_eq!(bench.kick(), ["ask rewrites-due 64"]);
+    bench.wait(Millis(100));
+    assert_eq!(
+        bench.some_due(&[project_order("foo", 1)], true),
+        ["page foo#1 of 0"],
+        "and no other meanwhile"
+    );
+    bench.written(project_order("foo", 1));
+    bench.wait(Millis(100));
+    assert!(bench.told().is_empty(), "it took 200 ms");
+    (0..100).for_each(|_| bench.pages.build_recorded(bench.now));
+    assert!(bench.wait(Millis(599)).is_empty());
+    assert_eq!(bench.wait(Millis(1)), ["ask rewrites-due 64"]);
+    bench.due(&[project_order("foo", 2)]);
+    bench.wait(Millis(100));
+    bench.written(project_order("foo", 2));
+    assert!(bench.told().is_empty());
+    bench.pages.kick_for_tool(bench.now, &mut bench.out);
+    assert_eq!(words(&mut bench.out), ["ask rewrites-due 64"]);
+}
+
+#[test]
 fn what_is_under_way_is_bounded_however_slowly_the_database_takes_note() {
     let mut bench = Bench::new();
     bench.kick();
