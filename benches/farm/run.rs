@@ -59,15 +59,15 @@ const WORDS: [(&str, &str); 26] = [
 const MISSED: [(&str, &str); 6] = [
     (
         "transfer 256",
-        "where the disk is faster than this: receiving, checking and digesting, and the slave that sends, share the two cores",
+        "where the disk is faster than this: the file writer digests and copies on one core, the reactor and the slave that sends have the other",
     ),
     (
         "transfer 2016x",
-        "beside the wheel, its METADATA is a file too, and each file is asked for, sent and checked before the next of its build",
+        "beside the wheel, its METADATA is a file too; and the file system looks long for free inodes where many were just removed",
     ),
     (
         "turnaround",
-        "a build crosses five threads, each of which is to be woken, and clients and master share the two cores with the server",
+        "each build has a page written, and its sync holds up the server's; a build crosses five threads",
     ),
     (
         "farm's pages",

@@ -49,7 +49,7 @@ pub(crate) fn run(rows: &mut Rows, seconds: u64) {
         }
         let (farm, bytes) = (&farm, &bytes);
         scope.spawn(move || {
-            let file = vec![("load-1.0-cp311-cp311-linux_x86_64.whl".to_owned(), bytes.clone())];
+            let file = vec![("load-1.0-cp311-cp311-linux_x86_64.whl".to_owned(), bytes.clone().into())];
             deliver(farm, &mut carrier, &file);
         });
         let builds = fail_builds(farm, 8, Duration::from_secs(seconds), usize::MAX).waits.len();

@@ -566,7 +566,9 @@ mod tests {
         configure(&mut config);
         assert_eq!(
             config.get_options(),
-            Some("-c work_mem=8MB -c statement_timeout=5000 -c idle_in_transaction_session_timeout=30000")
+            Some(
+                "-c work_mem=8MB -c statement_timeout=5000 -c idle_in_transaction_session_timeout=30000 -c enable_seqscan=off"
+            )
         );
         assert_eq!(config.get_application_name(), Some("piw-master"));
     }

@@ -16,6 +16,8 @@ pub(crate) struct Peer {
     pub(crate) stream: TcpStream,
     channel: Channel,
     input: BytesMut,
+    /// What was sent last: a chunk is large, and room for each would be asked of the system anew.
+    output: BytesMut,
     greeted: bool,
     session: Option<Session>,
 }
@@ -29,7 +31,14 @@ impl Peer {
         let mut stream = TcpStream::connect((address, port)).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(&Preamble { channel }.encode()).unwrap();
-        Self { stream, channel, input: BytesMut::new(), greeted: false, session: None }
+        Self {
+            stream,
+            channel,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            greeted: false,
+            session: None,
+        }
     }
 
     /// A connection that proves a key; or why it was refused.
@@ -101,10 +110,12 @@ impl Peer {
     }
 
     pub(crate) fn say_file(&mut self, message: &file::FromSlave) {
-        let mut out = BytesMut::new();
+        let mut out = std::mem::take(&mut self.output);
+        out.clear();
         message.encode(&mut out);
         self.seal(&mut out);
         self.raw(&out);
+        self.output = out;
     }
 
     /// Sends bytes as they are; a master that has hung up already is no error of the test.
@@ -222,17 +233,17 @@ pub(crate) fn serve_file(port: u16, transfer: [u8; 16], bytes: &[u8]) -> Option<
 
 /// The same on a connection that stands.
 pub(crate) fn serve_on(peer: Peer, transfer: [u8; 16], bytes: &[u8]) -> Option<()> {
-    serve_next(peer, transfer, bytes).map(drop)
+    serve_next(peer, transfer, &Bytes::copy_from_slice(bytes)).map(drop)
 }
 
 /// The same, and the connection again, for the next file.
-pub(crate) fn serve_next(mut peer: Peer, transfer: [u8; 16], bytes: &[u8]) -> Option<Peer> {
+pub(crate) fn serve_next(mut peer: Peer, transfer: [u8; 16], bytes: &Bytes) -> Option<Peer> {
     peer.say_file(&file::FromSlave::Hello { transfer });
     loop {
         match peer.hear_file()? {
             file::ToSlave::Fetch { offset, length } => {
                 let range = offset as usize..offset as usize + length as usize;
-                let data = Blob::new(Bytes::copy_from_slice(&bytes[range])).unwrap();
+                let data = Blob::new(bytes.slice(range)).unwrap();
                 peer.say_file(&file::FromSlave::Chunk { offset, data });
             }
             file::ToSlave::Done {} => return Some(peer),
