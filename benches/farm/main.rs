@@ -75,7 +75,7 @@ fn main() {
         chunk::run(&mut rows, Duration::from_millis(if quick { 10 } else { 200 }));
     }
     if wants("transfer") {
-        transfer::one_large(&mut rows, if quick { 16 } else { 256 });
+        let _kept = transfer::one_large(&mut rows, if quick { 16 } else { 256 });
         transfer::many_small(&mut rows, if quick { 4 } else { 32 });
     }
     if wants("turnaround") {

@@ -9,8 +9,9 @@
 --              doubled up to six hours, p_retry_secs at least); what waits for it lets others pass
 -- p_next_secs as in learn_page, for `unchanged`.
 -- May be called by: the farm's login roles.
-CREATE FUNCTION piw.page_unread(p_name text, p_news text, p_serial bigint, p_next_secs integer, p_retry_secs integer, p_patience_secs integer)
-RETURNS TABLE (opened text[], cancelled bigint[])
+CREATE FUNCTION piw.page_unread(
+    p_name text, p_news text, p_serial bigint, p_next_secs integer, p_retry_secs integer, p_patience_secs integer
+) RETURNS TABLE (opened text[], cancelled bigint[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, pg_temp
 AS $$
 DECLARE
