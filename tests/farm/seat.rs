@@ -78,6 +78,8 @@ fn a_second_master_and_an_upgrade_are_refused_while_the_first_lives_and_told_who
 #[test]
 fn what_a_killed_master_left_at_work_in_the_database_is_ended_by_the_next() {
     let mut farm = Farm::start(&["cp311"], &[]);
+    // without one the next master orders it before it is ready, and would wait for the same
+    until("a root index", || farm.logs(), || farm.path("www/simple/index.html").exists().then_some(()));
     // its sweep waits for this, and the session does not hear that its master is gone
     let mut blocker = farm.database().superuser();
     let mut lock = blocker.transaction().unwrap();
