@@ -322,6 +322,25 @@ fn a_broken_transfer_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_master_that_dies_just_after_it_asked_for_a_piece_costs_no_build() {
+    let rig = Rig::new();
+    rig.index.add("foo", "return make(directory)");
+    let slave = rig.start(&[]);
+    let mut peer = rig.master.hand_out(&rig.index.url(), "foo");
+    peer.built(&mut Vec::new());
+    peer.send(&ToSlave::Send { index: 0, transfer: [3; 16] });
+    let (mut files, _) = rig.master.transfer();
+    files.fetch(&[(0, 100)], &mut [0; 100]);
+    // the slave sees both in one turn
+    slave.signal(Signal::SIGSTOP);
+    files.send_file(&file::ToSlave::Fetch { offset: 100, length: 100 });
+    drop(peer);
+    slave.signal(Signal::SIGCONT);
+    let (_peer, held) = rig.master.greet();
+    assert_eq!(held, Some(Held { token: TOKEN, state: Holding::Built }), "{}", slave.said());
+}
+
+#[test]
 fn a_wheel_that_vanishes_is_given_back_and_the_slave_goes_on() {
     let rig = Rig::new();
     rig.index.add("foo", "return make(directory)");

@@ -211,6 +211,11 @@ impl Bench {
         Ok(size)
     }
 
+    /// Whether a file is served.
+    pub(super) fn serves(&self) -> bool {
+        self.served.is_some()
+    }
+
     /// Bytes of the file that is served.
     pub(super) fn chunk(&mut self, offset: u64, length: usize) -> Result<Bytes, String> {
         let file = self.served.as_ref().ok_or("no file is being sent")?;

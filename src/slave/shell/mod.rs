@@ -455,6 +455,8 @@ impl Shell {
                 self.chunk_sent = false;
             }
             Effect::Send(message) => self.file.send(|out| message.encode(out)),
+            // asked for in the turn in which the transfer was stopped, and before that: the build is kept
+            Effect::SendChunk { .. } if !self.bench.serves() => {}
             Effect::SendChunk { offset, length } => {
                 match self.bench.chunk(offset, length as usize).and_then(|data| Ok(Blob::new(data)?)) {
                     Ok(data) => {
