@@ -155,8 +155,13 @@ impl Pages {
         self.clock.changed();
     }
 
+    /// Whether neither the scribe nor the database has anything of them, but for what is asked and the root index.
+    fn is_idle(&self) -> bool {
+        self.batches.is_empty() && self.home.is_none() && !self.tell && self.telling.is_empty()
+    }
+
     fn look(&mut self, out: &mut Out) {
-        let idle = self.batches.is_empty() && self.home.is_none() && !self.tell && self.telling.is_empty();
+        let idle = self.is_idle();
         if idle && self.asking.is_none() {
             self.turns.done(self.now);
         }
@@ -194,12 +199,7 @@ impl Pages {
 
     /// Whether nothing is half done: orders that wait are rows, and safe.
     pub fn settled(&self) -> bool {
-        self.batches.is_empty()
-            && self.home.is_none()
-            && !self.tell
-            && self.telling.is_empty()
-            && self.asking.is_none()
-            && matches!(self.root, Root::Resting | Root::Due(_))
+        self.is_idle() && self.asking.is_none() && matches!(self.root, Root::Resting | Root::Due(_))
     }
 
     /// The database answered what is due.
